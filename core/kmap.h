@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Highmem windows: kmap (1024 pkmap slots), kmap_atomic (20 fixmap slots a CPU) (reference 9).
+//
+//   pkmap_count[i]: 0 free, 1 mapped but unused (needs a flush), n >= 2: n - 1 users
+//   pkmap_count[i] >= 1 <=> pkmap_pfn[i] != 0 <=> page_address hash has (pfn, address of slot i)
+//   slot i is at pkmap_base + i * 4096; search starts at last_pkmap_nr + 1
+//   atomic slot d of CPU c is fixmap FIX_KMAP_BEGIN + d + 20 * c; depth d is a stack
+#pragma once
+
+#include "types.h"
+
+struct machine;
+
+enum { PA_HASH_ORDER = 7, PA_HASH_SIZE = 1 << PA_HASH_ORDER };
+
+struct kmap_state {
+	kaddr_t pkmap_base;
+	kaddr_t fixaddr_top, fixaddr_start, fixaddr_boot_start;
+	uint32_t fix_kmap_begin;
+	uint32_t last_pkmap_nr;
+	uint16_t pkmap_count[LAST_PKMAP];
+	pfn_t pkmap_pfn[LAST_PKMAP];
+	uint32_t in_use;		       // slots with a user
+	// page_address hash: buckets of slot + 1, chained, list order as in the kernel
+	uint16_t hash_head[PA_HASH_SIZE], hash_tail[PA_HASH_SIZE];
+	uint16_t hash_next[LAST_PKMAP], hash_prev[LAST_PKMAP];
+	uint32_t atomic_depth[MAX_CPUS];
+	pfn_t atomic_pfn[MAX_CPUS][KM_TYPE_NR];
+	uint64_t atomic_pairs[MAX_CPUS];       // pairs done (runs counted in full)
+};
+
+kaddr_t kmap(struct machine *m, pfn_t pfn);	 // lowmem: its address; 0: no window free (the kernel sleeps)
+int kunmap(struct machine *m, pfn_t pfn);	 // -EINVAL: not mapped
+void kmap_flush_unused(struct machine *m);
+kaddr_t page_address(struct machine *m, pfn_t pfn); // 0: highmem and not kmapped
+kaddr_t kmap_atomic(struct machine *m, pfn_t pfn);  // 0: depth exceeded
+int kunmap_atomic(struct machine *m, kaddr_t addr); // -EINVAL: not the top of this CPU's stack
+void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count, int32_t stride); // kmap_atomic runs
+void copy_highpages(struct machine *m, pfn_t to, pfn_t from, uint32_t count);
+
+void kmap_init(struct machine *m);
+int kmap_check(struct machine *m, char *why, size_t size);

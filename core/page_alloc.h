@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The page allocator: buddy.c (free lists), pcp.c (per-CPU pagesets), page_alloc.c (zonelist walk,
+// watermarks, slow path, free entry points) (reference 6). pfn 0 means "no page".
+#pragma once
+
+#include "types.h"
+
+struct machine;
+
+pfn_t alloc_pages(struct machine *m, gfp_t gfp, unsigned order); // first pfn; 0 on failure
+void __free_pages(struct machine *m, pfn_t pfn, unsigned order);
+void free_hot_cold_page(struct machine *m, pfn_t pfn, bool cold);
+kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order); // lowmem address; 0
+void free_pages(struct machine *m, kaddr_t addr, unsigned order);
+kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp);
+void free_pages_exact(struct machine *m, kaddr_t addr, size_t size);
+void split_page(struct machine *m, pfn_t pfn, unsigned order);
+unsigned compound_order(struct machine *m, pfn_t head); // 0 when not compound
+
+// Order-0 pages in bulk, for vmalloc: fills pfns[], returns how many (fewer when memory ends).
+// Exactly `count` single alloc_pages(gfp, 0); steps are recorded as runs.
+uint32_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint32_t count, pfn_t *pfns);
+void free_pages_bulk(struct machine *m, const pfn_t *pfns, uint32_t count);
+
+bool zone_watermark_ok(struct machine *m, unsigned zone, unsigned order, uint32_t mark,
+		       unsigned classzone, unsigned alloc_flags);
+void drain_local_pages(struct machine *m);
+void drain_all_pages(struct machine *m); // stops the machine
+void vmstat_fold(struct machine *m);	 // this CPU's counter differences into the zones
+int set_min_free_kbytes(struct machine *m, uint32_t kbytes); // stops the machine
+unsigned pageblock_type(struct machine *m, pfn_t pfn);
+unsigned page_zonenum(const struct machine *m, pfn_t pfn);
+uint32_t zone_free_pages(struct machine *m, unsigned zone); // counter as the watermarks see it
+unsigned get_order(size_t bytes);
+
+// Accounting of a host file mapping's resident pages as page cache: count pages from highmem.
+uint32_t page_cache_add(struct machine *m, uint32_t count, pfn_t *pfns);
+void page_cache_remove(struct machine *m, const pfn_t *pfns, uint32_t count);
+
+void page_alloc_init(struct machine *m); // zones, mem_map, hand-over from memblock, watermarks
+int page_alloc_check(struct machine *m, char *why, size_t size);

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Two-level page tables of the kernel half, in simulated frames (reference 3.2-3.4).
+//
+//   pgd[i] for i >= PAGE_OFFSET >> 22 is the master's entry; a PTE page is one frame of lowmem
+//   pte of a linear page is m->pte[(addr - PAGE_OFFSET) >> 12]; lowmem's are 4 MiB pages and not stored
+#pragma once
+
+#include "types.h"
+
+struct machine;
+
+enum { _PAGE_PRESENT = 1, _PAGE_RW = 2, _PAGE_PSE = 0x80, _PAGE_GLOBAL = 0x100 };
+#define PAGE_KERNEL 0x163u
+#define PAGE_KERNEL_NOCACHE 0x17Bu
+#define _KERNPG_TABLE 0x063u
+
+int pgtable_populate(struct machine *m, kaddr_t addr, size_t size); // PTE pages for a range; -ENOMEM
+uint32_t pte_of(struct machine *m, kaddr_t addr);		    // entry, 0 not present
+void pgtable_init(struct machine *m);

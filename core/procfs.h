@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What /proc would print (reference 13): exact texts from a machine.
+// Each writes at most size bytes, NUL-terminated, and returns the full length (like snprintf).
+#pragma once
+
+#include "machine.h"
+
+int proc_buddyinfo(struct machine *m, char *buf, size_t size);
+int proc_zoneinfo(struct machine *m, char *buf, size_t size);
+int proc_pagetypeinfo(struct machine *m, char *buf, size_t size);
+int proc_slabinfo(struct machine *m, char *buf, size_t size);
+int proc_vmallocinfo(struct machine *m, char *buf, size_t size);
+int proc_meminfo(struct machine *m, char *buf, size_t size);
+
+struct proc_file {
+	const char *name;
+	int (*print)(struct machine *m, char *buf, size_t size);
+};
+extern const struct proc_file proc_files[]; // ends with a NULL name

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// SLAB: caches, slabs, array caches (reference 7).
+//
+//   kmem_cache ── partial ─ full ─ free        lists of slabs, linked by the slab's first pfn
+//       ├─ array_cache per CPU (LIFO)           ac_of(m, cache, cpu)
+//       └─ shared array                         shared_of(m, cache)
+//
+//   num_slabs * num == inuse in slabs + free_objects
+//   full: inuse == num;  partial: 0 < inuse < num;  free: inuse == 0
+//   objects parked in arrays count as in use by their slab
+//   sum over slabs of (num - inuse) == free_objects
+//
+// The management area and colour offset take their place in the page as in the kernel, but what
+// would stand there (struct slab, bufctl) is kept out of band in slab_area[first pfn].
+#pragma once
+
+#include "types.h"
+
+struct machine;
+
+enum { // flags of Linux 3.4
+	SLAB_RED_ZONE = 0x400,
+	SLAB_POISON = 0x800,
+	SLAB_HWCACHE_ALIGN = 0x2000,
+	SLAB_CACHE_DMA = 0x4000,
+	SLAB_STORE_USER = 0x10000,
+	SLAB_RECLAIM_ACCOUNT = 0x20000,
+	SLAB_PANIC = 0x40000,
+	SLAB_DESTROY_BY_RCU = 0x80000,
+	SLAB_MEM_SPREAD = 0x100000,
+};
+#define CFLGS_OFF_SLAB 0x80000000u
+
+enum {
+	BUFCTL_PER_PAGE = 344,	 // >= most objects one page can hold (339 of 8 bytes)
+	AC_ENTRIES = 508,	 // capacity of one CPU's array: tunable limit at most
+	SHARED_ENTRIES = 4092,	 // capacity of the shared array
+	CACHE_NAME_LEN = 24,
+	KMALLOC_CACHES = 18,	 // size-32 .. size-4194304, without 96 for 64-byte lines
+};
+
+struct array_cache {
+	uint32_t avail; // entries in use; entry[avail - 1] is next out
+	uint32_t limit;
+	uint32_t batchcount;
+	uint32_t touched;
+	kaddr_t entry[AC_ENTRIES];
+};
+
+struct shared_array {
+	uint32_t avail, limit, batchcount, touched;
+	kaddr_t entry[SHARED_ENTRIES];
+};
+
+struct slab { // out of band, slab_area[first pfn]
+	struct list_node list;
+	kaddr_t s_mem;	    // linear address of object 0
+	uint16_t cache;	    // cache id
+	uint16_t inuse;	    // objects not in the chain
+	uint16_t free;	    // first free index; BUFCTL_END
+	uint16_t colouroff; // bytes
+	kaddr_t mgmt;	    // off-slab: address of its descriptor's object, else 0
+	uint32_t pad;
+	uint16_t bufctl[BUFCTL_PER_PAGE]; // continues over the slab's other pages' slots
+};
+
+struct kmem_cache {
+	uint32_t buffer_size;	 // bytes per object, padding included
+	uint32_t reciprocal;	 // of buffer_size, for obj_to_index without a division
+	uint32_t num;		 // objects per slab
+	uint32_t gfporder;
+	gfp_t gfpflags;		 // GFP_DMA or 0
+	uint32_t flags;
+	uint32_t colour, colour_off, slab_size;
+	uint16_t slabp_cache;	 // off-slab: cache id of the descriptors
+	uint16_t used;		 // 0 = this id is free
+	uint32_t limit, batchcount, shared; // tunables
+	uint32_t obj_size;	 // bytes asked for at creation
+	uint32_t align;
+	kaddr_t self;		 // address of the kmem_cache object itself, 0 static
+	struct list_node chain;	 // cache_chain, newest first
+	// kmem_list3
+	struct list_head slabs_partial, slabs_full, slabs_free;
+	uint32_t num_slabs, num_active_slabs;
+	uint32_t free_objects, free_limit;
+	uint32_t colour_next;	 // in colours
+	uint32_t free_touched;
+	uint64_t next_reap;	 // ns
+	uint32_t site;		 // own cache of a call site: stack id; else 0
+	char name[CACHE_NAME_LEN];
+};
+
+// Cache ids: 0 none, 1 kmem_cache (cache_cache), then the general caches in creation order.
+enum { CACHE_CACHE = 1 };
+
+struct slab_state {
+	struct list_head cache_chain; // first = newest
+	uint32_t nr_caches;
+	uint16_t size_cache[KMALLOC_CACHES];	 // id of size-N; 0 absent
+	uint16_t size_cache_dma[KMALLOC_CACHES]; // id of size-N(DMA)
+	uint32_t size[KMALLOC_CACHES];		 // N
+	uint32_t nr_sizes;
+	uint32_t kmalloc_max;	// bytes: 131072 classic, 4194304 3.4
+	uint8_t index_small[512 / 8 + 1]; // (n + 7) / 8 -> index into size_cache, n <= 512
+	uint32_t full;		// 1 after the late phase (final array sizes)
+};
+
+// Fast primitives for the preload: no record, no lock; caller holds the CPU's lock and writes an
+// OP record with OPF_POP / OPF_PUSH itself.
+kaddr_t ac_pop(struct machine *m, unsigned cache);		// 0: array empty
+bool ac_push(struct machine *m, unsigned cache, kaddr_t obj);	// false: array full
+// Make the next ac_pop / ac_push succeed; records its steps. refill: false = no memory.
+bool cache_alloc_refill(struct machine *m, unsigned cache, gfp_t gfp);
+void cache_flusharray(struct machine *m, unsigned cache);
+
+unsigned kmalloc_cache(struct machine *m, size_t size, gfp_t gfp); // cache id; 0 too large or 0
+kaddr_t kmalloc(struct machine *m, size_t size, gfp_t gfp);	   // 0 on failure; 16 for size 0
+void kfree(struct machine *m, kaddr_t obj);
+size_t ksize(struct machine *m, kaddr_t obj);
+kaddr_t krealloc(struct machine *m, kaddr_t obj, size_t size, gfp_t gfp);
+
+// Creates a cache; id or 0 (bad arguments, duplicate name, table full, no memory).
+unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align, uint32_t flags);
+kaddr_t kmem_cache_alloc(struct machine *m, unsigned cache, gfp_t gfp);
+void kmem_cache_free(struct machine *m, unsigned cache, kaddr_t obj);
+int kmem_cache_shrink(struct machine *m, unsigned cache);  // 0: no slab left, 1: some; stops the machine
+int kmem_cache_destroy(struct machine *m, unsigned cache); // 0; -EBUSY objects remain
+int kmem_cache_tune(struct machine *m, unsigned cache, unsigned limit, unsigned batch, unsigned shared);
+void cache_reap(struct machine *m, uint64_t now_ns); // this CPU's periodic work over all caches
+
+// Which cache and slot an address belongs to; false: not inside an object of a slab.
+bool slab_lookup(struct machine *m, kaddr_t addr, unsigned *cache, pfn_t *slab, unsigned *index);
+bool slab_obj_is_free(struct machine *m, pfn_t slab, unsigned index); // in the slab's chain (not: in an array)
+
+void kmem_cache_init(struct machine *m);      // bootstrap: cache_cache and general caches
+void kmem_cache_init_late(struct machine *m); // final array sizes
+int slab_check(struct machine *m, char *why, size_t size); // 0; -EINVAL and a sentence in why
