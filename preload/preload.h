@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What the parts of the preload library know of each other.
+//
+// One program call runs like this:
+//
+//   entry (malloc.c, mmap.c)
+//     thread = this_thread(); thread->inside?  -> nested.c (pool), the machine is not touched
+//     stack  = capture_stack(...)                 no lock held
+//     m      = cpu_enter(thread)                  CPU lock; m->cpu says which
+//       route.c decides, core does its steps, ops->record writes each to the ring
+//       capture_op(m, &record)                    completes the operation
+//     cpu_leave(thread, m)
+//     zeroing, giving back                        no lock held
+//
+// Nothing here may call libc's allocator entry points, stdio, or anything that takes a lock of
+// libc's; errno is preserved by every entry; system calls are made through sys.h (raw).
+#pragma once
+
+#include "../core/machine.h"
+#include "../core/session.h"
+
+enum {
+	NESTED_POOL_SLOTS = 16, // blocks a signal handler may get per size class
+	DEFERRED_FREES = 64,
+};
+
+struct trace_cache; // backtrace.c
+
+struct thread {
+	void *volatile inside;	   // stack pointer of the outermost entry, NULL outside
+	uint16_t slot;		   // thread slot number, 1..; 0 not yet known
+	uint8_t internal;	   // > 0: our own calls into libc: served by glibc, not recorded
+	uint8_t dead;		   // the thread is past its destructors
+	uint32_t generation;	   // of the process; differs after a fork
+	int tid;
+	char *stack_lo, *stack_hi; // bounds known to be readable; NULL unknown
+	struct trace_cache *cache;
+	uint32_t op_flags;	   // OPF_* of the running operation (OPF_MIGRATED ...)
+	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
+	uint32_t ndeferred;
+	void *nested;		   // nested.c
+};
+
+extern __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
+
+enum process_mode {
+	MODE_STARTING, // nothing mapped yet: early calls are served by glibc
+	MODE_LIVE,     // the machine serves
+	MODE_HOST,     // no machine (no arena): everything is host, events are recorded
+	MODE_PASSIVE,  // after the final state was written, or recording failed: glibc serves
+};
+
+// Everything global of the process. Constant-initialised; the first call fills it in.
+struct process {
+	_Atomic uint32_t mode;	    // enum process_mode
+	uint32_t single;	    // no second thread yet: locks are elided
+	char *base;		    // arena: host address of simulated address 0; 4 GiB aligned
+	void *machine;		    // memory of the machine
+	size_t machine_size;
+	unsigned ncpus;
+	struct machine cpu[MAX_CPUS]; // handles
+	struct session_options opt;
+	struct session_header *session; // NULL: not recording
+	struct slot *slot;	    // NULL: not recorded (or not yet)
+	uint32_t slot_index;
+	uint64_t barrier;	    // last BARRIER seq written
+	volatile uint32_t *wipe;    // word on a MADV_WIPEONFORK page: 1 while this process owns the state
+	uint32_t generation;	    // + 1 in each forked child
+};
+extern struct process process __attribute__((visibility("hidden")));
+
+static inline bool in_arena(const void *p)
+{
+	return process.base && (uintptr_t)p >> 32 == (uintptr_t)process.base >> 32;
+}
+static inline void *to_host(kaddr_t a)
+{
+	return process.base + a;
+}
+static inline kaddr_t to_sim(const void *p)
+{
+	return (kaddr_t)(uintptr_t)p;
+}
+
+// --- init.c (allocation side): first call of any entry; idempotent, safe against recursion.
+void process_start(void);	     // maps arena and machine, boots, MODE_LIVE
+// --- cpu.c: CPU locks and inner locks (machine_ops.lock/unlock/stop/restart).
+struct machine *cpu_enter(struct thread *t); // locks a CPU, sets OPF_MIGRATED in t->op_flags
+void cpu_leave(struct thread *t, struct machine *m);
+void cpu_lock_all(void);	     // ascending; for fork and the final state
+void cpu_unlock_all(void);
+void cpu_reset_after_fork(void);     // in the child: all locks free, single thread
+extern const struct machine_ops preload_ops; // record = capture_record
+
+// --- session.c (capture side)
+// Finds the session (environment) or starts a recorder (bare preload), maps the segment, claims a
+// slot, copies the options into process.opt. false: not recording; process.opt has defaults.
+bool session_attach(void);
+void session_ready(void);	     // after boot: slot LIVE, exe/argv/modules text, first TIME
+void session_fork_prepare(void);     // all CPU locks held: BARRIER in all rings
+void session_fork_parent(int pid);
+void session_fork_child(void);	     // claims a slot, HOW_FORK; process.slot = NULL when none free
+void session_exit(int status);	     // EXIT op was written: slot ENDED
+// --- ring.c
+void capture_record(struct machine *m, const struct record *r); // a step, from core
+void capture_op(struct machine *m, struct record *r);		 // an OP; adds TIME when due
+void capture_barrier(void);	     // next BARRIER into every ring; all CPU locks held
+void capture_text(struct machine *m, enum text_what what, const void *bytes, size_t n); // CPU lock held
+// --- backtrace.c, unwind.c, depot.c
+// Stack id of the caller whose return address is `ret`, `frame` = its CFA (address just above the
+// return address: __builtin_dwarf_cfa() of the entry). No lock held. flags gets OPF_* of quality.
+uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp, uint32_t *flags);
+// First frame outside known wrappers (malloc wrappers, operator new, PyMem ...) of that stack.
+uintptr_t capture_site(uint32_t stack);
+void unwind_init(void);		     // in the constructor: loads libunwind privately
+void unwind_thread_start(struct thread *t); // learns the stack bounds when that is possible cheaply
+// --- modules.c: writes the module list as TEXT when the loader's counters changed. No lock held.
+void modules_refresh(struct thread *t);
+// --- thread.c
+struct thread *this_thread(void);    // initialises on first use (slot number, THREAD_START when live)
+// --- nested.c
+void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool empty
+bool nested_owns(const void *p);
+void nested_free(struct thread *t, void *p);
+size_t nested_size(const void *p);
