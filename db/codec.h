@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Blobs of the recording: the merged log and the keyframes, compressed with zstd.
+//
+// Log blob: records of one process in merged order, with for each OP record its event id.
+//   decode gives back exactly the records, and ids (0 for steps).
+// Keyframe blob: pages (4096 bytes) of machine memory that differ from the base: full (base =
+//   zeroes) or incremental (base = the previous keyframe of the process). Layout id checked.
+#pragma once
+
+#include "../core/machine.h"
+
+struct log_entry {
+	struct record r;
+	uint64_t event; // id of the OP; 0 for a step
+};
+
+// Caller frees *blob with free(). 0 or -ENOMEM.
+int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size);
+// Decodes into a malloc'ed array. -EILSEQ: damaged (never crashes, never allocates more than the
+// blob's own claim checked against sane limits).
+int log_decode(const void *blob, size_t size, struct log_entry **e, size_t *n);
+
+struct keyframer; // remembers the last keyframe of one machine
+struct keyframer *keyframer_create(const void *memory, size_t size);
+void keyframer_destroy(struct keyframer *k);
+// full: every non-zero page; else pages changed since the last call. Blob as above.
+int keyframe_encode(struct keyframer *k, bool full, void **blob, size_t *blob_size);
+// Writes the blob's pages over memory (zeroed first when the blob is full). -EILSEQ damaged.
+int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full);
