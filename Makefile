@@ -1,0 +1,40 @@
+# make demo   set up what is missing, build, record a real program and show it
+# make test   set up what is missing, build, run every test
+# make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
+#
+# Every Debian package that building, the demo and the tests need stands in PACKAGES; both
+# commands install what is missing. BENCH_PACKAGES are for `make bench` alone.
+PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
+	libunwind-dev libsqlite3-dev libdw-dev libelf-dev libiberty-dev libzstd-dev zlib1g-dev \
+	libjson-glib-dev libcairo2-dev libgtk-4-dev libadwaita-1-dev \
+	sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
+	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme
+BENCH_PACKAGES = heaptrack
+
+BUILD = build
+export LC_ALL = C.UTF-8
+
+.PHONY: all setup demo test bench install clean
+
+all: setup
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@meson compile -C $(BUILD)
+
+setup:
+	@tests/setup.sh $(PACKAGES)
+
+demo: all
+	@tests/demo.sh $(BUILD)
+
+test: all
+	@tests/run.sh $(BUILD)
+
+bench: all
+	@tests/setup.sh $(BENCH_PACKAGES)
+	@tests/bench/run.sh $(BUILD)
+
+install: all
+	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	@rm -rf $(BUILD)

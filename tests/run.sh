@@ -1,0 +1,7 @@
+#!/bin/sh
+# Runs the whole test suite of a build folder; the last line is "N passed, N failed, N skipped".
+# Exit 1 when a test failed, or when none ran.
+set -u
+build=${1:-build}
+meson test -C "$build" --no-rebuild --print-errorlogs --num-processes "$(nproc)"
+python3 "$(dirname "$0")/summary.py" "$build/meson-logs/testlog.json"
