@@ -1,3 +1,223 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+// Writing records: one ring per simulated CPU, written under that CPU's lock.
+//
+// What the producer knows of a ring is kept in private memory; the shared line is only stored to.
+// A full ring makes the program wait while a drainer shows signs of life; after that the records
+// are given up, counted in the slot, and told to the reader by a LOST record once there is room.
+#include "capture.h"
+
+#include <time.h>
+#include <x86intrin.h>
+
+enum {
+	OPS_PER_TIME = 16,
+	TEXT_PIECE = 20
+};
+
+// The producer's side of a ring. Guarded by the CPU's lock.
+struct producer {
+	alignas(64) struct record *ring; // NULL: not recording
+	uint64_t head;			 // records ever written, as in the shared word
+	uint64_t room;			 // head may advance to here without looking at tail
+	uint64_t lost;			 // given up since the last LOST record
+	uint64_t waited_at; // head when a wait last ended in vain: no second wait there
+	uint32_t ops;	    // since the last TIME
+	uint16_t thread;    // that made the last OP
+};
+
+static struct producer producers[MAX_CPUS];
+static uint64_t ring_mask;
+_Atomic bool capture_no_syscalls;
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec ts = {0};
+
+	sys(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t clock_stamp(void)
+{
+	if (process.session && process.session->tsc_mult)
+		return __rdtsc();
+	return capture_no_syscalls ? 0 : clock_now_ns();
+}
+
+void ring_attach(void)
+{
+	struct session_header *h = process.session;
+
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		struct producer *p = &producers[cpu];
+
+		*p = (struct producer){.waited_at = UINT64_MAX};
+		if (!process.slot || cpu >= h->rings_per_slot)
+			continue;
+		p->ring = session_ring(h, process.slot_index, cpu);
+		p->head = atomic_load_explicit(&process.slot->ring[cpu].head, memory_order_relaxed);
+		p->room = p->head;
+	}
+	ring_mask = process.slot ? h->ring_records - 1 : 0;
+}
+
+// How many records may be written now. `tail` is the drainer's, so it is not trusted to be sane.
+static uint64_t ring_room(struct producer *p, unsigned cpu)
+{
+	uint64_t tail = atomic_load_explicit(&process.slot->ring[cpu].tail, memory_order_acquire);
+	uint64_t used = p->head - tail;
+
+	p->room = used > ring_mask ? p->head : tail + ring_mask + 1;
+	return p->room - p->head;
+}
+
+static void pause_ns(long ns)
+{
+	struct timespec ts = {.tv_nsec = ns};
+
+	sys(SYS_nanosleep, &ts, NULL);
+}
+
+// Waits for `need` free records: first politely, then asleep, at most wait_ms since the drainer
+// last did anything. False: given up.
+static bool ring_wait(struct producer *p, unsigned cpu, uint64_t need)
+{
+	struct session_header *h = process.session;
+	uint64_t limit = (uint64_t)h->opt.wait_ms * 1000000u, since, beat;
+
+	if (p->waited_at == p->head) // nothing was drained since the last wait
+		return false;
+	if (capture_no_syscalls) {
+		for (unsigned i = 0; i < 1u << 20; i++) {
+			_mm_pause();
+			if (!(i & 255) && ring_room(p, cpu) >= need)
+				return true;
+		}
+		p->waited_at = p->head;
+		return false;
+	}
+	since = clock_now_ns();
+	beat = atomic_load_explicit(&h->heartbeat_ns, memory_order_relaxed);
+	for (unsigned i = 0; ring_room(p, cpu) < need; i++) {
+		uint64_t now = clock_now_ns();
+		uint64_t b = atomic_load_explicit(&h->heartbeat_ns, memory_order_relaxed);
+
+		if (b != beat) {
+			beat = b;
+			since = now;
+		}
+		if (now - since > limit) {
+			p->waited_at = p->head;
+			return false;
+		}
+		if (i < 16)
+			sys(SYS_sched_yield);
+		else
+			pause_ns(200000);
+	}
+	return true;
+}
+
+static inline void ring_put(struct producer *p, unsigned cpu, const struct record *r)
+{
+	p->ring[p->head & ring_mask] = *r;
+	p->head++;
+	atomic_store_explicit(&process.slot->ring[cpu].head, p->head, memory_order_release);
+}
+
+static void ring_put_lost(struct producer *p, unsigned cpu)
+{
+	struct record r = {
+		.kind = EV_LOST, .cpu = cpu, .arg = {(uint32_t)p->lost, (uint32_t)(p->lost >> 32)}};
+
+	p->lost = 0;
+	ring_put(p, cpu, &r);
+}
+
+// The ring looked full, or records are missing: the record and perhaps a LOST before it.
+__attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, unsigned cpu,
+							   const struct record *r)
+{
+	uint64_t need = 1 + (p->lost != 0);
+
+	if (ring_room(p, cpu) < need && !ring_wait(p, cpu, need)) {
+		p->lost++;
+		atomic_fetch_add_explicit(&process.slot->lost, 1, memory_order_relaxed);
+		return;
+	}
+	if (p->lost)
+		ring_put_lost(p, cpu);
+	ring_put(p, cpu, r);
+}
+
+static inline void ring_push(unsigned cpu, const struct record *r)
+{
+	struct producer *p = &producers[cpu];
+
+	if (!p->ring)
+		return;
+	if (__builtin_expect(p->head == p->room || p->lost, 0))
+		ring_push_slow(p, cpu, r);
+	else
+		ring_put(p, cpu, r);
+}
+
+void capture_record(struct machine *m, const struct record *r)
+{
+	ring_push(m->cpu, r);
+}
+
+static void push_time(unsigned cpu)
+{
+	uint64_t now = clock_stamp();
+	struct record r = {
+		.kind = EV_TIME, .cpu = cpu, .arg = {(uint32_t)now, (uint32_t)(now >> 32)}};
+
+	if (now)
+		ring_push(cpu, &r);
+}
+
+void capture_op(struct machine *m, struct record *r)
+{
+	struct producer *p = &producers[m->cpu];
+
+	if (!p->ring)
+		return;
+	if (p->ops == 0 || p->thread != r->lock || process.opt.flags & SESSION_PRECISE_TIME) {
+		p->ops = OPS_PER_TIME;
+		p->thread = r->lock;
+		push_time(m->cpu);
+	}
+	p->ops--;
+	r->cpu = m->cpu;
+	ring_push(m->cpu, r);
+}
+
+void capture_barrier(void)
+{
+	uint64_t seq = ++process.barrier;
+
+	for (unsigned cpu = 0; cpu < process.ncpus; cpu++) {
+		struct record r = {.kind = EV_BARRIER,
+				   .cpu = cpu,
+				   .arg = {(uint32_t)seq, (uint32_t)(seq >> 32)}};
+		ring_push(cpu, &r);
+	}
+}
+
+void capture_text(struct machine *m, enum text_what what, const void *bytes, size_t n)
+{
+	size_t len;
+
+	do {
+		struct record r = {.kind = EV_TEXT, .cpu = m->cpu};
+
+		len = n < TEXT_PIECE ? n : TEXT_PIECE;
+		r.arg[0] = (uint32_t)what | (uint32_t)len << 16;
+		__builtin_memcpy(&r.arg[1], bytes, len);
+		ring_push(m->cpu, &r);
+		bytes = (const char *)bytes + len;
+		n -= len;
+	} while (len == TEXT_PIECE);
+}

@@ -1,3 +1,298 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+// The process's place in a session: finding the segment, claiming a slot, fork, exec, exit.
+//
+// All of it may run before libc is initialised (the first allocation is the dynamic loader's), so
+// there is nothing here but raw system calls and the memory the kernel gave the process.
+#include "capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+	ARGV_MAX = 4096
+};
+
+extern void *__libc_stack_end; // where the kernel put argc; set by the dynamic loader
+
+static char session_path[PATH_MAX];
+static bool session_is_bare;
+
+char **start_argv(void)
+{
+	return (char **)__libc_stack_end + 1;
+}
+
+const char *start_env(const char *name)
+{
+	char **env = start_argv() + *(long *)__libc_stack_end + 1;
+	size_t len = strlen(name);
+
+	for (; *env; env++)
+		if (!strncmp(*env, name, len) && (*env)[len] == '=')
+			return *env + len + 1;
+	return NULL;
+}
+
+void warn(const char *what)
+{
+	char line[256] = "kalloscope: ";
+	size_t n = strlen(line), len = strnlen(what, sizeof(line) - n - 1);
+
+	memcpy(line + n, what, len);
+	line[n + len] = '\n';
+	sys(SYS_write, 2, line, n + len + 1);
+}
+
+static unsigned host_cpus(void)
+{
+	unsigned long mask[16] = {0}; // 1024 CPUs
+	unsigned n = 0;
+
+	if (sys(SYS_sched_getaffinity, 0, sizeof(mask), mask) > 0)
+		for (unsigned i = 0; i < 16; i++)
+			n += (unsigned)__builtin_popcountl(mask[i]);
+	return n < 1 ? 1 : n > MAX_CPUS ? MAX_CPUS : n;
+}
+
+static void default_options(struct session_options *o)
+{
+	*o = (struct session_options){.max_frames = 64, .site_threshold = 1024, .wait_ms = 2000};
+	machine_config_default(&o->machine, MODEL_CLASSIC, 4ull << 30, host_cpus());
+}
+
+// Everything this process will index by is inside the mapping.
+static bool header_sound(const struct session_header *h, uint64_t size)
+{
+	uint64_t slots = h->nslots * (uint64_t)sizeof(struct slot);
+	uint64_t rings = (uint64_t)h->nslots * h->rings_per_slot * h->ring_records * 32;
+
+	return h->magic == SESSION_MAGIC && h->version == SESSION_VERSION &&
+	       h->header_bytes == sizeof(*h) && h->size == size && h->nslots < 1u << 20 &&
+	       h->rings_per_slot >= 1 && h->rings_per_slot <= MAX_CPUS && h->ring_records >= 16 &&
+	       h->ring_records <= 1u << 28 && !(h->ring_records & (h->ring_records - 1)) &&
+	       h->nbuckets && !(h->nbuckets & (h->nbuckets - 1)) && h->off_slots <= size &&
+	       slots <= size - h->off_slots && h->off_rings <= size &&
+	       rings <= size - h->off_rings && h->off_buckets <= size &&
+	       h->nbuckets * 4ull <= size - h->off_buckets && h->off_nodes <= size &&
+	       h->max_nodes * (uint64_t)sizeof(struct depot_node) <= size - h->off_nodes;
+}
+
+static struct session_header *segment_map(const char *path)
+{
+	struct session_header *h;
+	long fd = sys(SYS_open, path, O_RDWR | O_CLOEXEC), size, map;
+
+	if (fd < 0)
+		return NULL;
+	size = sys(SYS_lseek, fd, 0, SEEK_END);
+	map = size < (long)sizeof(*h)
+		      ? -EINVAL
+		      : sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sys(SYS_close, fd);
+	if (map < 0 && map > -4096)
+		return NULL;
+	h = (struct session_header *)map;
+	if (header_sound(h, (uint64_t)size))
+		return h;
+	sys(SYS_munmap, map, size);
+	return NULL;
+}
+
+static struct slot *slot_claim(struct session_header *h, uint32_t *index)
+{
+	for (uint32_t i = 0; i < h->nslots; i++) {
+		struct slot *s = session_slot(h, i);
+		uint32_t free = SLOT_FREE;
+
+		if (atomic_load_explicit(&s->state, memory_order_relaxed) == SLOT_FREE &&
+		    atomic_compare_exchange_strong(&s->state, &free, SLOT_CLAIMED)) {
+			*index = i;
+			return s;
+		}
+	}
+	atomic_fetch_add(&h->no_slot, 1);
+	return NULL;
+}
+
+static void slot_fill(struct session_header *h, struct slot *s, enum slot_how how, uint32_t parent)
+{
+	s->process = atomic_fetch_add(&h->next_process, 1) + 1;
+	s->parent = parent;
+	s->how = how;
+	s->pid = (int)sys(SYS_getpid);
+	s->ppid = (int)sys(SYS_getppid);
+	s->image = depot_image();
+	s->fork_barrier = 0;
+	s->start_tsc = clock_stamp();
+	atomic_store(&s->lost, 0);
+	atomic_store(&s->unrecorded_children, 0);
+	atomic_store(&s->early_calls, 0);
+	s->exe[0] = 0;
+}
+
+// The recorded process this one came from: the image that exec'd into us (it has our pid and ends
+// with that), or the process that spawned us.
+static uint32_t find_parent(struct session_header *h, const struct slot *own, enum slot_how *how)
+{
+	int pid = (int)sys(SYS_getpid), ppid = (int)sys(SYS_getppid);
+	uint32_t spawner = 0;
+
+	*how = HOW_EXEC;
+	for (uint32_t i = 0; i < h->nslots; i++) {
+		struct slot *s = session_slot(h, i);
+		uint32_t live = SLOT_LIVE;
+
+		if (s == own || atomic_load(&s->state) != SLOT_LIVE)
+			continue;
+		if (s->pid == pid) {
+			uint32_t process_number = s->process;
+
+			atomic_compare_exchange_strong(&s->state, &live, SLOT_ENDED);
+			return process_number;
+		}
+		if (s->pid == ppid)
+			spawner = s->process;
+	}
+	if (!spawner)
+		*how = HOW_FIRST;
+	return spawner;
+}
+
+static bool session_find(void)
+{
+	const char *path = start_env(SESSION_ENV);
+
+	if (path && *path) {
+		size_t len = strlen(path);
+
+		if (len >= sizeof(session_path))
+			return false;
+		memcpy(session_path, path, len + 1);
+		return true;
+	}
+	session_is_bare = bare_start(session_path, sizeof(session_path));
+	return session_is_bare;
+}
+
+bool session_attach(void)
+{
+	struct session_header *h;
+	enum slot_how how;
+	uint32_t parent;
+
+	default_options(&process.opt);
+	if (!session_find())
+		return false;
+	h = segment_map(session_path);
+	if (!h) {
+		warn("cannot open the session: the program runs, nothing is recorded");
+		return false;
+	}
+	process.opt = h->opt;
+	atomic_fetch_add(&h->announced, 1);
+	if (process.opt.flags & SESSION_NO_RECORD) {
+		sys(SYS_munmap, h, h->size);
+		return false;
+	}
+	process.session = h;
+	process.slot = slot_claim(h, &process.slot_index);
+	if (!process.slot) {
+		warn("the session has no place for another process: nothing is recorded");
+		return false;
+	}
+	parent = find_parent(h, process.slot, &how);
+	slot_fill(h, process.slot, how, parent);
+	process.slot->cfg = process.opt.machine;
+	process.slot->ncpus = process.opt.machine.ncpus;
+	ring_attach();
+	return true;
+}
+
+static void write_argv(struct machine *m)
+{
+	char **argv = start_argv();
+	long argc = *(long *)__libc_stack_end;
+	const char *first = argv[0], *end = first;
+
+	// The kernel laid the strings out in one piece; whoever moved them is told by the gap.
+	for (long i = 0; i < argc && argv[i] == end; i++)
+		end += strlen(end) + 1;
+	if (end > first)
+		capture_text(m, TEXT_ARGV, first,
+			     end - first > ARGV_MAX ? ARGV_MAX : (size_t)(end - first));
+}
+
+void session_ready(void)
+{
+	struct thread *t = &thread_self;
+	struct slot *s = process.slot;
+	struct machine *m;
+	long len;
+
+	if (!s)
+		return;
+	len = sys(SYS_readlink, "/proc/self/exe", s->exe, sizeof(s->exe) - 1);
+	s->exe[len > 0 ? len : 0] = 0;
+	s->cfg = process.opt.machine;
+	s->ncpus = process.ncpus;
+	ring_attach();
+	atomic_store_explicit(&s->state, SLOT_LIVE, memory_order_release);
+	m = cpu_enter(t);
+	capture_text(m, TEXT_EXE, s->exe, strlen(s->exe));
+	write_argv(m);
+	cpu_leave(t, m);
+	modules_refresh(t);
+}
+
+void session_fork_prepare(void)
+{
+	if (process.slot)
+		capture_barrier();
+}
+
+void session_fork_parent(int pid)
+{
+	(void)pid;
+}
+
+void session_fork_child(void)
+{
+	struct slot *from = process.slot, *s;
+
+	thread_forget();
+	if (!process.session || !from)
+		return;
+	s = slot_claim(process.session, &process.slot_index);
+	process.slot = s;
+	if (!s) {
+		atomic_fetch_add(&from->unrecorded_children, 1);
+		ring_attach();
+		return;
+	}
+	slot_fill(process.session, s, HOW_FORK, from->process);
+	s->fork_barrier = process.barrier;
+	s->cfg = from->cfg;
+	s->ncpus = from->ncpus;
+	memcpy(s->exe, from->exe, sizeof(s->exe));
+	ring_attach();
+	atomic_store_explicit(&s->state, SLOT_LIVE, memory_order_release);
+}
+
+void session_exit(int status)
+{
+	(void)status;
+	if (process.slot)
+		atomic_store_explicit(&process.slot->state, SLOT_ENDED, memory_order_release);
+}
+
+// libc is up here: from now on children are given the way to a session we started ourselves.
+__attribute__((constructor)) static void session_constructor(void)
+{
+	if (session_is_bare && process.session)
+		bare_export(session_path);
+}

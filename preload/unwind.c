@@ -1,3 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+#include "capture.h"
+
+void unwind_init(void)
+{
+}
+
+void unwind_thread_start(struct thread *t)
+{
+	(void)t;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What the capture files (session, ring, depot, modules, thread) share among themselves.
+#pragma once
+
+#include "preload.h"
+#include "sys.h"
+
+// True once the process may not make system calls any more (a seccomp sandbox): nothing on the
+// capture side makes one then; what would have needed one is left out and counted.
+extern _Atomic bool capture_no_syscalls __attribute__((visibility("hidden")));
+
+// --- ring.c
+void ring_attach(void);	     // process.slot changed: forget what is known of its rings
+uint64_t clock_now_ns(void); // CLOCK_MONOTONIC by raw system call
+uint64_t clock_stamp(void);  // what TIME carries: TSC, or ns when the session has no TSC clock
+
+// --- depot.c
+uint32_t depot_intern(const uintptr_t *ip, unsigned n); // ip[0] innermost; 0: not recorded
+void depot_new_image(void); // later stacks belong to a new image: exec, or a module went away
+uint32_t depot_image(void); // image number in use, drawn when first needed
+
+// --- modules.c
+void modules_changed(void); // the loader may have changed its list: look at the next occasion
+const char *modules_path(uintptr_t ip, size_t *len); // path of the module around ip; NULL unknown
+
+// --- thread.c
+void thread_forget(void); // in a forked child: the parent's other threads do not exist here
+
+// --- session.c, bare.c
+const char *start_env(const char *name); // value in the environment the process was started with
+char **start_argv(void);
+void warn(const char *what); // one line on stderr, by write(2)
+// Starts a recorder for a bare preload and puts the path of the session's rings file into path.
+bool bare_start(char *path, size_t size);
+void bare_export(const char *path); // children find the session: adds SESSION_ENV to environ
