@@ -12,6 +12,9 @@
 
 #include "../core/fold.h"
 
+// Pragmas of the file: application_id tells what it is, user_version how its tables look.
+enum { RECORDING_APPLICATION_ID = 0x4b4c5343 /* "KLSC" */, RECORDING_VERSION = 1 };
+
 struct recording;
 
 enum recording_error { REC_OK, REC_MISSING, REC_NOT_A_RECORDING, REC_NEWER, REC_DAMAGED, REC_BUSY };
