@@ -15,6 +15,7 @@ struct machine;
 enum { PA_HASH_ORDER = 7, PA_HASH_SIZE = 1 << PA_HASH_ORDER };
 
 struct kmap_state {
+	kaddr_t mem_map; // linear address of struct page 0: the hash is over page pointers
 	kaddr_t pkmap_base;
 	kaddr_t fixaddr_top, fixaddr_start, fixaddr_boot_start;
 	uint32_t fix_kmap_begin;
@@ -27,7 +28,7 @@ struct kmap_state {
 	uint16_t hash_next[LAST_PKMAP], hash_prev[LAST_PKMAP];
 	uint32_t atomic_depth[MAX_CPUS];
 	pfn_t atomic_pfn[MAX_CPUS][KM_TYPE_NR];
-	uint64_t atomic_pairs[MAX_CPUS];       // pairs done (runs counted in full)
+	uint64_t atomic_pairs[MAX_CPUS];       // maps done and undone (runs counted in full)
 };
 
 kaddr_t kmap(struct machine *m, pfn_t pfn);	 // lowmem: its address; 0: no window free (the kernel sleeps)

@@ -32,6 +32,7 @@
 #include "page_alloc.h"
 #include "pgtable.h"
 #include "slab.h"
+#include "stack.h"
 #include "types.h"
 #include "vmalloc.h"
 #include "zone.h"
@@ -84,6 +85,7 @@ struct machine_state {
 	struct slab_state slab;
 	struct vmalloc_state vmalloc;
 	struct kmap_state kmap;
+	uint32_t task_struct_cache;	// cache id; kernel_stack_init
 	uint32_t pgd[1024];
 	struct memblock memblock;	// as it was at hand-over
 	struct {
@@ -127,7 +129,9 @@ extern const struct machine_ops machine_ops_none;
 
 size_t machine_size(const struct machine_config *cfg); // bytes to reserve; mostly never touched
 // Boots on zeroed memory: e820 -> memblock -> zones -> buddy -> slab -> vmalloc. 0 or -EINVAL
-// (a bad configuration; *why says what).
+// (a bad configuration; *why says what). The address layout (high_memory, vmalloc.start/end,
+// kmap.pkmap_base, fixaddr_*, fix_kmap_begin) is set before any KIND_init is called; kmap_init and
+// pgtable_init run before the hand-over and take frames from m->s->memblock.
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg, const char **why);
 // A handle on booted memory. -EINVAL when the memory is not a machine of this layout.
 int machine_attach(struct machine *m, void *memory, size_t size, unsigned cpu,
@@ -178,6 +182,13 @@ static inline void step_end(struct machine *m, unsigned lock, enum event_kind ki
 		m->ops->unlock(m, lock);
 }
 
+// Ends a section that found nothing to do and changed nothing: no ticket, no record.
+static inline void step_cancel(struct machine *m, unsigned lock)
+{
+	if (m->ops->unlock)
+		m->ops->unlock(m, lock);
+}
+
 static inline void step_local(struct machine *m, enum event_kind kind, uint32_t a0, uint32_t a1,
 			      uint32_t a2, uint32_t a3, uint32_t a4, uint32_t a5)
 {
@@ -193,3 +204,5 @@ static inline void trace(struct machine *m, const struct trace_event *t)
 	if (m->ops->trace)
 		m->ops->trace(m, t);
 }
+
+#include "slab_inline.h"

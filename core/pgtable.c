@@ -1,3 +1,121 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Page tables of the kernel half: the directory and the frames that hold its tables. The entries
+// themselves are in m->pte and belong to whoever maps there (vmalloc.c, kmap.c).
+#include "pgtable.h"
+
+#include <errno.h>
+
+#include "fold.h"
+#include "layout.h"
 #include "machine.h"
+
+enum {
+	PGDIR_SHIFT = 22,
+	PTRS_PER_PGD = 1024
+};
+#define PGDIR_SIZE (1u << PGDIR_SHIFT)
+
+static int pgtable_add_locked(struct machine *m, uint32_t index, pfn_t pfn)
+{
+	// only the kernel half above lowmem gets tables after boot, from frames of lowmem
+	if (index < m->s->vmalloc.start >> PGDIR_SHIFT || index >= PTRS_PER_PGD ||
+	    m->s->pgd[index] & _PAGE_PRESENT || !pfn || pfn >= m->s->max_low_pfn)
+		return -EILSEQ;
+	m->s->pgd[index] = pfn << PAGE_SHIFT | _KERNPG_TABLE;
+	pfn_to_page(m, pfn)->flags |= 1u << PG_pgtable;
+	trace(m, &(struct trace_event){.kind = EV_T_PAGE_TABLE,
+				       .cpu = (uint8_t)m->cpu,
+				       .zone = 255,
+				       .pfn = pfn,
+				       .count = 1,
+				       .value = index});
+	return 0;
+}
+
+int PGTABLE_ADD_apply(struct machine *m, const struct record *r)
+{
+	return pgtable_add_locked(m, r->arg[0], r->arg[1]);
+}
+
+static int pte_alloc_kernel(struct machine *m, uint32_t index)
+{
+	pfn_t pfn = alloc_pages(m, GFP_KERNEL | __GFP_REPEAT | __GFP_ZERO, 0);
+	int err;
+
+	if (!pfn)
+		return -ENOMEM;
+	step_begin(m, LOCK_VMAP);
+	err = pgtable_add_locked(m, index, pfn);
+	if (!err) {
+		step_end(m, LOCK_VMAP, EV_PGTABLE_ADD, index, pfn, 0, 0, 0, 0);
+		return 0;
+	}
+	step_cancel(m, LOCK_VMAP); // another CPU was quicker
+	__free_pages(m, pfn, 0);
+	return 0;
+}
+
+int pgtable_populate(struct machine *m, kaddr_t addr, size_t size)
+{
+	uint32_t last = (uint32_t)(((uint64_t)addr + size - 1) >> PGDIR_SHIFT);
+
+	for (uint32_t i = addr >> PGDIR_SHIFT; size && i <= last; i++)
+		if (!(m->s->pgd[i] & _PAGE_PRESENT) && pte_alloc_kernel(m, i))
+			return -ENOMEM;
+	return 0;
+}
+
+uint32_t pte_of(struct machine *m, kaddr_t addr)
+{
+	uint32_t pde = m->s->pgd[addr >> PGDIR_SHIFT];
+
+	if (addr < m->s->cfg.page_offset || !(pde & _PAGE_PRESENT))
+		return 0;
+	if (is_lowmem(m, addr)) // one rule for all of it; the 4 MiB ones have no entry of their own
+		return lowmem_pfn(m, addr) << PAGE_SHIFT |
+		       (pde & _PAGE_PSE ? PAGE_KERNEL_LARGE : PAGE_KERNEL);
+	return m->pte[(addr - m->s->cfg.page_offset) >> PAGE_SHIFT];
+}
+
+// A table made before there is a page allocator: its frame comes from memblock, for good.
+static void boot_table(struct machine *m, uint32_t index)
+{
+	uint32_t phys = memblock_alloc_base(&m->s->memblock, PAGE_SIZE, PAGE_SIZE, 0);
+
+	if (phys)
+		m->s->pgd[index] = phys | _KERNPG_TABLE;
+}
+
+// First 4 MiB by small pages (its memory types differ), whole 4 MiB units by large ones, the rest
+// up to high_memory by small ones again.
+static void map_lowmem(struct machine *m)
+{
+	kaddr_t start = m->s->cfg.page_offset, end = m->s->high_memory;
+
+	for (kaddr_t a = start; a < end; a += PGDIR_SIZE) {
+		if (a == start || end - a < PGDIR_SIZE)
+			boot_table(m, a >> PGDIR_SHIFT);
+		else
+			m->s->pgd[a >> PGDIR_SHIFT] = (a - start) | PAGE_KERNEL_LARGE;
+	}
+}
+
+static void set_fixmap_nocache(struct machine *m, unsigned slot, uint32_t phys)
+{
+	m->pte[(fix_to_virt(slot) - m->s->cfg.page_offset) >> PAGE_SHIFT] =
+		phys | PAGE_KERNEL_NOCACHE;
+}
+
+void pgtable_init(struct machine *m)
+{
+	struct fixmap fx;
+
+	map_lowmem(m);
+	fixmap_layout(&fx, m->s->cfg.nr_cpus, true);
+	// pkmap and fixmap have their tables from the start, so that every process shares them
+	for (uint32_t i = m->s->kmap.pkmap_base >> PGDIR_SHIFT; i < PTRS_PER_PGD; i++)
+		boot_table(m, i);
+	set_fixmap_nocache(m, fx.apic_base, 0xFEE00000);
+	set_fixmap_nocache(m, fx.io_apic_base, 0xFEC00000);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// /proc/vmallocinfo (reference 13.5), and the checker of the vmalloc space.
+#include <errno.h>
+#include <stdio.h>
+
+#include "machine.h"
+#include "procfs.h"
+#include "vmap_area.h"
+
+// One line of the file; its length.
+static int vmallocinfo_line(const struct vmap_area *va, char *buf, size_t size)
+{
+	char caller[16] = "", pages[24] = "", phys[32] = "";
+
+	if (va->caller) // no symbol here: whoever knows the stacks puts the name in its place
+		snprintf(caller, sizeof(caller), " 0x%x", va->caller);
+	if (va->vm_flags & VM_ALLOC && va->nr_pages)
+		snprintf(pages, sizeof(pages), " pages=%u", va->nr_pages);
+	if (va->phys)
+		snprintf(phys, sizeof(phys), " phys=%llx", (unsigned long long)va->phys);
+	return snprintf(buf, size, "0x%08x-0x%08x %7u%s%s%s%s%s%s%s%s\n", va->va_start, va->va_end,
+			va->va_end - va->va_start, caller, pages, phys,
+			va->vm_flags & VM_IOREMAP ? " ioremap" : "",
+			va->vm_flags & VM_ALLOC ? " vmalloc" : "",
+			va->vm_flags & VM_MAP ? " vmap" : "",
+			va->vm_flags & VM_USERMAP ? " user" : "",
+			va->vm_flags & VM_VPAGES ? " vpages" : "");
+}
+
+int proc_vmallocinfo(struct machine *m, char *buf, size_t size)
+{
+	uint32_t id = m->s->vmalloc.areas.first;
+	size_t len = 0;
+
+	if (size)
+		buf[0] = '\0';
+	for (; id; id = m->areas[id].list.next) {
+		const struct vmap_area *va = &m->areas[id];
+		bool room = len < size;
+
+		if (va->va_flags & VA_VM_AREA && !(va->vm_flags & VM_UNLIST))
+			len += (size_t)vmallocinfo_line(va, room ? buf + len : NULL,
+							room ? size - len : 0);
+	}
+	return (int)len;
+}
+
+#define FAIL(...) return snprintf(why, size, __VA_ARGS__), -EINVAL
+
+static uint32_t mapped_pages(const struct machine *m, kaddr_t start, kaddr_t end)
+{
+	const uint32_t *pte = &m->pte[(start - m->s->cfg.page_offset) >> PAGE_SHIFT];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < (end - start) >> PAGE_SHIFT; i++)
+		n += pte[i] != 0;
+	return n;
+}
+
+static int check_area(struct machine *m, const struct vmap_area *va, char *why, size_t size)
+{
+	kaddr_t start = va->va_start, end = va->va_end;
+	bool vm = va->va_flags & VA_VM_AREA;
+
+	if (start % PAGE_SIZE || end % PAGE_SIZE || end - start < 2 * PAGE_SIZE)
+		FAIL("vmalloc: area %08x-%08x is no page range with a guard page", start, end);
+	if (mapped_pages(m, start, end) != va->nr_pages)
+		FAIL("vmalloc: area %08x says %u pages mapped, the tables %u", start, va->nr_pages,
+		     mapped_pages(m, start, end));
+	if (vm && m->pte[(end - PAGE_SIZE - m->s->cfg.page_offset) >> PAGE_SHIFT])
+		FAIL("vmalloc: the guard page of area %08x is mapped", start);
+	if (va->va_flags & VA_LAZY_FREE && (va->nr_pages || vm))
+		FAIL("vmalloc: freed area %08x is still in use", start);
+	if (vmap_area_at(m, start) != va)
+		FAIL("vmalloc: area %08x is not found in the tree", start);
+	for (kaddr_t a = start; vm && a < end; a += PAGE_SIZE)
+		if (m->pte[(a - m->s->cfg.page_offset) >> PAGE_SHIFT] && !pte_of(m, a))
+			FAIL("vmalloc: page %08x is mapped without a page table", a);
+	return 0;
+}
+
+int vmalloc_check(struct machine *m, char *why, size_t size)
+{
+	const struct vmalloc_state *v = &m->s->vmalloc;
+	uint32_t n = 0, lazy = 0, prev = 0, mapped = 0;
+	kaddr_t end = v->start;
+
+	for (uint32_t id = v->areas.first; id; prev = id, id = m->areas[id].list.next) {
+		const struct vmap_area *va = &m->areas[id];
+
+		if (va->list.prev != prev || va->va_start < end || va->va_end > v->end ||
+		    ++n > v->nr_ids)
+			FAIL("vmalloc: area %08x is out of order", va->va_start);
+		if (check_area(m, va, why, size))
+			return -EINVAL;
+		if (va->va_flags & VA_LAZY_FREE)
+			lazy += (va->va_end - va->va_start) >> PAGE_SHIFT;
+		mapped += va->nr_pages;
+		end = va->va_end;
+	}
+	if (v->areas.last != prev || n != v->nr_areas)
+		FAIL("vmalloc: %u areas listed, %u counted", n, v->nr_areas);
+	if (lazy != v->lazy_nr)
+		FAIL("vmalloc: %u pages lazily freed, lazy_nr %u", lazy, v->lazy_nr);
+	if (mapped_pages(m, v->start, v->end) != mapped)
+		FAIL("vmalloc: pages are mapped outside every area");
+	return vmap_block_check(m, why, size);
+}
