@@ -31,13 +31,14 @@ enum { // flags of Linux 3.4
 	SLAB_MEM_SPREAD = 0x100000,
 };
 #define CFLGS_OFF_SLAB 0x80000000u
+enum { BUFCTL_END = 0xFFFF, BUFCTL_ACTIVE = 0xFFFD }; // 16-bit forms of the kernel's marks
 
 enum {
 	BUFCTL_PER_PAGE = 344,	 // >= most objects one page can hold (339 of 8 bytes)
 	AC_ENTRIES = 508,	 // capacity of one CPU's array: tunable limit at most
 	SHARED_ENTRIES = 4092,	 // capacity of the shared array
 	CACHE_NAME_LEN = 24,
-	KMALLOC_CACHES = 18,	 // size-32 .. size-4194304, without 96 for 64-byte lines
+	KMALLOC_CACHES = 20,	 // room for size-32 .. size-4194304 (19 of them)
 };
 
 struct array_cache {
@@ -59,10 +60,10 @@ struct slab { // out of band, slab_area[first pfn]
 	uint16_t cache;	    // cache id
 	uint16_t inuse;	    // objects not in the chain
 	uint16_t free;	    // first free index; BUFCTL_END
-	uint16_t colouroff; // bytes
+	uint16_t pad;
+	uint32_t colouroff; // bytes
 	kaddr_t mgmt;	    // off-slab: address of its descriptor's object, else 0
-	uint32_t pad;
-	uint16_t bufctl[BUFCTL_PER_PAGE]; // continues over the slab's other pages' slots
+	uint16_t bufctl[BUFCTL_PER_PAGE]; // next free index; BUFCTL_ACTIVE: handed out
 };
 
 struct kmem_cache {
@@ -77,6 +78,7 @@ struct kmem_cache {
 	uint16_t used;		 // 0 = this id is free
 	uint32_t limit, batchcount, shared; // tunables
 	uint32_t obj_size;	 // bytes asked for at creation
+	uint32_t obj_offset;	 // bytes before the object in its buffer (red zone of DEBUG_SLAB)
 	uint32_t align;
 	kaddr_t self;		 // address of the kmem_cache object itself, 0 static
 	struct list_node chain;	 // cache_chain, newest first
@@ -106,20 +108,25 @@ struct slab_state {
 	uint32_t full;		// 1 after the late phase (final array sizes)
 };
 
-// Fast primitives for the preload: no record, no lock; caller holds the CPU's lock and writes an
-// OP record with OPF_POP / OPF_PUSH itself.
-kaddr_t ac_pop(struct machine *m, unsigned cache);		// 0: array empty
-bool ac_push(struct machine *m, unsigned cache, kaddr_t obj);	// false: array full
+// Fast primitives, in slab_inline.h (machine.h includes it): no record, no lock; the caller holds
+// the CPU's lock and writes an OP record with OPF_POP / OPF_PUSH itself.
+//   kaddr_t ac_pop(m, cache)	     0: array empty
+//   bool ac_push(m, cache, obj)     false: array full
+//   unsigned kmalloc_cache(m, size, gfp)   cache id; 0 too large or 0
+//   bool slab_lookup(m, addr, &cache, &slab, &index)   false: not inside an object of a slab
 // Make the next ac_pop / ac_push succeed; records its steps. refill: false = no memory.
 bool cache_alloc_refill(struct machine *m, unsigned cache, gfp_t gfp);
 void cache_flusharray(struct machine *m, unsigned cache);
 
-unsigned kmalloc_cache(struct machine *m, size_t size, gfp_t gfp); // cache id; 0 too large or 0
 kaddr_t kmalloc(struct machine *m, size_t size, gfp_t gfp);	   // 0 on failure; 16 for size 0
 void kfree(struct machine *m, kaddr_t obj);
 size_t ksize(struct machine *m, kaddr_t obj);
+// The block's bytes are the caller's: whoever keeps bytes calls kmalloc, copies, then kfree.
 kaddr_t krealloc(struct machine *m, kaddr_t obj, size_t size, gfp_t gfp);
 
+// What a cache of this request would look like: buffer_size, num, gfporder, colour, slab_size,
+// flags, align (reference 7.2). 0; -EINVAL: refused.
+int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags, struct kmem_cache *c);
 // Creates a cache; id or 0 (bad arguments, duplicate name, table full, no memory).
 unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align, uint32_t flags);
 kaddr_t kmem_cache_alloc(struct machine *m, unsigned cache, gfp_t gfp);
@@ -128,9 +135,11 @@ int kmem_cache_shrink(struct machine *m, unsigned cache);  // 0: no slab left, 1
 int kmem_cache_destroy(struct machine *m, unsigned cache); // 0; -EBUSY objects remain
 int kmem_cache_tune(struct machine *m, unsigned cache, unsigned limit, unsigned batch, unsigned shared);
 void cache_reap(struct machine *m, uint64_t now_ns); // this CPU's periodic work over all caches
+// The same for one cache: slabs freed, or -1 when the list's turn had not come or it was in use.
+int cache_reap_one(struct machine *m, unsigned cache, uint64_t now_ns);
+// Empties one CPU's array into the slabs (do_drain). Another CPU's only while the machine is stopped.
+void drain_cpu_array(struct machine *m, unsigned cache, unsigned cpu);
 
-// Which cache and slot an address belongs to; false: not inside an object of a slab.
-bool slab_lookup(struct machine *m, kaddr_t addr, unsigned *cache, pfn_t *slab, unsigned *index);
 bool slab_obj_is_free(struct machine *m, pfn_t slab, unsigned index); // in the slab's chain (not: in an array)
 
 void kmem_cache_init(struct machine *m);      // bootstrap: cache_cache and general caches

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The slab allocator's invariants, checked on a machine at rest.
+#include "slab_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+// While arrays are counted, the objects standing in them are marked, so that one that stands in
+// two places is found. The marks are taken back before slab_check returns.
+enum {
+	BUFCTL_PARKED = 0xFFFC
+};
+
+struct report {
+	struct machine *m;
+	char *why;
+	size_t size;
+};
+
+__attribute__((format(printf, 3, 4))) static int broken(struct report *r, unsigned cache,
+							const char *format, ...)
+{
+	va_list args;
+	int n = snprintf(r->why, r->size, "cache %.*s: ", CACHE_NAME_LEN, r->m->caches[cache].name);
+
+	va_start(args, format);
+	if (n >= 0 && (size_t)n < r->size)
+		vsnprintf(r->why + n, r->size - (size_t)n, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+// ---- slabs ----
+
+static int check_chain(struct report *r, unsigned cache, pfn_t pfn)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+	const struct slab *s = &r->m->slab_area[pfn];
+	uint32_t n = 0, active = 0;
+
+	for (unsigned i = s->free; i != BUFCTL_END; i = s->bufctl[i])
+		if (i >= c->num || ++n > c->num)
+			return broken(r, cache, "slab %u: free chain leaves the slab at %u", pfn,
+				      i);
+	for (unsigned i = 0; i < c->num; i++)
+		active += s->bufctl[i] == BUFCTL_ACTIVE;
+	if (n != c->num - s->inuse || active != s->inuse)
+		return broken(r, cache, "slab %u: %u free, %u handed out, inuse %u of %u", pfn, n,
+			      active, s->inuse, c->num);
+	return 0;
+}
+
+static int check_pages(struct report *r, unsigned cache, pfn_t pfn)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+
+	for (pfn_t p = pfn; p < pfn + (1u << c->gfporder); p++) {
+		const struct page *page = pfn_to_page(r->m, p);
+		if (!(page->flags & 1u << PG_slab) || page->mapping != cache || page->index != pfn)
+			return broken(r, cache, "slab %u: page %u is not marked as its", pfn, p);
+	}
+	return 0;
+}
+
+static int check_slab(struct report *r, unsigned cache, pfn_t pfn, const struct list_head *list)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+	const struct slab *s = &r->m->slab_area[pfn];
+	uint64_t start = lowmem_addr(r->m, pfn), end = start + ((uint64_t)PAGE_SIZE << c->gfporder);
+	const struct list_head *right = !s->inuse	     ? &c->slabs_free
+					: s->inuse == c->num ? &c->slabs_full
+							     : &c->slabs_partial;
+
+	if (s->cache != cache)
+		return broken(r, cache, "slab %u belongs to cache %u", pfn, s->cache);
+	if (list != right)
+		return broken(r, cache, "slab %u with inuse %u is on the wrong list", pfn,
+			      s->inuse);
+	if (s->s_mem < start || s->s_mem + (uint64_t)c->num * c->buffer_size > end)
+		return broken(r, cache, "slab %u: objects at %08x leave its pages", pfn, s->s_mem);
+	if (off_slab(c) != (s->mgmt != 0))
+		return broken(r, cache, "slab %u: descriptor %08x in the wrong place", pfn,
+			      s->mgmt);
+	int err = check_pages(r, cache, pfn);
+	return err ? err : check_chain(r, cache, pfn);
+}
+
+struct tally {
+	uint32_t slabs, active, free_objects;
+};
+
+static int check_list(struct report *r, unsigned cache, const struct list_head *list,
+		      struct tally *t)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+	pfn_t prev = 0;
+
+	for (pfn_t pfn = list->first; pfn; pfn = r->m->slab_area[pfn].list.next) {
+		if (pfn >= r->m->s->max_low_pfn || r->m->slab_area[pfn].list.prev != prev ||
+		    ++t->slabs > c->num_slabs)
+			return broken(r, cache, "a slab list is broken at %u", pfn);
+		int err = check_slab(r, cache, pfn, list);
+		if (err)
+			return err;
+		t->active += r->m->slab_area[pfn].inuse != 0;
+		t->free_objects += c->num - r->m->slab_area[pfn].inuse;
+		prev = pfn;
+	}
+	return list->last == prev ? 0 : broken(r, cache, "the tail of a slab list is not %u", prev);
+}
+
+static int check_lists(struct report *r, unsigned cache)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+	struct tally t = {0};
+	int err = check_list(r, cache, &c->slabs_partial, &t);
+
+	if (!err)
+		err = check_list(r, cache, &c->slabs_full, &t);
+	if (!err)
+		err = check_list(r, cache, &c->slabs_free, &t);
+	if (err)
+		return err;
+	if (t.slabs != c->num_slabs || t.active != c->num_active_slabs)
+		return broken(r, cache, "%u slabs, %u active; counted %u, %u", c->num_slabs,
+			      c->num_active_slabs, t.slabs, t.active);
+	if (t.free_objects != c->free_objects)
+		return broken(r, cache, "free_objects %u, counted %u", c->free_objects,
+			      t.free_objects);
+	return 0;
+}
+
+// ---- arrays ----
+
+static uint16_t *bufctl_of(struct machine *m, unsigned cache, kaddr_t obj)
+{
+	unsigned owner, index;
+	pfn_t slab;
+
+	if (!slab_lookup(m, obj, &owner, &slab, &index) || owner != cache ||
+	    slab_obj_addr(&m->caches[cache], &m->slab_area[slab], index) != obj)
+		return NULL;
+	return &m->slab_area[slab].bufctl[index];
+}
+
+static int park(struct report *r, unsigned cache, const kaddr_t *entry, uint32_t avail)
+{
+	for (uint32_t i = 0; i < avail; i++) {
+		uint16_t *bufctl = bufctl_of(r->m, cache, entry[i]);
+		if (!bufctl)
+			return broken(r, cache, "%08x in an array is no object of it", entry[i]);
+		if (*bufctl == BUFCTL_PARKED)
+			return broken(r, cache, "%08x stands in arrays twice", entry[i]);
+		if (*bufctl != BUFCTL_ACTIVE)
+			return broken(r, cache, "%08x is in an array and free in its slab",
+				      entry[i]);
+		*bufctl = BUFCTL_PARKED;
+	}
+	return 0;
+}
+
+static void unpark(struct machine *m, unsigned cache, const kaddr_t *entry, uint32_t avail)
+{
+	for (uint32_t i = 0; i < avail; i++) {
+		uint16_t *bufctl = bufctl_of(m, cache, entry[i]);
+		if (bufctl && *bufctl == BUFCTL_PARKED)
+			*bufctl = BUFCTL_ACTIVE;
+	}
+}
+
+static int check_array_sizes(struct report *r, unsigned cache)
+{
+	const struct shared_array *shared = shared_of(r->m, cache);
+
+	for (unsigned cpu = 0; cpu < r->m->s->cfg.ncpus; cpu++) {
+		const struct array_cache *ac = ac_of(r->m, cache, cpu);
+		if (ac->avail > ac->limit || ac->limit > AC_ENTRIES || ac->batchcount > ac->limit)
+			return broken(r, cache, "array of CPU %u: %u of %u entries", cpu, ac->avail,
+				      ac->limit);
+	}
+	if (shared->avail > shared->limit || shared->limit > SHARED_ENTRIES)
+		return broken(r, cache, "shared array: %u of %u entries", shared->avail,
+			      shared->limit);
+	return 0;
+}
+
+static int check_arrays(struct report *r, unsigned cache)
+{
+	struct shared_array *shared = shared_of(r->m, cache);
+	int err = check_array_sizes(r, cache);
+
+	if (err)
+		return err;
+	for (unsigned cpu = 0; cpu < r->m->s->cfg.ncpus && !err; cpu++)
+		err = park(r, cache, ac_of(r->m, cache, cpu)->entry,
+			   ac_of(r->m, cache, cpu)->avail);
+	if (!err)
+		err = park(r, cache, shared->entry, shared->avail);
+	for (unsigned cpu = 0; cpu < r->m->s->cfg.ncpus; cpu++)
+		unpark(r->m, cache, ac_of(r->m, cache, cpu)->entry, ac_of(r->m, cache, cpu)->avail);
+	unpark(r->m, cache, shared->entry, shared->avail);
+	return err;
+}
+
+int slab_check(struct machine *m, char *why, size_t size)
+{
+	struct report r = {m, why, size};
+	unsigned n = 0, prev = 0;
+
+	for (unsigned id = m->s->slab.cache_chain.first; id; id = m->caches[id].chain.next) {
+		if (id >= MAX_CACHES || !m->caches[id].used || m->caches[id].chain.prev != prev ||
+		    ++n > m->s->slab.nr_caches)
+			return broken(&r, prev, "the cache chain is broken after it");
+		int err = check_lists(&r, id);
+		if (!err)
+			err = check_arrays(&r, id);
+		if (err)
+			return err;
+		prev = id;
+	}
+	return n == m->s->slab.nr_caches && m->s->slab.cache_chain.last == prev
+		       ? 0
+		       : broken(&r, prev, "%u caches, %u in the chain", m->s->slab.nr_caches, n);
+}

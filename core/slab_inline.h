@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The slab allocator's hot path: a handful of instructions each. Included by machine.h.
+#pragma once
+
+#include "machine.h"
+
+// The newest free object of this CPU's array; 0: empty, call cache_alloc_refill.
+static inline kaddr_t ac_pop(struct machine *m, unsigned cache)
+{
+	struct array_cache *ac = ac_of(m, cache, m->cpu);
+
+	if (!ac->avail)
+		return 0;
+	ac->touched = 1;
+	return ac->entry[--ac->avail];
+}
+
+// false: full, call cache_flusharray. An unused cache id has limit 0 and takes nothing.
+static inline bool ac_push(struct machine *m, unsigned cache, kaddr_t obj)
+{
+	struct array_cache *ac = ac_of(m, cache, m->cpu);
+
+	if (ac->avail >= ac->limit)
+		return false;
+	ac->entry[ac->avail++] = obj;
+	return true;
+}
+
+static inline bool cache_exists(const struct machine *m, unsigned cache)
+{
+	return cache > 0 && cache < MAX_CACHES && m->caches[cache].used;
+}
+
+// Position in slab.size[] of the smallest general cache that holds size: a table up to 512 bytes,
+// from there on sizes double. size is 1..kmalloc_max.
+static inline unsigned kmalloc_index(const struct machine *m, uint32_t size)
+{
+	const struct slab_state *sl = &m->s->slab;
+
+	if (size <= 512)
+		return sl->index_small[(size + 7) / 8];
+	return sl->index_small[512 / 8] + 32 - (unsigned)__builtin_clz((size - 1) >> 9);
+}
+
+// Cache id; 0: no general cache is that large, or size is 0.
+static inline unsigned kmalloc_cache(const struct machine *m, size_t size, gfp_t gfp)
+{
+	if (size - 1 >= m->s->slab.kmalloc_max)
+		return 0;
+	unsigned i = kmalloc_index(m, (uint32_t)size);
+	return gfp & __GFP_DMA ? m->s->slab.size_cache_dma[i] : m->s->slab.size_cache[i];
+}
+
+static inline kaddr_t slab_obj_addr(const struct kmem_cache *c, const struct slab *slab,
+				    unsigned index)
+{
+	return slab->s_mem + index * c->buffer_size + c->obj_offset;
+}
+
+// Which cache, slab and slot an address belongs to; false: not inside an object of a slab. Trusts
+// nothing it finds: page entries may come from a hostile recording. Any output may be NULL.
+static inline bool slab_lookup(const struct machine *m, kaddr_t addr, unsigned *cache, pfn_t *slab,
+			       unsigned *index)
+{
+	if (!is_lowmem(m, addr))
+		return false;
+	const struct page *page = pfn_to_page(m, lowmem_pfn(m, addr));
+	if (!(page->flags & 1u << PG_slab) || page->index >= m->s->max_low_pfn ||
+	    !cache_exists(m, page->mapping))
+		return false;
+	const struct slab *s = &m->slab_area[page->index];
+	const struct kmem_cache *c = &m->caches[page->mapping];
+	uint32_t offset = addr - s->s_mem;
+	if (s->cache != page->mapping || addr < s->s_mem)
+		return false;
+	// The reciprocal may round an address near the end of a huge object up by one.
+	uint32_t i = (uint32_t)(((uint64_t)offset * c->reciprocal) >> 32);
+	if ((uint64_t)i * c->buffer_size > offset)
+		i--;
+	if (i >= c->num)
+		return false;
+	if (cache)
+		*cache = page->mapping;
+	if (slab)
+		*slab = page->index;
+	if (index)
+		*index = i;
+	return true;
+}
