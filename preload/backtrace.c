@@ -1,17 +1,247 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "capture.h"
+// Stacks of calls: the cache of verified traces, and the walk that fills it.
+//
+// An entry of the cache is a trace that was once walked, with every word of memory the walk read.
+// The walk is a function of (return address, sp, fp) and those words; so when they are all the
+// same, the trace is. Words are compared in the order they were read: each lies where the frames
+// before it say it must, so as long as all earlier ones hold, the next is there to be read.
+#include "unwind.h"
+
+#include <sys/mman.h>
+
+enum {
+	CACHE_BITS = 12,
+	CACHE_ENTRIES = 1 << CACHE_BITS,
+	CACHE_WORDS = 1 << 17
+};
+
+struct cache_entry {
+	uintptr_t ret, cfa, fp;
+	uintptr_t site;
+	uint32_t stack;	     // depot id
+	uint32_t generation; // rules_generation()
+	uint32_t first;	     // word
+	uint16_t nwords, flags;
+	bool fp_used;
+};
+
+struct trace_cache {
+	uint32_t calls;	    // changes when a signal handler comes in between
+	uint32_t next_word; // words[] is filled from the front and thrown away when full
+	uint64_t hits, misses;
+	struct cache_entry entry[CACHE_ENTRIES];
+	struct trace trace;
+	uint64_t value[CACHE_WORDS];
+	uint32_t offset[CACHE_WORDS]; // from the entry's cfa, in words
+};
+
+static inline struct cache_entry *cache_set(struct trace_cache *c, uintptr_t ret, uintptr_t cfa)
+{
+	uint64_t h = ((uint64_t)ret ^ (uint64_t)cfa << 20) * 0x9E3779B97F4A7C15ull;
+
+	return &c->entry[h >> (64 - CACHE_BITS) & ~1ull];
+}
+
+static inline bool cache_holds(const struct trace_cache *c, const struct cache_entry *e,
+			       uintptr_t ret, uintptr_t cfa, uintptr_t fp)
+{
+	const uint64_t *base = (const uint64_t *)cfa, *value = &c->value[e->first];
+	const uint32_t *offset = &c->offset[e->first];
+
+	if (e->ret != ret || e->cfa != cfa || (e->fp_used && e->fp != fp) ||
+	    e->generation != rules_generation())
+		return false;
+	for (unsigned i = 0; i < e->nwords; i++)
+		if (((const volatile uint64_t *)base)[offset[i]] != value[i])
+			return false;
+	return true;
+}
+
+static bool word_offset_fits(const struct trace *tr, uintptr_t cfa)
+{
+	for (unsigned i = 0; i < tr->nwords; i++)
+		if (tr->word[i].addr < cfa || (tr->word[i].addr - cfa) / 8 > UINT32_MAX)
+			return false;
+	return true;
+}
+
+// Keeps a finished walk. The older of the two entries of its set goes.
+static void cache_keep(struct trace_cache *c, uintptr_t ret, uintptr_t cfa, uintptr_t fp,
+		       uint32_t stack)
+{
+	const struct trace *tr = &c->trace;
+	struct cache_entry *e = cache_set(c, ret, cfa);
+
+	if (tr->overflow || !word_offset_fits(tr, cfa))
+		return;
+	if (c->next_word + tr->nwords > CACHE_WORDS) {
+		for (unsigned i = 0; i < CACHE_ENTRIES; i++)
+			c->entry[i].ret = 0;
+		c->next_word = 0;
+	}
+	e[1] = e[0];
+	*e = (struct cache_entry){.ret = ret,
+				  .cfa = cfa,
+				  .fp = fp,
+				  .stack = stack,
+				  .generation = rules_generation(),
+				  .first = c->next_word,
+				  .nwords = (uint16_t)tr->nwords,
+				  .flags = (uint16_t)tr->flags,
+				  .fp_used = tr->fp_used};
+	for (unsigned i = 0; i < tr->nwords; i++) {
+		c->value[c->next_word + i] = tr->word[i].value;
+		c->offset[c->next_word + i] = (uint32_t)((tr->word[i].addr - cfa) / 8);
+	}
+	c->next_word += tr->nwords;
+}
+
+// Where the frame pointer in use was read, until something depends on it.
+struct fp_origin {
+	uintptr_t addr; // 0: the walk started with it
+	uint64_t value;
+};
+
+static void fp_depend(struct trace *tr, struct fp_origin *o)
+{
+	if (o->addr)
+		trace_note(tr, o->addr, o->value);
+	else
+		tr->fp_used = true;
+}
+
+// One step by a plain rule. False: the stack ends, or does not make sense.
+static bool step_plain(struct thread *t, struct trace *tr, struct frame *f, struct rule r,
+		       struct fp_origin *origin)
+{
+	uintptr_t cfa = (r.from_fp ? f->fp : f->sp) + (uintptr_t)(intptr_t)r.cfa;
+	uint64_t ret;
+
+	if (r.from_fp)
+		fp_depend(tr, origin);
+	if (cfa <= f->sp || (cfa & 7) || !stack_read(t, tr, cfa - 8, &ret)) {
+		tr->flags |= OPF_TRUNCATED;
+		return false;
+	}
+	trace_note(tr, cfa - 8, ret);
+	if (r.fp_at) {
+		uintptr_t at = cfa + (uintptr_t)(r.fp_at * 8l);
+
+		if (!stack_read(t, tr, at, &origin->value)) {
+			tr->flags |= OPF_TRUNCATED;
+			return false;
+		}
+		origin->addr = at;
+		f->fp = origin->value;
+	}
+	f->ip = ret;
+	f->sp = cfa;
+	return ret != 0;
+}
+
+static bool step(struct thread *t, struct trace *tr, struct frame *f, struct fp_origin *origin,
+		 unsigned max)
+{
+	struct rule r = rule_find(f->ip);
+
+	switch (r.kind) {
+	case RULE_PLAIN:
+		return step_plain(t, tr, f, r, origin);
+	case RULE_ODD:
+		// Its outcome may depend on fp in ways of its own.
+		fp_depend(tr, origin);
+		if (!unwind_odd(t, f, tr, max))
+			return false;
+		*origin = (struct fp_origin){f->sp - 8, 0};
+		tr->overflow = true;
+		return true;
+	case RULE_END:
+		return false;
+	case RULE_UNKNOWN: // another walk may do better
+		tr->overflow = true;
+		tr->flags |= unwind_ready() ? OPF_TRUNCATED : OPF_EARLY;
+		return false;
+	default:
+		tr->flags |= OPF_TRUNCATED;
+		return false;
+	}
+}
+
+static void walk(struct thread *t, struct trace *tr, struct frame f, unsigned max)
+{
+	struct fp_origin origin = {0};
+
+	tr->nips = tr->nwords = 0;
+	tr->fp_used = tr->overflow = false;
+	tr->flags = 0;
+	tr->page = (f.sp - 8) & -(uintptr_t)PAGE_SIZE;
+	do {
+		if (tr->nips == max) {
+			tr->flags |= OPF_TRUNCATED;
+			return;
+		}
+		tr->ip[tr->nips++] = f.ip;
+	} while (step(t, tr, &f, &origin, max));
+}
+
+static struct trace_cache *cache_make(struct thread *t)
+{
+	long map;
+
+	if (capture_no_syscalls)
+		return NULL;
+	map = sys(SYS_mmap, NULL, sizeof(struct trace_cache), PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	t->cache = map < 0 && map > -4096 ? NULL : (struct trace_cache *)map;
+	return t->cache;
+}
+
+__attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct frame f,
+						       uint32_t *flags)
+{
+	struct trace_cache *c = t->cache ? t->cache : cache_make(t);
+	unsigned max = process.opt.max_frames;
+	uint32_t call, stack;
+
+	if (!c) {
+		*flags |= OPF_SMALL_STACK;
+		return depot_intern(&f.ip, 1);
+	}
+	call = ++c->calls;
+	c->misses++;
+	stack_learn(t, f.sp);
+	walk(t, &c->trace, f, max < TRACE_FRAMES ? max : TRACE_FRAMES);
+	if (c->calls != call) { // a handler used the same scratch: only the caller is sure
+		*flags |= OPF_TRUNCATED;
+		return depot_intern(&f.ip, 1);
+	}
+	modules_refresh(t);
+	stack = depot_intern(c->trace.ip, c->trace.nips);
+	*flags |= c->trace.flags;
+	if (stack)
+		cache_keep(c, f.ip, f.sp, f.fp, stack);
+	return stack;
+}
 
 uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp,
 		       uint32_t *flags)
 {
-	uintptr_t ip = (uintptr_t)ret;
+	struct frame f = {(uintptr_t)ret, (uintptr_t)cfa, (uintptr_t)fp};
+	struct trace_cache *c = t->cache;
 
-	(void)t;
-	(void)cfa;
-	(void)fp;
-	*flags |= OPF_EARLY;
-	return depot_intern(&ip, 1);
+	if (!process.slot || !process.opt.max_frames)
+		return 0;
+	if (__builtin_expect(c != NULL, 1)) {
+		struct cache_entry *e = cache_set(c, f.ip, f.sp);
+
+		if (!cache_holds(c, e, f.ip, f.sp, f.fp) && !cache_holds(c, ++e, f.ip, f.sp, f.fp))
+			return capture_miss(t, f, flags);
+		*flags |= e->flags;
+		c->hits++;
+		return e->stack;
+	}
+	return capture_miss(t, f, flags);
 }
 
 uintptr_t capture_site(uint32_t stack)

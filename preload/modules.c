@@ -6,3 +6,7 @@ void modules_refresh(struct thread *t)
 {
 	(void)t;
 }
+
+void modules_changed(void)
+{
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Frames: rules learned from libunwind, and stepping by them.
+//
+//   rules.c     ip -> rule, process-wide, lock-free        one load when the ip is known
+//   unwind.c    libunwind: makes rules, steps odd frames   one caller at a time, on a stack of its own
+//   stack.c     which memory may be read                   never faults, never guesses
+//   backtrace.c walks by rules, keeps verified traces      per thread
+//
+// A rule says where the frame of a function called from `ip` lies once that call is popped:
+//
+//   sp (its CFA as seen by the callee) ──► CFA = sp + cfa  or  fp + cfa
+//   return address at CFA - 8;  caller's frame pointer at CFA + fp_at, or unchanged (fp_at 0)
+//
+// libunwind alone decides what the rule is: it steps a made-up cursor whose memory answers with
+// its own address, so one step shows what depends on what (unwind.c).
+#pragma once
+
+#include "capture.h"
+
+enum rule_kind {
+	RULE_UNKNOWN, // not learned (the unwinder was busy, or is not there)
+	RULE_PLAIN,
+	RULE_END,  // outermost frame
+	RULE_NONE, // no unwind information
+	RULE_ODD,  // libunwind must step it, with the real memory
+};
+
+struct rule {
+	uint8_t kind;  // enum rule_kind
+	bool from_fp;  // CFA relative to fp
+	int16_t fp_at; // caller's fp is at CFA + 8 * fp_at; 0: unchanged
+	int32_t cfa;   // bytes
+};
+
+struct frame {
+	uintptr_t ip; // return address (after it, in a function a signal interrupted)
+	uintptr_t sp;
+	uintptr_t fp;
+};
+
+enum {
+	TRACE_FRAMES = 256,
+	TRACE_WORDS = 2 * TRACE_FRAMES + 64
+};
+
+// A walk in progress, and everything its outcome depended on besides ip and sp of the start.
+struct trace {
+	unsigned nips, nwords;
+	bool fp_used;	// it depended on the fp it started from
+	bool overflow;	// more words than fit: cannot be kept
+	uint32_t flags; // OPF_* of quality
+	uintptr_t page; // known readable besides the thread's stack; 0 none
+	uintptr_t ip[TRACE_FRAMES];
+	struct trace_word {
+		uintptr_t addr;
+		uint64_t value;
+	} word[TRACE_WORDS]; // in the order they were read
+};
+
+// --- rules.c
+struct rule rule_find(uintptr_t ip); // learns it when it is new
+void rules_flush(void);		     // code was unmapped
+uint32_t rules_generation(void);     // differs after a flush
+
+// --- unwind.c
+bool unwind_ready(void); // libunwind is loaded
+struct rule unwind_learn(uintptr_t ip);
+// Steps from f over frames that have no rule, adding their ips and the words read to tr; f becomes
+// the first frame beyond that a rule may be tried on. False: the trace ends here.
+bool unwind_odd(struct thread *t, struct frame *f, struct trace *tr, unsigned max_frames);
+
+// --- stack.c
+// Reads a word of the thread's stack; false when it may not be readable.
+bool stack_read(struct thread *t, struct trace *tr, uintptr_t addr, uint64_t *value);
+void stack_learn(struct thread *t, uintptr_t cfa); // widens the known bounds when it is cheap
+void trace_note(struct trace *tr, uintptr_t addr, uint64_t value);
