@@ -1,3 +1,65 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "machine.h"
+// Applying records: one function per kind, and what an operation itself does to its CPU's arrays.
+#include <errno.h>
+
+#include "fold.h"
+
+int BARRIER_apply(struct machine *m, const struct record *r)
+{
+	m->s->barrier = r->arg[0];
+	return 0;
+}
+
+int TIME_apply(struct machine *m, const struct record *r)
+{
+	m->s->cpu[m->cpu].now_ns = r->arg[0] | (uint64_t)r->arg[1] << 32;
+	return 0;
+}
+
+// Text and losses are for the reader of the stream; the machine is none the wiser.
+int TEXT_apply(struct machine *m, const struct record *r)
+{
+	(void)m;
+	(void)r;
+	return 0;
+}
+
+int LOST_apply(struct machine *m, const struct record *r)
+{
+	(void)m;
+	(void)r;
+	return 0;
+}
+
+static int (*const apply[])(struct machine *m, const struct record *r) = {
+#define STEP(kind, name, args) [EV_##kind] = kind##_apply,
+#include "event.def"
+};
+
+// An operation that hit an array is one record: the pop or push is told by its flags.
+static int apply_op(struct machine *m, const struct record *r)
+{
+	unsigned cache = r->op.cache;
+
+	m->s->cpu[m->cpu].ops++;
+	if (!(r->op.flags & (OPF_POP | OPF_PUSH)))
+		return 0;
+	if (!cache || cache >= MAX_CACHES || !m->caches[cache].used || r->op.addr > UINT32_MAX)
+		return -EILSEQ;
+	if (r->op.flags & OPF_POP)
+		return ac_pop(m, cache) == r->op.addr ? 0 : -EILSEQ;
+	return ac_push(m, cache, r->op.addr) ? 0 : -EILSEQ;
+}
+
+int fold_apply(struct machine *m, const struct record *r)
+{
+	if (r->cpu >= m->s->cfg.ncpus)
+		return -EILSEQ;
+	m->cpu = r->cpu;
+	if (r->kind > EV_NONE && r->kind < EV_LAST_OP)
+		return apply_op(m, r);
+	if (r->kind <= EV_LAST_OP || r->kind >= EV_LAST_STEP || !fold_ready(m, r))
+		return -EILSEQ;
+	return apply[r->kind](m, r);
+}

@@ -1,3 +1,346 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "machine.h"
+// Where things are in a machine's memory, and handles on it.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "boot.h"
+
+#define MACHINE_MAGIC 0x65706f63736f6c6bull // "kloscope"
+#define MiB	      (1ull << 20)
+
+const struct machine_ops machine_ops_none;
+
+void machine_config_default(struct machine_config *cfg, enum model model, uint64_t ram_bytes,
+			    unsigned ncpus)
+{
+	*cfg = (struct machine_config){
+		.model = model,
+		.ncpus = ncpus,
+		.nr_cpus = MAX_CPUS,
+		.smp = 1,
+		.page_offset = 0xC0000000,
+		.cache_line = 64,
+		.min_free_kbytes = -1,
+		.lowmem_reserve_ratio = {256, 32, 32},
+		.kernel_bytes = 6 * MiB,
+	};
+	e820_ideal_pc(&cfg->e820, ram_bytes);
+}
+
+// ---- linear address space (reference 1.1) ----
+
+enum {
+	FIX_KMAP_BEGIN = 70, // slots above it with the reference configuration
+	FIX_AFTER_KMAP = 3,  // PCIE_MCFG, TEXT_POKE1, TEXT_POKE0
+	FIX_BTMAPS = 256,
+	FIX_WP_TEST = 1,
+	PTRS_PER_PTE = 1024,
+	VMALLOC_OFFSET = 8 << 20,
+	VMALLOC_RESERVE = 128 << 20,
+	PGDIR_SIZE = 4 << 20,
+};
+#define FIXADDR_TOP 0xFFFFF000u
+
+// The boot-time slots may not straddle a page table.
+static uint32_t fix_btmap_end(uint32_t permanent)
+{
+	if ((permanent ^ (permanent + FIX_BTMAPS - 1)) & -PTRS_PER_PTE)
+		return permanent + FIX_BTMAPS - (permanent & (FIX_BTMAPS - 1));
+	return permanent;
+}
+
+static void layout_fixmap(struct address_layout *l, const struct machine_config *cfg)
+{
+	uint32_t permanent = FIX_KMAP_BEGIN + KM_TYPE_NR * cfg->nr_cpus + FIX_AFTER_KMAP;
+	uint32_t all = fix_btmap_end(permanent) + FIX_BTMAPS + FIX_WP_TEST;
+
+	l->fix_kmap_begin = FIX_KMAP_BEGIN;
+	l->fixaddr_start = FIXADDR_TOP - permanent * PAGE_SIZE;
+	l->fixaddr_boot_start = FIXADDR_TOP - all * PAGE_SIZE;
+	l->pkmap_base = (l->fixaddr_boot_start - PAGE_SIZE * (LAST_PKMAP + 1)) & -PGDIR_SIZE;
+	l->vmalloc_end = l->pkmap_base - 2 * PAGE_SIZE;
+}
+
+// Model 3.4 counts the reserve down from VMALLOC_END, classic (2.6) from 4 GiB, which puts the
+// lowmem border at exactly 896 MiB.
+static void layout_lowmem(struct address_layout *l, const struct machine_config *cfg)
+{
+	uint32_t reserve =
+		cfg->vmalloc_bytes ? cfg->vmalloc_bytes + VMALLOC_OFFSET : VMALLOC_RESERVE;
+	uint32_t top = cfg->model == MODEL_CLASSIC ? 0 : l->vmalloc_end;
+	uint32_t maxmem_pfn = (top - cfg->page_offset - reserve) >> PAGE_SHIFT;
+
+	l->max_low_pfn = l->max_pfn < maxmem_pfn ? l->max_pfn : maxmem_pfn;
+	l->high_memory = cfg->page_offset + (l->max_low_pfn << PAGE_SHIFT);
+	l->vmalloc_start = l->high_memory + VMALLOC_OFFSET;
+	if (cfg->model == MODEL_CLASSIC)
+		l->vmalloc_start = (l->high_memory + 2 * VMALLOC_OFFSET - 1) & -VMALLOC_OFFSET;
+}
+
+static const char *config_error(const struct machine_config *cfg)
+{
+	if (cfg->model > MODEL_3_4)
+		return "unknown model";
+	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || cfg->nr_cpus < cfg->ncpus || cfg->nr_cpus > 64)
+		return "CPU count out of range";
+	if (!cfg->smp && cfg->ncpus > 1)
+		return "a UP build has one CPU";
+	if (cfg->page_offset != 0xC0000000 && cfg->page_offset != 0xB0000000 &&
+	    cfg->page_offset != 0x80000000 && cfg->page_offset != 0x78000000 &&
+	    cfg->page_offset != 0x40000000)
+		return "page_offset is none of the VMSPLIT choices";
+	if (cfg->cache_line != 32 && cfg->cache_line != 64 && cfg->cache_line != 128)
+		return "cache line must be 32, 64 or 128";
+	if (cfg->vmalloc_bytes & (PAGE_SIZE - 1) || cfg->vmalloc_bytes > 0xA0000000)
+		return "vmalloc= out of range";
+	if (cfg->kernel_bytes > 64 * MiB)
+		return "kernel image too large";
+	if (cfg->e820.nr_map > E820MAX)
+		return "too many e820 entries";
+	if (cfg->percpu_pagelist_fraction && cfg->percpu_pagelist_fraction < 8)
+		return "percpu_pagelist_fraction must be 0 or at least 8";
+	return NULL;
+}
+
+const char *address_layout_init(struct address_layout *l, const struct machine_config *cfg)
+{
+	const uint64_t kernel_end = 16 * MiB + (cfg->kernel_bytes & ~(uint64_t)(PAGE_SIZE - 1));
+	const char *error = config_error(cfg);
+	struct e820map map = cfg->e820;
+
+	if (error)
+		return error;
+	*l = (struct address_layout){0};
+	e820_trim(&map);
+	l->max_pfn = e820_end_pfn(&map);
+	layout_fixmap(l, cfg);
+	if (l->vmalloc_end - cfg->page_offset <
+	    (uint64_t)cfg->vmalloc_bytes + VMALLOC_RESERVE + 64 * MiB)
+		return "vmalloc= leaves no room for lowmem";
+	layout_lowmem(l, cfg);
+	if ((uint64_t)l->max_low_pfn << PAGE_SHIFT < kernel_end + 8 * MiB)
+		return "not enough memory: the kernel image needs more";
+	return NULL;
+}
+
+// ---- the machine's own memory ----
+
+static uint64_t place(uint64_t *end, uint64_t bytes)
+{
+	uint64_t at = *end;
+
+	*end = (at + bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	return at;
+}
+
+static void place_arrays(struct machine_offsets *o, const struct address_layout *l,
+			 const struct machine_config *cfg)
+{
+	uint64_t frames = (l->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -(uint64_t)PAGEBLOCK_NR_PAGES;
+	uint64_t areas = (l->vmalloc_end - l->vmalloc_start) / PAGE_SIZE + 2;
+	uint64_t end = 0;
+
+	place(&end, sizeof(struct machine_state));
+	o->mem_map = place(&end, frames * sizeof(struct page));
+	o->pageblock = place(&end, frames / PAGEBLOCK_NR_PAGES + 1);
+	o->slab = place(&end, (l->max_low_pfn + PAGEBLOCK_NR_PAGES) * sizeof(struct slab));
+	o->cache = place(&end, MAX_CACHES * sizeof(struct kmem_cache));
+	o->array = place(&end, (uint64_t)MAX_CACHES * MAX_CPUS * sizeof(struct array_cache));
+	o->shared = place(&end, MAX_CACHES * sizeof(struct shared_array));
+	o->vmap = place(&end, areas * sizeof(struct vmap_area));
+	o->pte = place(&end, ((0 - cfg->page_offset) >> PAGE_SHIFT) * sizeof(uint32_t));
+	o->size = end;
+}
+
+// Changes whenever the structures do, so that memory of another version is refused.
+static uint32_t layout_hash(void)
+{
+	const size_t parts[] = {
+		sizeof(struct machine_state),
+		sizeof(struct page),
+		sizeof(struct slab),
+		sizeof(struct kmem_cache),
+		sizeof(struct array_cache),
+		sizeof(struct shared_array),
+		sizeof(struct vmap_area),
+		sizeof(struct zone),
+		sizeof(struct machine_config),
+		offsetof(struct machine_state, ticket),
+		offsetof(struct machine_state, zone),
+		offsetof(struct machine_state, slab),
+		offsetof(struct machine_state, vmalloc),
+		offsetof(struct machine_state, kmap),
+		offsetof(struct machine_state, memblock),
+		EV_LAST_STEP,
+	};
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		hash = (hash ^ (uint32_t)parts[i]) * 16777619u;
+	return hash;
+}
+
+size_t machine_size(const struct machine_config *cfg)
+{
+	struct address_layout l;
+	struct machine_offsets o;
+
+	if (address_layout_init(&l, cfg))
+		return 0;
+	place_arrays(&o, &l, cfg);
+	return o.size;
+}
+
+static void bind(struct machine *m, void *memory, const struct machine_offsets *o)
+{
+	char *base = memory;
+
+	m->s = memory;
+	m->mem_map = (struct page *)(base + o->mem_map);
+	m->pageblock = (uint8_t *)(base + o->pageblock);
+	m->slab_area = (struct slab *)(base + o->slab);
+	m->caches = (struct kmem_cache *)(base + o->cache);
+	m->arrays = (struct array_cache *)(base + o->array);
+	m->shared = (struct shared_array *)(base + o->shared);
+	m->areas = (struct vmap_area *)(base + o->vmap);
+	m->pte = (uint32_t *)(base + o->pte);
+}
+
+static void set_address_layout(struct machine_state *s, const struct address_layout *l)
+{
+	s->max_pfn = l->max_pfn;
+	s->max_low_pfn = l->max_low_pfn;
+	s->highstart_pfn = l->max_low_pfn < l->max_pfn ? l->max_low_pfn : l->max_pfn;
+	s->high_memory = l->high_memory;
+	s->vmalloc.start = l->vmalloc_start;
+	s->vmalloc.end = l->vmalloc_end;
+	s->kmap.pkmap_base = l->pkmap_base;
+	s->kmap.fixaddr_top = FIXADDR_TOP;
+	s->kmap.fixaddr_start = l->fixaddr_start;
+	s->kmap.fixaddr_boot_start = l->fixaddr_boot_start;
+	s->kmap.fix_kmap_begin = l->fix_kmap_begin;
+}
+
+int machine_init(struct machine *m, void *memory, const struct machine_config *cfg,
+		 const char **why)
+{
+	struct address_layout l;
+	struct machine_offsets o;
+	const char *error = address_layout_init(&l, cfg);
+
+	if (error) {
+		if (why)
+			*why = error;
+		return -EINVAL;
+	}
+	place_arrays(&o, &l, cfg);
+	*m = (struct machine){.ops = &machine_ops_none};
+	bind(m, memory, &o);
+	m->s->magic = MACHINE_MAGIC;
+	m->s->layout = layout_hash();
+	m->s->size_lo = o.size;
+	m->s->size = o.size;
+	m->s->cfg = *cfg;
+	m->s->off_mem_map = o.mem_map;
+	m->s->off_pageblock = o.pageblock;
+	m->s->off_slab = o.slab;
+	m->s->off_cache = o.cache;
+	m->s->off_array = o.array;
+	m->s->off_shared = o.shared;
+	m->s->off_vmap = o.vmap;
+	m->s->off_pte = o.pte;
+	set_address_layout(m->s, &l);
+	return 0;
+}
+
+// Offsets are computed again, not believed: the memory may come from a damaged file.
+int machine_attach(struct machine *m, void *memory, size_t size, unsigned cpu,
+		   const struct machine_ops *ops, void *priv)
+{
+	const struct machine_state *s = memory;
+	struct address_layout l;
+	struct machine_offsets o;
+
+	if (size < sizeof(*s) || s->magic != MACHINE_MAGIC || s->layout != layout_hash() ||
+	    address_layout_init(&l, &s->cfg) || cpu >= s->cfg.ncpus)
+		return -EINVAL;
+	place_arrays(&o, &l, &s->cfg);
+	if (size < o.size || s->size != o.size || s->max_pfn != l.max_pfn ||
+	    s->max_low_pfn != l.max_low_pfn || s->high_memory != l.high_memory)
+		return -EINVAL;
+	*m = (struct machine){.cpu = cpu, .ops = ops ? ops : &machine_ops_none, .priv = priv};
+	bind(m, memory, &o);
+	return 0;
+}
+
+// ---- names of places ----
+
+static void describe_state(size_t offset, char *buf, size_t size)
+{
+	static const struct {
+		const char *name;
+		size_t start;
+	} parts[] = {
+#define PART(field) {#field, offsetof(struct machine_state, field)}
+		PART(magic),   PART(cfg),     PART(off_mem_map), PART(max_pfn),	 PART(ticket),
+		PART(barrier), PART(pgalloc), PART(pgfree),	 PART(zone),	 PART(slab),
+		PART(vmalloc), PART(kmap),    PART(pgd),	 PART(memblock), PART(cpu),
+#undef PART
+	};
+	unsigned i = sizeof(parts) / sizeof(parts[0]) - 1;
+
+	while (parts[i].start > offset)
+		i--;
+	offset -= parts[i].start;
+	if (!strcmp(parts[i].name, "zone"))
+		snprintf(buf, size, "zone[%s] + %zu", zone_names[offset / sizeof(struct zone)],
+			 offset % sizeof(struct zone));
+	else if (!strcmp(parts[i].name, "ticket"))
+		snprintf(buf, size, "ticket[%zu]", offset / sizeof(uint32_t));
+	else
+		snprintf(buf, size, "%s + %zu", parts[i].name, offset);
+}
+
+static const char *page_field(size_t offset)
+{
+	static const char *const names[] = {"flags",	"_count",   "mapcount", "private",
+					    "lru.next", "lru.prev", "mapping",	"index"};
+
+	return names[offset / sizeof(uint32_t)];
+}
+
+void machine_describe_offset(struct machine *m, size_t offset, char *buf, size_t size)
+{
+	const struct machine_state *s = m->s;
+	const struct {
+		const char *name;
+		uint64_t start, entry;
+	} arrays[] = {
+		{"pte", s->off_pte, sizeof(uint32_t)},
+		{"areas", s->off_vmap, sizeof(struct vmap_area)},
+		{"shared", s->off_shared, sizeof(struct shared_array)},
+		{"arrays", s->off_array, sizeof(struct array_cache)},
+		{"caches", s->off_cache, sizeof(struct kmem_cache)},
+		{"slab_area", s->off_slab, sizeof(struct slab)},
+		{"pageblock", s->off_pageblock, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+		if (offset < arrays[i].start)
+			continue;
+		offset -= arrays[i].start;
+		snprintf(buf, size, "%s[%llu] + %llu", arrays[i].name,
+			 (unsigned long long)(offset / arrays[i].entry),
+			 (unsigned long long)(offset % arrays[i].entry));
+		return;
+	}
+	if (offset < s->off_mem_map) {
+		describe_state(offset, buf, size);
+		return;
+	}
+	offset -= s->off_mem_map;
+	snprintf(buf, size, "mem_map[%zu].%s", offset / sizeof(struct page),
+		 page_field(offset % sizeof(struct page)));
+}

@@ -53,3 +53,17 @@ int memblock_reserve(struct memblock *mb, uint32_t base, uint32_t size);
 int memblock_free(struct memblock *mb, uint32_t base, uint32_t size);
 uint32_t memblock_find_in_range(struct memblock *mb, uint32_t start, uint32_t end, uint32_t size, uint32_t align);
 uint32_t memblock_alloc_base(struct memblock *mb, uint32_t size, uint32_t align, uint32_t max); // 0 = failed
+// Physical memory model calls; sizes and addresses are 32 bit, a range ends at 0xFFFFFFFF at most.
+bool memblock_is_memory(const struct memblock *mb, uint32_t addr);
+bool memblock_is_reserved(const struct memblock *mb, uint32_t addr);
+bool memblock_is_region_memory(const struct memblock *mb, uint32_t base, uint32_t size);
+bool memblock_is_region_reserved(const struct memblock *mb, uint32_t base, uint32_t size);
+uint32_t memblock_start_of_DRAM(const struct memblock *mb);
+uint32_t memblock_end_of_DRAM(const struct memblock *mb);
+void memblock_enforce_memory_limit(struct memblock *mb, uint32_t limit);
+void memblock_trim_memory(struct memblock *mb, uint32_t align);
+
+// Free ranges (memory minus reserved) one after the other: *cursor starts at 0; false at the end.
+bool memblock_next_free(const struct memblock *mb, uint64_t *cursor, uint32_t *start, uint32_t *end);
+// The same from high to low: *cursor starts at UINT64_MAX.
+bool memblock_prev_free(const struct memblock *mb, uint64_t *cursor, uint32_t *start, uint32_t *end);

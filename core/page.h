@@ -6,7 +6,8 @@
 // RAM inside a larger free block. The zone follows from the pfn (page_zonenum), and _mapcount is
 // kept so that zero means unmapped; pages.c shows both with the kernel's encoding.
 //
-//   PageBuddy(p)            <=> p is the first frame of a block on a free list; private = order
+//   PageBuddy(p)            <=> p is the first frame of a block on a free list; private = order,
+//                               index = migratetype of the list
 //   on a pcp list           <=> PG_pcp; private = migratetype remembered
 //   PG_slab                 <=> frame of a slab; mapping = cache id, index = first pfn of the slab
 //   PG_head / PG_tail       compound; head: index = order; tail: index = first pfn

@@ -5,8 +5,14 @@
 #pragma once
 
 #include "types.h"
+#include "zone.h"
 
 struct machine;
+
+enum alloc_flags { // of zone_watermark_ok and the slow path; the low bits are enum WMARK_*
+	ALLOC_HARDER = 0x10,
+	ALLOC_HIGH = 0x20,
+};
 
 pfn_t alloc_pages(struct machine *m, gfp_t gfp, unsigned order); // first pfn; 0 on failure
 void __free_pages(struct machine *m, pfn_t pfn, unsigned order);
@@ -15,6 +21,8 @@ kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order); // lowme
 void free_pages(struct machine *m, kaddr_t addr, unsigned order);
 kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp);
 void free_pages_exact(struct machine *m, kaddr_t addr, size_t size);
+// Sets and clears PG_* bits of a run of the caller's pages; a CPU-local step.
+void set_page_run_flags(struct machine *m, pfn_t pfn, uint32_t count, uint32_t set, uint32_t clear);
 void split_page(struct machine *m, pfn_t pfn, unsigned order);
 unsigned compound_order(struct machine *m, pfn_t head); // 0 when not compound
 
@@ -29,6 +37,8 @@ void drain_local_pages(struct machine *m);
 void drain_all_pages(struct machine *m); // stops the machine
 void vmstat_fold(struct machine *m);	 // this CPU's counter differences into the zones
 int set_min_free_kbytes(struct machine *m, uint32_t kbytes); // stops the machine
+int set_percpu_pagelist_fraction(struct machine *m, uint32_t fraction); // 0 default, or >= 8
+int set_lowmem_reserve_ratio(struct machine *m, unsigned zone, uint32_t ratio);
 unsigned pageblock_type(struct machine *m, pfn_t pfn);
 unsigned page_zonenum(const struct machine *m, pfn_t pfn);
 uint32_t zone_free_pages(struct machine *m, unsigned zone); // counter as the watermarks see it
@@ -40,3 +50,6 @@ void page_cache_remove(struct machine *m, const pfn_t *pfns, uint32_t count);
 
 void page_alloc_init(struct machine *m); // zones, mem_map, hand-over from memblock, watermarks
 int page_alloc_check(struct machine *m, char *why, size_t size);
+
+// Adds delta to a zone counter other than NR_FREE_PAGES; a step of its own, so not inside one.
+void zone_stat(struct machine *m, unsigned zone, enum zone_stat_item item, int delta);

@@ -1,3 +1,292 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "machine.h"
+// Per-CPU lists of single pages: pop, push, refill from and drain to the free lists.
+#include <errno.h>
+#include <stdio.h>
+
+#include "buddy.h"
+
+static void trace_run(struct machine *m, unsigned kind, pfn_t pfn, unsigned mt, gfp_t gfp,
+		      uint32_t count, int32_t stride)
+{
+	if (tracing(m))
+		trace(m, &(struct trace_event){.kind = kind,
+					       .cpu = m->cpu,
+					       .zone = zone_of(m, pfn),
+					       .migratetype = mt,
+					       .pfn = pfn,
+					       .count = count,
+					       .stride = stride,
+					       .value = gfp});
+}
+
+static inline struct list_head *pcp_list(struct per_cpu_pages *pcp, unsigned migratetype)
+{
+	return &pcp->lists[migratetype < MIGRATE_PCPTYPES ? migratetype : MIGRATE_MOVABLE];
+}
+
+// ---- taking ----
+
+// Pops up to count pages; those popped are the caller's, with one reference each.
+static uint32_t pop_pages(struct machine *m, unsigned zone, unsigned migratetype, gfp_t gfp,
+			  uint32_t count, pfn_t *pfns)
+{
+	struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[m->cpu];
+	struct list_head *list = &pcp->lists[migratetype];
+	uint32_t got = 0;
+
+	while (got < count) {
+		pfn_t pfn = gfp & __GFP_COLD ? list->last : list->first;
+
+		if (!pfn)
+			break;
+		struct page *page = pfn_to_page(m, pfn);
+		page_list_del(m, list, pfn);
+		set_page_flags(page, 0);
+		page->private = 0;
+		page->_count = 1;
+		pfns[got++] = pfn;
+		trace_run(m, EV_T_MM_PAGE_ALLOC, pfn, migratetype, gfp, 1, 0);
+	}
+	pcp->count -= got;
+	return got;
+}
+
+uint32_t pcp_pop(struct machine *m, unsigned zone, unsigned migratetype, gfp_t gfp, uint32_t count,
+		 pfn_t *pfns)
+{
+	uint32_t got = pop_pages(m, zone, migratetype, gfp, count, pfns);
+
+	if (got)
+		step_local(m, EV_PCP_ALLOC, zone, migratetype, gfp, got, pfns[0], 0);
+	return got;
+}
+
+int PCP_ALLOC_apply(struct machine *m, const struct record *r)
+{
+	uint32_t zone = r->arg[0], mt = r->arg[1], gfp = r->arg[2], count = r->arg[3];
+	pfn_t first = r->arg[4];
+
+	if (zone >= MAX_NR_ZONES || mt >= MIGRATE_PCPTYPES || !count)
+		return -EILSEQ;
+	for (uint32_t i = 0; i < count; i++) {
+		pfn_t pfn;
+
+		if (!pop_pages(m, zone, mt, gfp, 1, &pfn) || (i == 0 && pfn != first))
+			return -EILSEQ;
+	}
+	step_local(m, EV_PCP_ALLOC, zone, mt, gfp, count, first, 0);
+	return 0;
+}
+
+// Hot pages are listed in the order obtained, so that a split block comes out ascending.
+static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratetype, bool cold)
+{
+	struct zone *z = &m->s->zone[zone];
+	struct per_cpu_pages *pcp = &z->pageset[m->cpu];
+	struct list_head *list = &pcp->lists[migratetype];
+	unsigned got;
+
+	for (got = 0; got < pcp->batch; got++) {
+		pfn_t pfn = __rmqueue(m, zone, 0, migratetype, true);
+
+		if (!pfn)
+			break;
+		struct page *page = pfn_to_page(m, pfn);
+		set_page_flags(page, PAGE_FLAG_BIT(PG_pcp));
+		page->private = migratetype;
+		if (cold)
+			page_list_add(m, list, pfn);
+		else
+			page_list_add_tail(m, list, pfn);
+	}
+	mod_zone_page_state(m, z, NR_FREE_PAGES, -(int32_t)got);
+	pcp->count += got;
+	m->s->pgalloc[zone] += got;
+	return got;
+}
+
+bool pcp_refill(struct machine *m, unsigned zone, unsigned migratetype, bool cold)
+{
+	unsigned lock = LOCK_ZONE + zone;
+
+	step_begin(m, lock);
+	unsigned got = rmqueue_bulk(m, zone, migratetype, cold);
+	step_end(m, lock, EV_PCP_REFILL, zone, migratetype, cold, got, 0, 0);
+	return got;
+}
+
+int PCP_REFILL_apply(struct machine *m, const struct record *r)
+{
+	uint32_t zone = r->arg[0], mt = r->arg[1], cold = r->arg[2];
+
+	if (zone >= MAX_NR_ZONES || r->lock != LOCK_ZONE + zone || mt >= MIGRATE_PCPTYPES ||
+	    m->s->zone[zone].pageset[m->cpu].lists[mt].first)
+		return -EILSEQ;
+	step_begin(m, r->lock);
+	unsigned got = rmqueue_bulk(m, zone, mt, cold);
+	step_end(m, r->lock, EV_PCP_REFILL, zone, mt, cold, got, 0, 0);
+	return got == r->arg[3] ? 0 : -EILSEQ;
+}
+
+// ---- giving back ----
+
+bool page_is_freeable(const struct machine *m, pfn_t pfn)
+{
+	const struct page *page = pfn_to_page(m, pfn);
+
+	return page->_count == 1 && !page->mapcount &&
+	       !(page_flags(page) & PAGE_FLAGS_CHECK_AT_FREE);
+}
+
+static void push_page(struct machine *m, struct per_cpu_pages *pcp, pfn_t pfn, unsigned migratetype,
+		      bool cold)
+{
+	struct page *page = pfn_to_page(m, pfn);
+
+	page->_count = 0;
+	page->mapping = 0;
+	page->index = 0;
+	page->private = migratetype;
+	set_page_flags(page, PAGE_FLAG_BIT(PG_pcp));
+	if (cold)
+		page_list_add_tail(m, pcp_list(pcp, migratetype), pfn);
+	else
+		page_list_add(m, pcp_list(pcp, migratetype), pfn);
+	pcp->count++;
+}
+
+static void push_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold, uint32_t count,
+		     int32_t stride)
+{
+	struct per_cpu_pages *pcp = &m->s->zone[zone_of(m, pfn)].pageset[m->cpu];
+
+	trace_run(m, EV_T_MM_PAGE_FREE, pfn, migratetype, 0, count, stride);
+	for (uint32_t i = 0; i < count; i++)
+		push_page(m, pcp, pfn + i * stride, migratetype, cold);
+	step_local(m, EV_PCP_FREE, pfn, migratetype, cold, count, stride, 0);
+}
+
+int PCP_FREE_apply(struct machine *m, const struct record *r)
+{
+	uint32_t mt = r->arg[1], count = r->arg[3];
+	int64_t pfn = r->arg[0], stride = (int32_t)r->arg[4], last = pfn + (count - 1) * stride;
+	int64_t low = pfn < last ? pfn : last, high = pfn < last ? last : pfn;
+
+	if (mt >= MIGRATE_ISOLATE || !count || count > m->s->max_pfn || low < 1 ||
+	    high >= m->s->max_pfn || zone_of(m, low) != zone_of(m, high) || (count > 1 && !stride))
+		return -EILSEQ;
+	for (uint32_t i = 0; i < count; i++)
+		if (!page_is_freeable(m, pfn + i * stride))
+			return -EILSEQ;
+	push_run(m, pfn, mt, r->arg[2], count, stride);
+	return 0;
+}
+
+// Visits the lists in turn from list 1 on, oldest pages first, and takes more from a list the
+// longer it had to wait; a list alone gives everything.
+static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, uint32_t count)
+{
+	struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[cpu];
+	uint32_t to_free = count < pcp->count ? count : pcp->count, freed = to_free;
+	unsigned list_index = 0, batch_free = 0;
+
+	while (to_free) {
+		struct list_head *list;
+		unsigned visited = 0;
+
+		do {
+			batch_free++;
+			if (++list_index == MIGRATE_PCPTYPES)
+				list_index = 0;
+			list = &pcp->lists[list_index];
+		} while (!list->first && ++visited < MIGRATE_PCPTYPES);
+		if (!list->last)
+			break;
+		if (batch_free == MIGRATE_PCPTYPES)
+			batch_free = to_free;
+		for (; batch_free && to_free && list->last; batch_free--, to_free--) {
+			pfn_t pfn = list->last;
+			struct page *page = pfn_to_page(m, pfn);
+			unsigned migratetype = page->private;
+
+			page_list_del(m, list, pfn);
+			set_page_flags(page, 0);
+			page->private = 0;
+			pcp->count--;
+			__free_one_page(m, zone, pfn, 0, migratetype);
+			trace_run(m, EV_T_MM_PAGE_PCPU_DRAIN, pfn, migratetype, 0, 1, 0);
+		}
+	}
+	struct zone *z = &m->s->zone[zone];
+	mod_zone_page_state(m, z, NR_FREE_PAGES, freed - to_free);
+	zone_freed(m, z, freed - to_free);
+}
+
+static void drain_step(struct machine *m, unsigned zone, unsigned cpu, uint32_t count)
+{
+	unsigned lock = LOCK_ZONE + zone;
+
+	step_begin(m, lock);
+	free_pcppages_bulk(m, zone, cpu, count);
+	step_end(m, lock, EV_PCP_DRAIN, zone, cpu, count, 0, 0, 0);
+}
+
+int PCP_DRAIN_apply(struct machine *m, const struct record *r)
+{
+	uint32_t zone = r->arg[0], cpu = r->arg[1], count = r->arg[2];
+
+	if (zone >= MAX_NR_ZONES || r->lock != LOCK_ZONE + zone || cpu >= MAX_CPUS)
+		return -EILSEQ;
+	drain_step(m, zone, cpu, count);
+	return 0;
+}
+
+void drain_zone_pages(struct machine *m, unsigned zone, unsigned cpu)
+{
+	uint32_t count = m->s->zone[zone].pageset[cpu].count;
+
+	if (count)
+		drain_step(m, zone, cpu, count);
+}
+
+// All pages of the run are in one zone and freeable; the list does not get longer than `high`.
+void pcp_free_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold, uint32_t count,
+		  int32_t stride)
+{
+	unsigned zone = zone_of(m, pfn);
+	const struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[m->cpu];
+
+	push_run(m, pfn, migratetype, cold, count, stride);
+	if (pcp->count >= pcp->high)
+		drain_step(m, zone, m->cpu, pcp->batch);
+}
+
+int pcp_check(struct machine *m, unsigned zone, char *why, size_t size)
+{
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		const struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[cpu];
+		uint32_t count = 0;
+
+		for (unsigned i = 0; i < MIGRATE_PCPTYPES; i++) {
+			for (pfn_t pfn = pcp->lists[i].first; pfn;
+			     pfn = pfn_to_page(m, pfn)->lru.next) {
+				const struct page *page = pfn_to_page(m, pfn);
+
+				if (page->flags == PAGE_FLAG_BIT(PG_pcp) && !page->_count &&
+				    zone_of(m, pfn) == zone && ++count <= pcp->count)
+					continue;
+				snprintf(why, size,
+					 "%s: page %u on CPU %u's list %u: flags %#x count %d",
+					 zone_names[zone], pfn, cpu, i, page->flags, page->_count);
+				return -EINVAL;
+			}
+		}
+		if (count != pcp->count) {
+			snprintf(why, size, "%s: CPU %u holds %u pages, its count says %u",
+				 zone_names[zone], cpu, count, pcp->count);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}

@@ -48,6 +48,7 @@ struct zone {
 	uint32_t kswapd_max_order;
 	uint32_t compact_considered, compact_defer_shift;
 	int32_t vm_stat[NR_VM_ZONE_STAT_ITEMS];
+	struct list_head inactive_file; // page cache; first = newest
 	struct free_area free_area[MAX_ORDER];
 	struct per_cpu_pages pageset[MAX_CPUS];
 };

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Inside the page allocator: page lists, counters, and what buddy.c, pcp.c, zone.c share.
+//
+// A CPU reads two things that others change: the flags of a neighbouring page (is it a free
+// block's head?) and a zone's counter. Both are single words accessed with relaxed atomics; a
+// stale answer is either impossible (PG_buddy changes only under the zone lock) or only decides
+// which zone is tried, and that decision is an argument of the step that follows.
+#pragma once
+
+#include "machine.h"
+
+#define PAGE_FLAG_BIT(f) (1u << (f))
+
+// A page with one of these is not free()able: it is on a list or belongs to a mechanism.
+#define PAGE_FLAGS_CHECK_AT_FREE                                                                   \
+	(PAGE_FLAG_BIT(PG_lru) | PAGE_FLAG_BIT(PG_locked) | PAGE_FLAG_BIT(PG_private) |            \
+	 PAGE_FLAG_BIT(PG_private_2) | PAGE_FLAG_BIT(PG_writeback) | PAGE_FLAG_BIT(PG_reserved) |  \
+	 PAGE_FLAG_BIT(PG_slab) | PAGE_FLAG_BIT(PG_swapcache) | PAGE_FLAG_BIT(PG_active) |         \
+	 PAGE_FLAG_BIT(PG_unevictable) | PAGE_FLAG_BIT(PG_tail) | PAGE_FLAG_BIT(PG_buddy) |        \
+	 PAGE_FLAG_BIT(PG_pcp) | PAGE_FLAG_BIT(PG_hole))
+
+static inline uint32_t page_flags(const struct page *page)
+{
+	return __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+}
+
+static inline void set_page_flags(struct page *page, uint32_t flags)
+{
+	__atomic_store_n(&page->flags, flags, __ATOMIC_RELAXED);
+}
+
+static inline void page_list_add(struct machine *m, struct list_head *list, pfn_t pfn)
+{
+	struct list_node *node = &m->mem_map[pfn].lru;
+
+	*node = (struct list_node){.next = list->first};
+	if (list->first)
+		m->mem_map[list->first].lru.prev = pfn;
+	else
+		list->last = pfn;
+	list->first = pfn;
+}
+
+static inline void page_list_add_tail(struct machine *m, struct list_head *list, pfn_t pfn)
+{
+	struct list_node *node = &m->mem_map[pfn].lru;
+
+	*node = (struct list_node){.prev = list->last};
+	if (list->last)
+		m->mem_map[list->last].lru.next = pfn;
+	else
+		list->first = pfn;
+	list->last = pfn;
+}
+
+static inline void page_list_del(struct machine *m, struct list_head *list, pfn_t pfn)
+{
+	struct list_node *node = &m->mem_map[pfn].lru;
+
+	if (node->prev)
+		m->mem_map[node->prev].lru.next = node->next;
+	else
+		list->first = node->next;
+	if (node->next)
+		m->mem_map[node->next].lru.prev = node->prev;
+	else
+		list->last = node->prev;
+	*node = (struct list_node){0};
+}
+
+// Zone lock held, or the CPU's own lock for counters only this CPU changes.
+static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
+				       enum zone_stat_item item, int32_t delta)
+{
+	struct per_cpu_pages *pcp = &zone->pageset[m->cpu];
+	int32_t x = pcp->vm_stat_diff[item] + delta;
+
+	if (x > pcp->stat_threshold || x < -pcp->stat_threshold) {
+		__atomic_store_n(&zone->vm_stat[item], zone->vm_stat[item] + x, __ATOMIC_RELAXED);
+		x = 0;
+	}
+	pcp->vm_stat_diff[item] = x;
+}
+
+// Pages came back to the free lists: reclaim may hope again.
+static inline void zone_freed(struct machine *m, struct zone *zone, uint32_t pages)
+{
+	zone->all_unreclaimable = 0;
+	zone->pages_scanned = 0;
+	zone->kswapd_max_order = 0;
+	__atomic_fetch_add(&m->s->pgfree, pages, __ATOMIC_RELAXED); // shared by all zones
+}
+
+static inline pfn_t zone_end_pfn(const struct zone *zone)
+{
+	return zone->zone_start_pfn + zone->spanned_pages;
+}
+
+static inline bool tracing(const struct machine *m)
+{
+	return m->ops->trace != NULL;
+}
+
+// A DMA or Normal zone of another size keeps its own boundary, so ask the machine.
+static inline unsigned zone_of(const struct machine *m, pfn_t pfn)
+{
+	return pfn >= m->s->highstart_pfn ? ZONE_HIGHMEM
+	       : pfn >= m->s->zone[ZONE_NORMAL].zone_start_pfn &&
+			       m->s->zone[ZONE_NORMAL].spanned_pages
+		       ? ZONE_NORMAL
+		       : ZONE_DMA;
+}
+
+// Where lowmem ends inside a pageblock, that block has two types: HighMem's part is kept in one
+// extra byte behind the array.
+static inline uint8_t *pageblock_slot(const struct machine *m, pfn_t pfn)
+{
+	pfn_t border = m->s->highstart_pfn;
+	uint32_t block = pfn >> PAGEBLOCK_ORDER;
+
+	if (block == border >> PAGEBLOCK_ORDER && pfn >= border &&
+	    (border & (PAGEBLOCK_NR_PAGES - 1)))
+		block = (m->s->max_pfn + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
+	return &m->pageblock[block];
+}
+
+static inline unsigned get_pageblock_migratetype(const struct machine *m, pfn_t pfn)
+{
+	return __atomic_load_n(pageblock_slot(m, pfn), __ATOMIC_RELAXED);
+}
+
+// buddy.c; zone lock held
+pfn_t __rmqueue(struct machine *m, unsigned zone, unsigned order, unsigned migratetype,
+		bool percpu_refill);
+void __free_one_page(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
+		     unsigned migratetype);
+void add_free_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
+		    unsigned migratetype, bool tail);
+unsigned move_freepages_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned migratetype);
+void set_pageblock_migratetype(struct machine *m, pfn_t pfn, unsigned migratetype);
+int free_area_check(struct machine *m, unsigned zone, char *why, size_t size);
+
+// pcp.c
+bool pcp_refill(struct machine *m, unsigned zone, unsigned migratetype, bool cold);
+uint32_t pcp_pop(struct machine *m, unsigned zone, unsigned migratetype, gfp_t gfp, uint32_t count,
+		 pfn_t *pfns);
+void pcp_free_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold, uint32_t count,
+		  int32_t stride);
+bool page_is_freeable(const struct machine *m, pfn_t pfn);
+void drain_zone_pages(struct machine *m, unsigned zone, unsigned cpu);
+int pcp_check(struct machine *m, unsigned zone, char *why, size_t size);
+
+// zone.c
+void zones_init(struct machine *m);	 // spans, present pages, free lists, boot pagesets
+void zones_init_late(struct machine *m); // real pagesets, watermarks, reserves
+void setup_per_zone_wmarks(struct machine *m);
+void setup_per_zone_lowmem_reserve(struct machine *m);
+void setup_pagesets(struct machine *m);
+unsigned zone_batchsize(uint32_t present_pages);
+unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus);
+uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx); // first populated one
