@@ -1,3 +1,329 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// Encoding and decoding the blobs of a recording.
+//
+// Log: blob_head, then a zstd frame of the records turned by 90 degrees: byte 0 of every record,
+// byte 1 of every record ... Bytes of one field are alike; records are not. Event ids follow as
+// four such planes of steps (0: no OP, else id minus the last id).
+// Keyframe: blob_head, then a zstd frame of the page numbers (u32) followed by the pages.
+#include "codec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+enum {
+	LOG_MAGIC = 0x31474c4b,	     // "KLG1"
+	KEYFRAME_MAGIC = 0x31464b4b, // "KKF1"
+	LOG_MAX = 1 << 20,	     // entries of a blob
+	PLANES = sizeof(struct record) + 4,
+	LEVEL = 3,
+	KEYFRAME_FULL = 1,
+	PAGEMAP_BATCH = 4096,
+};
+
+struct blob_head {
+	uint32_t magic;
+	uint32_t count;	 // entries; pages
+	uint64_t base;	 // log: id before the first OP; keyframe: size of the memory
+	uint32_t flags;	 // KEYFRAME_*
+	uint32_t layout; // of the machine's structures
+};
+
+// Four lanes of multiply and shift: guards against torn and damaged data, not against malice.
+uint64_t bytes_hash(const void *data, size_t n)
+{
+	static const uint64_t k = 0x9E3779B97F4A7C15ull;
+	uint64_t lane[4] = {k, k * 3, k * 5, k * 7 + n}, word;
+	const char *p = data;
+	size_t i = 0;
+
+	for (; n >= 8; n -= 8, p += 8, i++) {
+		memcpy(&word, p, 8);
+		lane[i & 3] = (lane[i & 3] ^ word) * k;
+		lane[i & 3] ^= lane[i & 3] >> 29;
+	}
+	word = 0;
+	memcpy(&word, p, n);
+	lane[i & 3] = (lane[i & 3] ^ word) * k;
+	for (i = 1; i < 4; i++)
+		lane[0] = (lane[0] ^ (lane[i] >> 31) ^ lane[i]) * k;
+	return lane[0] ^ lane[0] >> 32;
+}
+
+// head and the compressed payload in one malloc'ed piece.
+static int pack(const struct blob_head *head, const void *payload, size_t n, void **blob,
+		size_t *size)
+{
+	size_t room = ZSTD_compressBound(n), done;
+	char *out = malloc(sizeof(*head) + room), *fit;
+
+	if (!out)
+		return -ENOMEM;
+	memcpy(out, head, sizeof(*head));
+	done = ZSTD_compress(out + sizeof(*head), room, payload, n, LEVEL);
+	if (ZSTD_isError(done)) {
+		free(out);
+		return -ENOMEM;
+	}
+	*size = sizeof(*head) + done;
+	fit = realloc(out, *size);
+	*blob = fit ? fit : out;
+	return 0;
+}
+
+// The payload must be exactly `want` bytes long. malloc'ed; NULL: damaged, or no memory.
+static void *unpack(const void *blob, size_t size, size_t want)
+{
+	const char *frame = (const char *)blob + sizeof(struct blob_head);
+	size_t bytes = size - sizeof(struct blob_head);
+	void *out;
+
+	if (ZSTD_getFrameContentSize(frame, bytes) != want)
+		return NULL;
+	out = malloc(want ? want : 1);
+	if (out && ZSTD_decompress(out, want, frame, bytes) != want) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+static bool read_head(struct blob_head *head, uint32_t magic, const void *blob, size_t size)
+{
+	if (!blob || size < sizeof(*head))
+		return false;
+	memcpy(head, blob, sizeof(*head));
+	return head->magic == magic;
+}
+
+static void put_plane(uint8_t *planes, size_t n, size_t i, uint64_t step, const struct record *r)
+{
+	const uint8_t *bytes = (const uint8_t *)r;
+
+	for (size_t p = 0; p < sizeof(*r); p++)
+		planes[p * n + i] = bytes[p];
+	for (size_t p = 0; p < 4; p++)
+		planes[(sizeof(*r) + p) * n + i] = (uint8_t)(step >> 8 * p);
+}
+
+static uint64_t first_event(const struct log_entry *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (e[i].event)
+			return e[i].event;
+	return 1;
+}
+
+int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size)
+{
+	struct blob_head head = {.magic = LOG_MAGIC, .count = (uint32_t)n};
+	uint8_t *planes = malloc(n * PLANES + 1);
+	uint64_t last = head.base = first_event(e, n) - 1;
+	int error;
+
+	if (!planes || n > LOG_MAX) {
+		free(planes);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		put_plane(planes, n, i, e[i].event ? e[i].event - last : 0, &e[i].r);
+		last = e[i].event ? e[i].event : last;
+	}
+	error = pack(&head, planes, n * PLANES, blob, size);
+	free(planes);
+	return error;
+}
+
+int log_decode(const void *blob, size_t size, struct log_entry **e, size_t *n)
+{
+	struct blob_head head;
+	uint8_t *planes;
+	uint64_t last;
+
+	if (!read_head(&head, LOG_MAGIC, blob, size) || head.count > LOG_MAX)
+		return -EILSEQ;
+	*n = head.count;
+	planes = unpack(blob, size, *n * PLANES);
+	*e = planes ? malloc((*n + 1) * sizeof(**e)) : NULL;
+	if (!*e) {
+		free(planes);
+		return -EILSEQ;
+	}
+	last = head.base;
+	for (size_t i = 0; i < *n; i++) {
+		uint8_t *bytes = (uint8_t *)&(*e)[i].r;
+		uint32_t step = 0;
+
+		for (size_t p = 0; p < sizeof(struct record); p++)
+			bytes[p] = planes[p * *n + i];
+		for (size_t p = 0; p < 4; p++)
+			step |= (uint32_t)planes[(sizeof(struct record) + p) * *n + i] << 8 * p;
+		(*e)[i].event = step ? last += step : 0;
+	}
+	free(planes);
+	return 0;
+}
+
+struct keyframer {
+	const char *memory;
+	size_t npages;
+	int pagemap;	// /proc/self/pagemap; -1: every page is looked at
+	uint64_t *hash; // of each page as of the last keyframe; 0: all zero
+};
+
+struct keyframer *keyframer_create(const void *memory, size_t size)
+{
+	struct keyframer *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->memory = memory;
+	k->npages = size / PAGE_SIZE;
+	k->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	k->hash = calloc(k->npages + 1, sizeof(*k->hash));
+	if (k->hash)
+		return k;
+	keyframer_destroy(k);
+	return NULL;
+}
+
+void keyframer_destroy(struct keyframer *k)
+{
+	if (!k)
+		return;
+	if (k->pagemap >= 0)
+		close(k->pagemap);
+	free(k->hash);
+	free(k);
+}
+
+static bool is_zero(const char *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE_SIZE - 1);
+}
+
+// Which of n pages from `page` may hold anything (in memory or swapped out): bits 63 and 62.
+static void look_up_pages(int pagemap, const void *page, size_t n, uint64_t *map)
+{
+	ssize_t want = (ssize_t)(n * sizeof(*map));
+	off_t at = (off_t)((uintptr_t)page / PAGE_SIZE * sizeof(*map));
+
+	if (pagemap < 0 || pread(pagemap, map, (size_t)want, at) != want)
+		memset(map, 0xff, (size_t)want);
+}
+
+// Appends page i to the list when it goes into the keyframe.
+static size_t take_page(struct keyframer *k, size_t i, bool full, uint32_t *pages, size_t n)
+{
+	const char *page = k->memory + i * PAGE_SIZE;
+	bool zero = is_zero(page);
+	uint64_t hash = zero ? 0 : bytes_hash(page, PAGE_SIZE) | 1;
+	bool take = full ? !zero : hash != k->hash[i];
+
+	k->hash[i] = hash;
+	if (take)
+		pages[n++] = (uint32_t)i;
+	return n;
+}
+
+static size_t find_pages(struct keyframer *k, bool full, uint32_t *pages)
+{
+	uint64_t map[PAGEMAP_BATCH];
+	size_t n = 0;
+
+	for (size_t first = 0; first < k->npages; first += PAGEMAP_BATCH) {
+		size_t batch =
+			k->npages - first < PAGEMAP_BATCH ? k->npages - first : PAGEMAP_BATCH;
+
+		look_up_pages(k->pagemap, k->memory + first * PAGE_SIZE, batch, map);
+		for (size_t i = 0; i < batch; i++)
+			if (map[i] >> 62 || k->hash[first + i])
+				n = take_page(k, first + i, full, pages, n);
+	}
+	return n;
+}
+
+int keyframe_encode(struct keyframer *k, bool full, void **blob, size_t *blob_size)
+{
+	struct blob_head head = {.magic = KEYFRAME_MAGIC,
+				 .base = k->npages * PAGE_SIZE,
+				 .flags = full ? KEYFRAME_FULL : 0};
+	uint32_t *pages = malloc((k->npages + 1) * sizeof(*pages));
+	size_t n = pages ? find_pages(k, full, pages) : 0;
+	char *payload = pages ? malloc(n * (4 + PAGE_SIZE) + 1) : NULL, *p = payload + n * 4;
+	int error = -ENOMEM;
+
+	if (payload) {
+		memcpy(payload, pages, n * 4);
+		for (size_t i = 0; i < n; i++, p += PAGE_SIZE)
+			memcpy(p, k->memory + (size_t)pages[i] * PAGE_SIZE, PAGE_SIZE);
+		head.count = (uint32_t)n;
+		head.layout = ((const struct machine_state *)k->memory)->layout;
+		error = pack(&head, payload, n * (4 + PAGE_SIZE), blob, blob_size);
+	}
+	free(payload);
+	free(pages);
+	return error;
+}
+
+// Most of a machine was never touched and must stay so.
+static void zero_pages(char *memory, size_t npages)
+{
+	uint64_t map[PAGEMAP_BATCH];
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	for (size_t first = 0; first < npages; first += PAGEMAP_BATCH) {
+		size_t batch = npages - first < PAGEMAP_BATCH ? npages - first : PAGEMAP_BATCH;
+
+		look_up_pages(pagemap, memory + first * PAGE_SIZE, batch, map);
+		for (size_t i = 0; i < batch; i++)
+			if (map[i] >> 62)
+				memset(memory + (first + i) * PAGE_SIZE, 0, PAGE_SIZE);
+	}
+	if (pagemap >= 0)
+		close(pagemap);
+}
+
+static bool pages_inside(const char *payload, size_t n, size_t npages)
+{
+	uint32_t page;
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&page, payload + i * 4, 4);
+		if (page >= npages)
+			return false;
+	}
+	return true;
+}
+
+int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full)
+{
+	struct blob_head head;
+	char *payload;
+	uint32_t page;
+
+	if (!read_head(&head, KEYFRAME_MAGIC, blob, blob_size) ||
+	    head.base != size / PAGE_SIZE * PAGE_SIZE || head.count > size / PAGE_SIZE)
+		return -EILSEQ;
+	*full = head.flags & KEYFRAME_FULL;
+	if (!*full && head.layout != ((const struct machine_state *)memory)->layout)
+		return -EILSEQ;
+	payload = unpack(blob, blob_size, (size_t)head.count * (4 + PAGE_SIZE));
+	if (!payload || !pages_inside(payload, head.count, size / PAGE_SIZE)) {
+		free(payload);
+		return -EILSEQ;
+	}
+	if (*full)
+		zero_pages(memory, size / PAGE_SIZE);
+	for (size_t i = 0; i < head.count; i++) {
+		memcpy(&page, payload + i * 4, 4);
+		memcpy((char *)memory + (size_t)page * PAGE_SIZE,
+		       payload + head.count * 4ul + i * PAGE_SIZE, PAGE_SIZE);
+	}
+	free(payload);
+	return 0;
+}

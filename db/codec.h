@@ -28,3 +28,5 @@ void keyframer_destroy(struct keyframer *k);
 int keyframe_encode(struct keyframer *k, bool full, void **blob, size_t *blob_size);
 // Writes the blob's pages over memory (zeroed first when the blob is full). -EILSEQ damaged.
 int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full);
+
+uint64_t bytes_hash(const void *data, size_t n); // of chunks and pages

@@ -1,3 +1,250 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Creating a session: the folder beside the recording, and the segment in it.
+#include "session_file.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-glib/json-glib.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
 #include "recorder.h"
+
+enum {
+	NSLOTS = 64,
+	RING_RECORDS = 32768, // 1 MiB a ring
+	DEPOT_BUCKETS = 1 << 20,
+	DEPOT_BACKED = 1 << 20, // nodes with storage at first
+	DEPOT_MAX = 16 << 20,
+	CALIBRATE_NS = 5000000,
+};
+
+static uint64_t page_align(uint64_t n)
+{
+	return (n + 4095) & ~4095ull;
+}
+
+static void layout(struct session_header *h, const struct session_options *opt)
+{
+	h->magic = SESSION_MAGIC;
+	h->version = SESSION_VERSION;
+	h->header_bytes = sizeof(*h);
+	h->nslots = NSLOTS;
+	h->rings_per_slot = opt->machine.ncpus;
+	h->ring_records = RING_RECORDS;
+	h->nbuckets = DEPOT_BUCKETS;
+	h->max_nodes = DEPOT_MAX;
+	h->off_slots = page_align(sizeof(*h));
+	h->off_rings = page_align(h->off_slots + (uint64_t)NSLOTS * sizeof(struct slot));
+	h->off_buckets = h->off_rings + (uint64_t)NSLOTS * h->rings_per_slot * RING_RECORDS *
+						sizeof(struct record);
+	h->off_nodes = h->off_buckets + DEPOT_BUCKETS * 4ull;
+	h->size = h->off_nodes + (uint64_t)DEPOT_MAX * sizeof(struct depot_node);
+	h->opt = *opt;
+	h->depot_limit = DEPOT_BACKED;
+}
+
+static bool tsc_invariant(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) && d & 1 << 8;
+}
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+// The counter and the clock read at one moment: of a few tries the one least disturbed.
+static void clock_pair(uint64_t *tsc, uint64_t *ns)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 8; i++) {
+		uint64_t before = __rdtsc(), now = clock_monotonic_ns(), after = __rdtsc();
+
+		if (after - before >= best)
+			continue;
+		best = after - before;
+		*tsc = before + best / 2;
+		*ns = now;
+	}
+}
+
+// mult 0 (the program then reads the clock): no counter that runs evenly on all CPUs.
+static void calibrate(struct session_header *h)
+{
+	struct timespec wait = {.tv_nsec = CALIBRATE_NS};
+	uint64_t tsc1, ns1;
+
+	clock_pair(&h->tsc0, &h->ns0);
+	h->realtime0_ns = realtime_ns();
+	if (!tsc_invariant())
+		return;
+	nanosleep(&wait, NULL);
+	clock_pair(&tsc1, &ns1);
+	if (tsc1 <= h->tsc0 || ns1 <= h->ns0)
+		return;
+	h->tsc_shift = 31; // counters from 0.5 GHz up fit 32 bits
+	unsigned __int128 mult = ((unsigned __int128)(ns1 - h->ns0) << 31) / (tsc1 - h->tsc0);
+	h->tsc_mult = mult >> 32 ? 0 : (uint32_t)mult;
+}
+
+// A configuration that does not boot is refused here, not in the program.
+static int try_boot(const struct machine_config *cfg, char *err)
+{
+	size_t size = machine_size(cfg);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const char *why = "";
+	struct machine m;
+	int error;
+
+	if (memory == MAP_FAILED)
+		return sentence(err, -ENOMEM, "no address space for a machine of %zu MiB",
+				size >> 20);
+	error = machine_boot(&m, memory, cfg, &why);
+	munmap(memory, size);
+	if (error)
+		return sentence(err, error, "this machine cannot be built: %s", why ? why : "?");
+	return 0;
+}
+
+static int remove_old(const struct record_options *o, const char *folder, char *err)
+{
+	static const char *const files[] = {"rings", "spool", "session.json"};
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!stat(o->output, &st) && !o->force)
+		return sentence(err, -EEXIST,
+				"%s exists; choose another file with -o, or use --force",
+				o->output);
+	if (!lstat(folder, &st) && !o->force)
+		return sentence(
+			err, -EEXIST,
+			"%s holds an unfinished recording; finish it with `kalloscope recover "
+			"%s`, or use --force",
+			folder, o->output);
+	if (!o->force)
+		return 0;
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		unlink(path);
+	}
+	return 0;
+}
+
+static int write_json(const struct record_options *o, const struct session_header *h,
+		      const char *folder)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonGenerator) gen = json_generator_new();
+	g_autoptr(JsonNode) root = NULL;
+	g_autofree char *path = g_build_filename(folder, "session.json", NULL);
+	char *output = realpath(o->output, NULL), *dir = NULL;
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "output");
+	if (!output && *o->output != '/')
+		dir = realpath(".", NULL);
+	g_autofree char *absolute = output ? g_strdup(output)
+				    : dir  ? g_build_filename(dir, o->output, NULL)
+					   : g_strdup(o->output);
+	json_builder_add_string_value(b, absolute);
+	json_builder_set_member_name(b, "version");
+	json_builder_add_int_value(b, SESSION_VERSION);
+	json_builder_set_member_name(b, "start_ns");
+	json_builder_add_int_value(b, (gint64)h->realtime0_ns);
+	json_builder_set_member_name(b, "argv");
+	json_builder_begin_array(b);
+	for (char *const *a = o->argv; a && *a; a++) {
+		g_autofree char *valid = g_utf8_make_valid(*a, -1);
+		json_builder_add_string_value(b, valid);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	json_generator_set_root(gen, root);
+	json_generator_set_pretty(gen, TRUE);
+	free(output);
+	free(dir);
+	return json_generator_to_file(gen, path, NULL) ? 0 : -EIO;
+}
+
+// Storage for all of it now, so that no write through the mapping can fail later.
+static int allocate_file(int fd, const struct session_header *h)
+{
+	off_t backed = (off_t)(h->off_nodes + (uint64_t)DEPOT_BACKED * sizeof(struct depot_node));
+	int error = posix_fallocate(fd, 0, backed);
+
+	if (error)
+		return -error;
+	return ftruncate(fd, (off_t)h->size) ? -errno : 0;
+}
+
+static int make_rings(const struct record_options *o, const char *folder, struct session_header *h)
+{
+	char path[PATH_MAX];
+	int error, fd;
+
+	snprintf(path, sizeof(path), "%s/rings", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	layout(h, &o->session);
+	calibrate(h);
+	snprintf(h->recorder, sizeof(h->recorder), "%s", o->self ? o->self : "");
+	error = allocate_file(fd, h);
+	if (!error && pwrite(fd, h, sizeof(*h), 0) != sizeof(*h))
+		error = errno ? -errno : -EIO;
+	close(fd);
+	if (error)
+		unlink(path);
+	return error;
+}
+
+int session_create(const struct record_options *o, char *folder, size_t folder_size, char *err)
+{
+	struct session_header h = {0};
+	char path[PATH_MAX];
+	int error;
+
+	if (!o->output || !*o->output ||
+	    snprintf(folder, folder_size, "%s.spool", o->output) >= (int)folder_size ||
+	    strlen(folder) > PATH_MAX - 32)
+		return sentence(err, -ENAMETOOLONG,
+				"the name of the recording is empty or too long");
+	error = try_boot(&o->session.machine, err);
+	if (!error)
+		error = remove_old(o, folder, err);
+	if (error)
+		return error;
+	if (mkdir(folder, 0700) && !(o->force && errno == EEXIST))
+		return sentence(err, -errno, "cannot create %s: %s; choose another place with -o",
+				folder, strerror(errno));
+	error = make_rings(o, folder, &h);
+	if (!error)
+		error = write_json(o, &h, folder);
+	if (!error)
+		return 0;
+	sentence(err, error, "cannot prepare %s (%llu MiB): %s; choose another place with -o",
+		 folder, (unsigned long long)(h.off_nodes >> 20), strerror(-error));
+	snprintf(path, sizeof(path), "%s/rings", folder);
+	unlink(path);
+	rmdir(folder);
+	return error;
+}

@@ -1,3 +1,238 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Options of a recording: defaults, and parsing the command line of `record`.
+#include "session_file.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "recorder.h"
+
+enum option_code {
+	OPT_RAM = 256,
+	OPT_CPUS,
+	OPT_MODEL,
+	OPT_VMALLOC,
+	OPT_SPLIT,
+	OPT_MIN_FREE,
+	OPT_FAIL,
+	OPT_SPILL,
+	OPT_NO_SITE_CACHES,
+	OPT_SITE_THRESHOLD,
+	OPT_FRAMES,
+	OPT_DUMP_STATE,
+	OPT_PRECISE_TIME,
+	OPT_NO_RECORD,
+	OPT_WAIT,
+};
+
+static const struct option long_options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"force", no_argument, NULL, 'f'},
+	{"ram", required_argument, NULL, OPT_RAM},
+	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"model", required_argument, NULL, OPT_MODEL},
+	{"vmalloc", required_argument, NULL, OPT_VMALLOC},
+	{"split", required_argument, NULL, OPT_SPLIT},
+	{"min-free-kbytes", required_argument, NULL, OPT_MIN_FREE},
+	{"fail", no_argument, NULL, OPT_FAIL},
+	{"spill", no_argument, NULL, OPT_SPILL},
+	{"no-site-caches", no_argument, NULL, OPT_NO_SITE_CACHES},
+	{"site-threshold", required_argument, NULL, OPT_SITE_THRESHOLD},
+	{"frames", required_argument, NULL, OPT_FRAMES},
+	{"dump-state", no_argument, NULL, OPT_DUMP_STATE},
+	{"precise-time", no_argument, NULL, OPT_PRECISE_TIME},
+	{"no-record", no_argument, NULL, OPT_NO_RECORD},
+	{"wait", required_argument, NULL, OPT_WAIT},
+	{0},
+};
+
+static unsigned host_cpus(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > MAX_CPUS ? MAX_CPUS : (unsigned)n;
+}
+
+void options_default(struct record_options *o)
+{
+	*o = (struct record_options){0};
+	machine_config_default(&o->session.machine, MODEL_CLASSIC, 4ull << 30, host_cpus());
+	o->session.flags = SESSION_SITE_CACHES;
+	o->session.max_frames = 64;
+	o->session.site_threshold = 1024;
+	o->session.wait_ms = 2000;
+}
+
+// "512M", "4G", "65536": bytes. False: not a size.
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMG";
+	char *end;
+	const char *unit;
+
+	errno = 0;
+	*bytes = strtoull(text, &end, 0);
+	if (errno || end == text || *text == '-')
+		return false;
+	if (!*end)
+		return true;
+	unit = strchr(units, *end & ~0x20);
+	if (!unit || !*unit || (end[1] && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
+		return false;
+	*bytes <<= 10 * (unit - units + 1);
+	return *bytes >> 40 == 0;
+}
+
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint32_t *value)
+{
+	uint64_t n;
+
+	if (!parse_size(text, &n) || n < min || n > max)
+		return false;
+	*value = (uint32_t)n;
+	return true;
+}
+
+static bool parse_split(const char *text, uint32_t *page_offset)
+{
+	static const struct {
+		const char *name;
+		uint32_t offset;
+	} splits[] = {{"3G", 0xC0000000}, {"2G", 0x80000000}, {"1G", 0x40000000}};
+
+	for (unsigned i = 0; i < sizeof(splits) / sizeof(splits[0]); i++) {
+		if (strncasecmp(text, splits[i].name, 2) || (text[2] && text[2] != '/'))
+			continue;
+		*page_offset = splits[i].offset;
+		return true;
+	}
+	return false;
+}
+
+// Choices of the machine that go through machine_config_default, applied when all are known.
+struct machine_choice {
+	uint32_t model, cpus, split, vmalloc, min_free;
+	uint64_t ram;
+	uint32_t given; // bit per enum: has been said
+};
+enum {
+	GIVEN_SPLIT = 1,
+	GIVEN_VMALLOC = 2,
+	GIVEN_MIN_FREE = 4
+};
+
+static bool machine_option(struct machine_choice *c, int code, const char *arg)
+{
+	switch (code) {
+	case OPT_RAM:
+		return parse_size(arg, &c->ram) && c->ram >= 16u << 20;
+	case OPT_CPUS:
+		return parse_number(arg, 1, MAX_CPUS, &c->cpus);
+	case OPT_MODEL:
+		c->model = !strcmp(arg, "3.4") ? MODEL_3_4 : MODEL_CLASSIC;
+		return !strcmp(arg, "3.4") || !strcmp(arg, "classic");
+	case OPT_VMALLOC:
+		c->given |= GIVEN_VMALLOC;
+		return parse_number(arg, 1 << 20, 0xF0000000u, &c->vmalloc);
+	case OPT_SPLIT:
+		c->given |= GIVEN_SPLIT;
+		return parse_split(arg, &c->split);
+	case OPT_MIN_FREE:
+		c->given |= GIVEN_MIN_FREE;
+		return parse_number(arg, 0, 1 << 20, &c->min_free);
+	default:
+		return false;
+	}
+}
+
+static void machine_apply(struct machine_choice *c, struct machine_config *cfg)
+{
+	machine_config_default(cfg, (enum model)c->model, c->ram, c->cpus);
+	if (c->given & GIVEN_SPLIT)
+		cfg->page_offset = c->split;
+	if (c->given & GIVEN_VMALLOC)
+		cfg->vmalloc_bytes = c->vmalloc;
+	if (c->given & GIVEN_MIN_FREE)
+		cfg->min_free_kbytes = (int32_t)c->min_free;
+}
+
+static bool session_option(struct record_options *o, int code, const char *arg)
+{
+	struct session_options *s = &o->session;
+
+	switch (code) {
+	case 'o':
+		o->output = arg;
+		return *arg != 0;
+	case 'f':
+		o->force = true;
+		return true;
+	case OPT_FAIL:
+		s->flags |= SESSION_FAIL;
+		return true;
+	case OPT_SPILL:
+		s->flags &= ~(uint32_t)SESSION_FAIL;
+		return true;
+	case OPT_NO_SITE_CACHES:
+		s->flags &= ~(uint32_t)SESSION_SITE_CACHES;
+		return true;
+	case OPT_DUMP_STATE:
+		s->flags |= SESSION_DUMP_STATE;
+		return true;
+	case OPT_PRECISE_TIME:
+		s->flags |= SESSION_PRECISE_TIME;
+		return true;
+	case OPT_NO_RECORD:
+		s->flags |= SESSION_NO_RECORD;
+		return true;
+	case OPT_SITE_THRESHOLD:
+		return parse_number(arg, 1, UINT32_MAX, &s->site_threshold);
+	case OPT_FRAMES:
+		return parse_number(arg, 0, 256, &s->max_frames);
+	case OPT_WAIT:
+		return parse_number(arg, 0, 3600000, &s->wait_ms);
+	default:
+		return false;
+	}
+}
+
+static const char *option_name(int code)
+{
+	for (const struct option *p = long_options; p->name; p++)
+		if (p->val == code)
+			return p->name;
+	return "?";
+}
+
+int options_parse(struct record_options *o, int argc, char **argv, char *err)
+{
+	struct machine_choice c = {.model = o->session.machine.model,
+				   .cpus = o->session.machine.ncpus,
+				   .ram = 4ull << 30};
+	bool machine = false;
+	int code;
+
+	optind = 0; // glibc: start over, whoever parsed before
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, "+o:f", long_options, NULL)) != -1) {
+		bool of_machine = code >= OPT_RAM && code <= OPT_MIN_FREE;
+
+		if (code == '?')
+			return sentence(err, -EINVAL, "option %s is unknown or lacks its value",
+					argv[optind > 0 ? optind - 1 : 0]);
+		machine |= of_machine;
+		if (of_machine ? machine_option(&c, code, optarg) : session_option(o, code, optarg))
+			continue;
+		return sentence(err, -EINVAL, "--%s=%s: not a value this option takes",
+				option_name(code), optarg ? optarg : "");
+	}
+	if (machine)
+		machine_apply(&c, &o->session.machine);
+	o->argv = argv + optind;
+	return 0;
+}

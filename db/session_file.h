@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Files of the session folder, as the recorder's parts use them: the mapped segment and the spool.
+#pragma once
+
+#include <sys/types.h>
+
+#include "spool.h"
+
+// The segment, with a private copy of its geometry: targets can write into the shared header, so
+// offsets and sizes are taken from `own` alone, which was checked against the file's size.
+struct segment {
+	struct session_header *h; // shared
+	struct session_header own;
+	size_t size;
+	int fd; // open when writable, else -1
+};
+
+// Maps FOLDER/rings. 0; negative errno, with a sentence in err (ERR_LEN).
+int segment_open(struct segment *s, const char *folder, bool writable, char *err);
+void segment_close(struct segment *s); // zeroed is fine
+struct slot *segment_slot(const struct segment *s, uint32_t i);
+struct record *segment_ring(const struct segment *s, uint32_t slot, uint32_t cpu);
+// ns since CLOCK_MONOTONIC's zero of a stamp in a TIME record or start_tsc.
+uint64_t segment_clock(const struct segment *s, uint64_t stamp);
+
+uint64_t clock_monotonic_ns(void);
+
+// Puts a sentence into err (ERR_LEN bytes) and returns `error`.
+int sentence(char *err, int error, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+// --- processes of the host
+uint64_t pid_start_time(int pid);    // as /proc/PID/stat has it; 0: gone (zombies count as gone)
+bool pid_maps_file(int pid, int fd); // the file behind fd is mapped there
+
+// --- the spool
+struct spool_writer {
+	int fd;
+	uint64_t size; // bytes of whole chunks
+};
+// Appends one whole chunk and fills magic and check. The payload stands at `payload`. -errno: the
+// file has been cut back to its old length.
+int spool_write(struct spool_writer *w, struct spool_chunk *c, const void *payload);
+
+struct spool_reader {
+	int fd;
+	uint64_t offset; // of the next chunk
+	void *payload;
+	size_t room;
+};
+enum {
+	SPOOL_MORE = 1,
+	SPOOL_WAIT = 0
+};
+int spool_open(struct spool_reader *r, const char *folder); // 0, -errno
+void spool_close(struct spool_reader *r);
+// SPOOL_MORE: a chunk, *payload valid until the next call; SPOOL_WAIT: no whole chunk is there
+// (yet); -EILSEQ: what stands there is no chunk, and nothing after it can be read.
+int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **payload);
