@@ -1,3 +1,225 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+// Locks of the simulated CPUs and of the machine's parts.
+//
+// Lock order: stop_lock, CPU locks ascending, one inner lock. A thread that runs an operation has
+// one CPU lock; a thread that stops the machine gives its CPU up first, so nobody waits for stop_lock
+// or a second CPU while holding one. Words live outside the machine's memory: 0 free, 1 taken,
+// 2 taken and somebody may sleep on it. While the process has one thread they are plain stores.
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "arena.h"
+#include "sys.h"
+
+enum { SPINS = 64 };
+
+struct word {
+	alignas(64) _Atomic uint32_t w;
+};
+
+static struct word cpu_word[MAX_CPUS], stop_word;
+static _Atomic uint32_t inner_word[NR_LOCKS];
+static uint8_t cpu_of[256]; // host CPU or thread slot -> simulated CPU, without a division
+
+// libc's own idea of being single-threaded: cleared before the second thread starts, whoever
+// starts it.
+extern char __libc_single_threaded __attribute__((weak));
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
+static inline bool alone(void)
+{
+	return process.single && __libc_single_threaded;
+}
+
+static long futex(_Atomic uint32_t *w, int op, uint32_t value)
+{
+	return sys(SYS_futex, w, op | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+}
+
+static inline bool word_try(_Atomic uint32_t *w)
+{
+	uint32_t free = 0;
+
+	if (alone()) {
+		if (atomic_load_explicit(w, memory_order_relaxed))
+			return false;
+		atomic_store_explicit(w, 1, memory_order_relaxed);
+		return true;
+	}
+	return atomic_compare_exchange_strong_explicit(w, &free, 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+__attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
+{
+	for (unsigned i = 0; i < SPINS; i++) {
+		__builtin_ia32_pause();
+		if (!atomic_load_explicit(w, memory_order_relaxed) && word_try(w))
+			return;
+	}
+	while (atomic_exchange_explicit(w, 2, memory_order_acquire))
+		futex(w, FUTEX_WAIT, 2);
+}
+
+static inline void word_take(_Atomic uint32_t *w)
+{
+	if (__builtin_expect(!word_try(w), 0))
+		word_wait(w);
+}
+
+static inline void word_release(_Atomic uint32_t *w)
+{
+	if (alone()) {
+		atomic_store_explicit(w, 0, memory_order_release);
+		return;
+	}
+	if (__builtin_expect(atomic_exchange_explicit(w, 0, memory_order_release) == 2, 0))
+		futex(w, FUTEX_WAKE, 1);
+}
+
+void cpu_init(void)
+{
+	for (unsigned i = 0; i < 256; i++)
+		cpu_of[i] = i % process.ncpus;
+	process.single = &__libc_single_threaded != NULL;
+}
+
+// The kernel keeps the number in the thread's rseq area: no call. Negative: not registered.
+static inline unsigned home_cpu(const struct thread *t)
+{
+	if (&__rseq_size && __rseq_size) {
+		const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+		int32_t id = *(const volatile int32_t *)(area + 4);
+		if (id >= 0)
+			return cpu_of[id & 255];
+	}
+	return cpu_of[t->slot & 255];
+}
+
+// Another CPU, as a migrated task would; when all are taken, sleep on the own one.
+__attribute__((noinline, cold)) static unsigned cpu_migrate(struct thread *t, unsigned home)
+{
+	t->op_flags |= OPF_MIGRATED;
+	for (unsigned i = 1; i < process.ncpus; i++) {
+		unsigned other = home + i < process.ncpus ? home + i : home + i - process.ncpus;
+		if (word_try(&cpu_word[other].w))
+			return other;
+	}
+	t->op_flags &= ~(uint32_t)OPF_MIGRATED;
+	word_wait(&cpu_word[home].w);
+	return home;
+}
+
+struct machine *cpu_enter(struct thread *t)
+{
+	unsigned cpu = home_cpu(t);
+
+	if (__builtin_expect(!word_try(&cpu_word[cpu].w), 0))
+		cpu = cpu_migrate(t, cpu);
+	t->held = &process.cpu[cpu];
+	return t->held;
+}
+
+void cpu_leave(struct thread *t, struct machine *m)
+{
+	t->held = NULL;
+	word_release(&cpu_word[m->cpu].w);
+}
+
+// The outer call of this thread will never go on (a signal handler left it by a jump).
+void cpu_abandon(struct thread *t)
+{
+	if (t->held_inner)
+		word_release(&inner_word[t->held_inner]);
+	t->held_inner = LOCK_NONE;
+	if (t->held)
+		cpu_leave(t, t->held);
+}
+
+// --- machine_ops
+
+static void inner_lock(struct machine *m, unsigned lock)
+{
+	(void)m;
+	word_take(&inner_word[lock]);
+	thread_self.held_inner = lock;
+}
+
+static void inner_unlock(struct machine *m, unsigned lock)
+{
+	(void)m;
+	thread_self.held_inner = LOCK_NONE;
+	word_release(&inner_word[lock]);
+}
+
+static void take_all(void)
+{
+	word_take(&stop_word.w);
+	for (unsigned i = 0; i < process.ncpus; i++)
+		word_take(&cpu_word[i].w);
+}
+
+static void barrier_if_recording(void)
+{
+	if (process.slot)
+		capture_barrier();
+}
+
+static void stop_machine(struct machine *m)
+{
+	word_release(&cpu_word[m->cpu].w);
+	take_all();
+	barrier_if_recording();
+}
+
+static void restart_machine(struct machine *m)
+{
+	barrier_if_recording();
+	for (unsigned i = process.ncpus; i-- > 0;)
+		if (i != m->cpu)
+			word_release(&cpu_word[i].w);
+	word_release(&stop_word.w);
+}
+
+static void step_record(struct machine *m, const struct record *r)
+{
+	arena_slab_record(m, r);
+	if (process.slot)
+		capture_record(m, r);
+}
+
+const struct machine_ops preload_ops = {
+	.lock = inner_lock,
+	.unlock = inner_unlock,
+	.record = step_record,
+	.stop_machine = stop_machine,
+	.restart_machine = restart_machine,
+};
+
+// --- the whole process
+
+void cpu_lock_all(void)
+{
+	take_all();
+}
+
+void cpu_unlock_all(void)
+{
+	for (unsigned i = process.ncpus; i-- > 0;)
+		word_release(&cpu_word[i].w);
+	word_release(&stop_word.w);
+}
+
+void cpu_reset_after_fork(void)
+{
+	memset(cpu_word, 0, sizeof(cpu_word));
+	memset(&stop_word, 0, sizeof(stop_word));
+	memset(inner_word, 0, sizeof(inner_word));
+	thread_self.held = NULL;
+	thread_self.held_inner = LOCK_NONE;
+}

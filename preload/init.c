@@ -1,3 +1,333 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+// The life of the process: first call, constructor, fork, exit.
+//
+// The first call may come from the dynamic loader, before libc is initialised: everything on that
+// way is raw system calls on constant-initialised state. What arrives while the machine is being
+// made is served by glibc and counted.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "capture.h"
+#include "entry.h"
+#include "sys.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static uint32_t no_wipe = 1;
+
+struct process process = { .single = 0, .ncpus = 1, .wipe = &no_wipe };
+
+static _Atomic uint32_t early_calls;
+static bool fork_nested; // fork was called by a handler that interrupted the machine
+
+static void *map_private(size_t size)
+{
+	long p = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+// A page that every kind of fork empties: the only sign a raw clone leaves.
+static void wipe_init(void)
+{
+	uint32_t *page = map_private(PAGE_SIZE);
+
+	if (!page || sys(SYS_madvise, page, PAGE_SIZE, MADV_WIPEONFORK))
+		return;
+	*page = 1;
+	process.wipe = page;
+}
+
+// Slabs made while booting went by unseen; their pages count as used.
+static void boot_slabs_dirty(struct machine *m)
+{
+	struct record r = { .kind = EV_SLAB_ADD };
+
+	for (unsigned id = 1; id < MAX_CACHES; id++) {
+		const struct kmem_cache *c = &m->caches[id];
+		const struct list_head *lists[] = { &c->slabs_partial, &c->slabs_full, &c->slabs_free };
+		for (unsigned i = 0; c->used && i < 3; i++)
+			for (pfn_t pfn = lists[i]->first; pfn; pfn = m->slab_area[pfn].list.next) {
+				r.arg[0] = id;
+				r.arg[1] = pfn;
+				arena_slab_record(m, &r);
+			}
+	}
+}
+
+static bool machine_start(void)
+{
+	const struct machine_config *cfg = &process.opt.machine;
+	const char *why = NULL;
+
+	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || !arena_reserve())
+		return false;
+	process.machine_size = machine_size(cfg);
+	process.machine = map_private(process.machine_size);
+	if (!process.machine || machine_boot(&process.cpu[0], process.machine, cfg, &why))
+		return false;
+	for (unsigned i = 0; i < cfg->ncpus; i++)
+		if (machine_attach(&process.cpu[i], process.machine, process.machine_size, i,
+				   &preload_ops, NULL))
+			return false;
+	boot_slabs_dirty(&process.cpu[0]);
+	return true;
+}
+
+// Without a machine there are still CPU numbers and rings.
+static void host_start(void)
+{
+	static struct machine_state nothing;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		process.cpu[i] = (struct machine){ .s = &nothing, .cpu = i, .ops = &preload_ops };
+	process.base = NULL;
+}
+
+void process_start(void)
+{
+	static _Atomic uint32_t begun;
+	struct thread *t = &thread_self;
+	int saved = errno;
+	bool live;
+
+	if (atomic_exchange(&begun, 1))
+		return;
+	t->internal++;
+	process.generation = 1;
+	wipe_init();
+	nested_init();
+	session_attach();
+	live = machine_start();
+	if (!live)
+		host_start();
+	process.ncpus = process.opt.machine.ncpus;
+	cpu_init();
+	atomic_store_explicit(&process.mode, live ? MODE_LIVE : MODE_HOST, memory_order_release);
+	t->internal--;
+	errno = saved;
+}
+
+// A child nobody announced (raw clone, _Fork): what other threads held at that moment nobody will
+// give back, and the rings belong to the parent. It is served and not recorded.
+static void child_unannounced(struct thread *t)
+{
+	*process.wipe = 1;
+	process.generation++;
+	if (process.slot)
+		atomic_fetch_add(&process.slot->unrecorded_children, 1);
+	process.slot = NULL;
+	if (!t->inside)
+		cpu_reset_after_fork();
+}
+
+__attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, void *frame)
+{
+	uint32_t mode = atomic_load_explicit(&process.mode, memory_order_acquire);
+
+	if (mode == MODE_STARTING && !t->internal) {
+		process_start();
+		mode = atomic_load_explicit(&process.mode, memory_order_acquire);
+	}
+	if (t->internal || mode == MODE_STARTING || mode == MODE_PASSIVE) {
+		if (mode == MODE_STARTING)
+			atomic_fetch_add(&early_calls, 1);
+		return SERVE_GLIBC;
+	}
+	if (!*process.wipe)
+		child_unannounced(t);
+	if (t->inside) {
+		if (!nested_outer_gone(t, frame))
+			return SERVE_NESTED;
+		cpu_abandon(t);
+		t->inside = NULL;
+	}
+	this_thread();
+	return mode == MODE_LIVE ? SERVE_MACHINE : SERVE_HOST;
+}
+
+// --- fork: every lock is taken, so that no thread is inside the machine when it is copied.
+
+#define WHOLE_STACK ((void *)UINTPTR_MAX) // as `inside`: no later entry of this thread is older
+
+static void fork_prepare(void)
+{
+	struct thread *t = &thread_self;
+
+	if (atomic_load(&process.mode) == MODE_STARTING)
+		return;
+	fork_nested = t->inside != NULL;
+	if (fork_nested)
+		return;
+	this_thread();
+	t->inside = WHOLE_STACK;
+	cpu_lock_all();
+	session_fork_prepare();
+}
+
+static void fork_finish(void)
+{
+	thread_self.inside = NULL;
+	if (thread_self.ndeferred)
+		call_drain(&thread_self);
+}
+
+static void fork_parent(void)
+{
+	if (atomic_load(&process.mode) == MODE_STARTING || fork_nested)
+		return;
+	cpu_unlock_all();
+	session_fork_parent(0);
+	fork_finish();
+}
+
+static void fork_child(void)
+{
+	if (atomic_load(&process.mode) == MODE_STARTING)
+		return;
+	if (fork_nested) {
+		child_unannounced(&thread_self);
+		return;
+	}
+	*process.wipe = 1;
+	process.generation++;
+	cpu_reset_after_fork();
+	session_fork_child();
+	fork_finish();
+}
+
+// --- exit
+
+static void write_all(int fd, const char *p, size_t n, long at)
+{
+	while (n) {
+		long done = sys(SYS_pwrite64, fd, p, n, at);
+		if (done <= 0)
+			return;
+		p += done;
+		n -= done;
+		at += done;
+	}
+}
+
+static bool page_is_zero(const uint64_t *p)
+{
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+// Only what the host has pages for can differ from zero; mincore says so without touching it.
+static void dump_memory(int fd)
+{
+	enum { RUN = 4096 };
+	unsigned char present[RUN];
+	const char *base = process.machine;
+
+	for (size_t at = 0; at < process.machine_size; at += (size_t)RUN * PAGE_SIZE) {
+		size_t left = process.machine_size - at;
+		size_t n = left < (size_t)RUN * PAGE_SIZE ? (left + PAGE_SIZE - 1) / PAGE_SIZE : RUN;
+		if (sys(SYS_mincore, base + at, n * PAGE_SIZE, present))
+			memset(present, 1, n);
+		for (size_t i = 0; i < n; i++) {
+			size_t offset = at + i * PAGE_SIZE, size = process.machine_size - offset;
+			if ((present[i] & 1) && !page_is_zero((const void *)(base + offset)))
+				write_all(fd, base + offset, size < PAGE_SIZE ? size : PAGE_SIZE,
+					  (long)offset);
+		}
+	}
+}
+
+// <session folder>/state.<process>, a sparse file of the machine's size.
+static int state_create(void)
+{
+	char path[4096];
+	const char *rings = start_env(SESSION_ENV);
+	size_t len = rings ? strlen(rings) : 0;
+
+	while (len && rings[len - 1] != '/')
+		len--;
+	if (!len || len > sizeof(path) - 32)
+		return -1;
+	memcpy(path, rings, len);
+	memcpy(path + len, "state.", 6);
+	char digits[12], *d = digits + sizeof(digits);
+	*--d = 0;
+	for (uint32_t n = process.slot->process; n || !*d; n /= 10)
+		*--d = '0' + n % 10;
+	memcpy(path + len + 6, d, digits + sizeof(digits) - d);
+	return (int)sys(SYS_open, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+static void dump_state(void)
+{
+	int fd = state_create();
+
+	if (fd < 0)
+		return;
+	sys(SYS_ftruncate, fd, process.machine_size);
+	dump_memory(fd);
+	sys(SYS_close, fd);
+}
+
+static void exit_record(struct thread *t, struct machine *m, int status)
+{
+	struct record r = { .kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot };
+
+	r.op.req = (uint32_t)status;
+	capture_op(m, &r);
+}
+
+// Runs after every destructor of the program, for it was registered before the loader's own.
+static void process_exit(int status, void *arg)
+{
+	struct thread *t = this_thread();
+	bool dump = process.opt.flags & SESSION_DUMP_STATE;
+
+	(void)arg;
+	if (!process.slot || t->inside)
+		return;
+	t->inside = WHOLE_STACK;
+	if (dump) {
+		cpu_lock_all();
+		capture_barrier();
+		exit_record(t, &process.cpu[0], status);
+		if (atomic_load(&process.mode) == MODE_LIVE)
+			dump_state();
+		atomic_store(&process.mode, MODE_PASSIVE);
+		cpu_unlock_all();
+	} else {
+		struct machine *m = cpu_enter(t);
+		exit_record(t, m, status);
+		cpu_leave(t, m);
+	}
+	session_exit(status);
+	t->inside = NULL;
+}
+
+__attribute__((constructor(101))) static void process_constructor(void)
+{
+	struct thread *t = &thread_self;
+
+	process_start();
+	this_thread();
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	on_exit(process_exit, NULL);
+	t->internal++;
+	unwind_init();
+	t->internal--;
+	if (process.slot) {
+		atomic_store(&process.slot->early_calls, atomic_load(&early_calls));
+		session_ready();
+	}
+}

@@ -1,3 +1,442 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "preload.h"
+// The libc allocation family as the program sees it.
+//
+// Every entry works on its own frame (entry.h) and preserves errno unless it fails. What the
+// machine cannot serve goes to glibc and the record says why.
+#include "route.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { MIN_ALIGN = 16, SHRINK_FROM = 2 * PAGE_SIZE };
+
+// --- allocation
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+static enum host_reason alloc_reason(size_t size)
+{
+	return size >= 1ull << 32 ? HOST_TOO_BIG : HOST_SPILL;
+}
+
+// The machine said no. CPU held: what it tried belongs to this operation.
+__attribute__((noinline, cold)) static void *alloc_spill(struct call *c, const struct request *q)
+{
+	void *p = NULL;
+
+	c->r.path = PATH_HOST;
+	c->r.op.cache = alloc_reason(q->size);
+	if (!(process.opt.flags & SESSION_FAIL))
+		p = host_alloc(q->size, q->align, q->zero);
+	c->r.op.addr = (uintptr_t)p;
+	if (!p)
+		c->r.op.flags |= OPF_FAILED;
+	call_write(c);
+	call_unlock(c);
+	call_end(c);
+	return p ? p : no_memory();
+}
+
+// The block is the program's and no lock is held: now its bytes are cleared, if they have to be.
+static void alloc_prepare(const struct call *c, kaddr_t a, const struct request *q, size_t whole)
+{
+	if (c->r.path == PATH_VMALLOC)
+		return; // areas are fresh
+	if (whole < PAGE_SIZE) {
+		if (q->zero)
+			memset(to_host(a), 0, q->size);
+		return;
+	}
+	if (q->zero && q->size)
+		arena_clear(a, q->size);
+	arena_dirty(a, whole);
+}
+
+static size_t block_bytes(const struct machine *m, const struct record *r)
+{
+	if (r->path == PATH_PAGES)
+		return (size_t)PAGE_SIZE << r->op.cache;
+	return m->caches[r->op.cache].buffer_size;
+}
+
+static inline void *alloc_machine(struct call *c, const struct request *q)
+{
+	struct machine *m = call_lock(c);
+
+	c->r.op.req = q->size;
+	kaddr_t a = route_alloc(m, &c->r, q);
+	if (unlikely(!a))
+		return alloc_spill(c, q);
+	call_write(c);
+	call_unlock(c);
+	call_end(c);
+	if (q->zero || q->size >= PAGE_SIZE / 2 || q->align >= PAGE_SIZE / 2)
+		alloc_prepare(c, a, q, block_bytes(m, &c->r));
+	return to_host(a);
+}
+
+__attribute__((noinline, cold)) static void *alloc_elsewhere(struct call *c, enum service s,
+							     const struct request *q)
+{
+	if (s == SERVE_NESTED) {
+		void *p = nested_alloc(c->t, q->size, q->align);
+		if (p && q->zero)
+			memset(p, 0, q->size);
+		return p ? p : no_memory();
+	}
+	void *p = host_alloc(q->size, q->align, q->zero);
+	if (s == SERVE_HOST) {
+		c->r.op.req = q->size;
+		call_host(c, p, HOST_NO_ARENA);
+		call_end(c);
+	}
+	return p;
+}
+
+static inline void *allocate(enum event_kind kind, const struct request *q, void *frame)
+{
+	struct call c;
+	enum service s;
+
+	if (unlikely(q->size > PTRDIFF_MAX))
+		return no_memory();
+	s = call_begin(&c, kind, frame);
+	return likely(s == SERVE_MACHINE) ? alloc_machine(&c, q) : alloc_elsewhere(&c, s, q);
+}
+
+#define REQUEST(n, a, z) (&(struct request){ .size = (n), .align = (a), .zero = (z), .fused = true })
+
+EXPORT void *malloc(size_t size)
+{
+	return allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), ENTRY_FRAME);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory();
+	return allocate(EV_CALLOC, REQUEST(bytes, MIN_ALIGN, true), ENTRY_FRAME);
+}
+
+// --- freeing
+
+// A pointer of ours that is no block: the program's error. It is recorded and ignored.
+static void free_misuse(struct call *c, const void *p)
+{
+	call_lock(c);
+	c->r.op.addr = to_sim(p);
+	c->r.op.flags |= OPF_FAILED;
+	call_write(c);
+	call_unlock(c);
+	call_end(c);
+}
+
+static inline void free_machine(struct call *c, void *p)
+{
+	struct place place;
+	kaddr_t a = to_sim(p);
+
+	if (unlikely(!route_find(&process.cpu[0], a, &place))) {
+		free_misuse(c, p);
+		return;
+	}
+	route_free(call_lock(c), &c->r, a, &place);
+	call_write(c);
+	call_unlock(c);
+	call_end(c);
+}
+
+// glibc's pointers, the pool's, and ours at moments when the machine may not be touched.
+__attribute__((noinline, cold)) static void free_elsewhere(struct call *c, enum service s, void *p)
+{
+	if (s == SERVE_NESTED || (s == SERVE_GLIBC && in_arena(p))) {
+		nested_defer(c->t, p);
+		return;
+	}
+	if (s == SERVE_GLIBC) {
+		nested_owns(p) ? nested_free(c->t, p) : host_free(p);
+		return;
+	}
+	if (nested_owns(p)) {
+		nested_free(c->t, p);
+	} else {
+		call_host(c, p, s == SERVE_HOST ? HOST_NO_ARENA : HOST_FOREIGN);
+		host_free(p);
+	}
+	call_end(c);
+}
+
+static inline void release(void *p, void *frame)
+{
+	struct call c;
+
+	if (!p)
+		return;
+	enum service s = call_begin(&c, EV_FREE, frame);
+	if (likely(s == SERVE_MACHINE && in_arena(p)))
+		free_machine(&c, p);
+	else
+		free_elsewhere(&c, s, p);
+}
+
+EXPORT void free(void *p)
+{
+	release(p, ENTRY_FRAME);
+}
+
+// --- sizes
+
+static size_t usable(const void *p)
+{
+	struct place place;
+
+	if (in_arena(p))
+		return route_find(&process.cpu[0], to_sim(p), &place) ? place.usable : 0;
+	return nested_owns(p) ? nested_size(p) : host_usable(p);
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	return p ? usable(p) : 0;
+}
+
+// --- realloc
+
+// Stays where it is: it fits, and a large block is not held for a small rest.
+static bool fits(const struct place *p, size_t size)
+{
+	return size <= p->usable && (p->usable < SHRINK_FROM || size >= p->usable / 4);
+}
+
+static void *realloc_done(struct call *c, void *p)
+{
+	c->r.op.addr = in_arena(p) ? to_sim(p) : (uintptr_t)p;
+	call_write(c);
+	call_unlock(c);
+	call_end(c);
+	return p;
+}
+
+// To a new block. The CPU is kept while the bytes are copied, so that taking the new block and
+// freeing the old one are one operation.
+static void *realloc_copy(struct call *c, void *old, const struct place *place, size_t size)
+{
+	const struct request q = { .size = size, .align = MIN_ALIGN };
+	size_t keep = size < place->usable ? size : place->usable;
+	kaddr_t a = route_alloc(c->m, &c->r, &q);
+	void *p = NULL;
+
+	if (a) {
+		p = to_host(a);
+		if (c->r.path != PATH_VMALLOC && size >= PAGE_SIZE / 2)
+			arena_dirty(a, block_bytes(c->m, &c->r));
+	} else {
+		c->r.path = PATH_HOST;
+		c->r.op.cache = alloc_reason(size);
+		if (!(process.opt.flags & SESSION_FAIL))
+			p = host_alloc(size, MIN_ALIGN, false);
+	}
+	if (!p) {
+		c->r.op.flags |= OPF_FAILED;
+		realloc_done(c, NULL);
+		return no_memory();
+	}
+	memcpy(p, old, keep);
+	route_release(c->m, to_sim(old), place);
+	return realloc_done(c, p);
+}
+
+static void *realloc_machine(struct call *c, void *old, size_t size)
+{
+	struct place place;
+	kaddr_t a = to_sim(old), moved;
+
+	if (!route_find(&process.cpu[0], a, &place)) {
+		free_misuse(c, old);
+		return no_memory();
+	}
+	call_lock(c);
+	c->r.op.req = size;
+	c->r.op.old = a;
+	c->r.op.old_path = place.path;
+	if (fits(&place, size)) {
+		c->r.path = place.path;
+		c->r.op.cache = place.cache;
+		return realloc_done(c, old);
+	}
+	if (place.path == PATH_VMALLOC && place.start == a && size > place.usable) {
+		if (route_grow(c->m, &c->r, &place, size))
+			return realloc_done(c, old);
+		moved = route_move(c->m, &c->r, &place, size);
+		if (moved)
+			return realloc_done(c, to_host(moved));
+	}
+	return realloc_copy(c, old, &place, size);
+}
+
+// Out of the pool, or out of the machine while it may not be touched.
+static void *realloc_leave(struct call *c, enum service s, void *old, size_t size)
+{
+	size_t keep = usable(old);
+	void *p = s == SERVE_NESTED ? nested_alloc(c->t, size, MIN_ALIGN) : host_alloc(size, MIN_ALIGN, false);
+
+	if (!p)
+		return no_memory();
+	memcpy(p, old, keep < size ? keep : size);
+	if (nested_owns(old))
+		nested_free(c->t, old);
+	else
+		nested_defer(c->t, old);
+	return p;
+}
+
+__attribute__((noinline, cold)) static void *realloc_elsewhere(struct call *c, enum service s,
+								void *old, size_t size)
+{
+	bool ours = in_arena(old) || nested_owns(old);
+
+	if (s == SERVE_NESTED || (s == SERVE_GLIBC && ours))
+		return realloc_leave(c, s, old, size);
+	if (s == SERVE_GLIBC)
+		return host_realloc(old, size);
+	void *p = ours ? realloc_leave(c, s, old, size) : host_realloc(old, size);
+	c->r.op.req = size;
+	c->r.op.old = (uintptr_t)old;
+	c->r.op.old_path = ours ? PATH_POOL : PATH_HOST;
+	if (!p)
+		c->r.op.flags |= OPF_FAILED;
+	call_host(c, p, s == SERVE_HOST ? HOST_NO_ARENA : HOST_FOREIGN);
+	call_end(c);
+	return p;
+}
+
+static inline void *reallocate(void *p, size_t size, void *frame)
+{
+	struct call c;
+
+	if (!p)
+		return allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), frame);
+	if (unlikely(size > PTRDIFF_MAX))
+		return no_memory();
+	if (!size) {
+		release(p, frame);
+		return NULL;
+	}
+	enum service s = call_begin(&c, EV_REALLOC, frame);
+	if (likely(s == SERVE_MACHINE && in_arena(p)))
+		return realloc_machine(&c, p, size);
+	return realloc_elsewhere(&c, s, p, size);
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	return reallocate(p, size, ENTRY_FRAME);
+}
+
+EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory();
+	return reallocate(p, bytes, ENTRY_FRAME);
+}
+
+// --- alignment
+
+static bool power_of_two(size_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static inline void *allocate_aligned(size_t align, size_t size, void *frame)
+{
+	if (align < MIN_ALIGN)
+		align = MIN_ALIGN;
+	return allocate(EV_MEMALIGN, REQUEST(size, align, false), frame);
+}
+
+EXPORT int posix_memalign(void **out, size_t align, size_t size)
+{
+	int saved = errno;
+
+	if (!power_of_two(align) || align % sizeof(void *))
+		return EINVAL;
+	void *p = allocate_aligned(align, size, ENTRY_FRAME);
+	errno = saved;
+	if (!p)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+
+// glibc's: an alignment that is no power of two is rounded up.
+static void *memalign_rounded(size_t align, size_t size, void *frame)
+{
+	if (align > PTRDIFF_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!power_of_two(align))
+		align = align < 2 ? 1 : (size_t)1 << (64 - __builtin_clzll(align - 1));
+	return allocate_aligned(align, size, frame);
+}
+
+EXPORT void *memalign(size_t align, size_t size)
+{
+	return memalign_rounded(align, size, ENTRY_FRAME);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	return memalign_rounded(align, size, ENTRY_FRAME);
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return allocate_aligned(PAGE_SIZE, size, ENTRY_FRAME);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	if (size > PTRDIFF_MAX - PAGE_SIZE)
+		return no_memory();
+	return allocate_aligned(PAGE_SIZE, (size + PAGE_SIZE - 1) & -(size_t)PAGE_SIZE, ENTRY_FRAME);
+}
+
+// --- other names of free
+
+EXPORT void cfree(void *p);
+EXPORT void free_sized(void *p, size_t size);
+EXPORT void free_aligned_sized(void *p, size_t align, size_t size);
+
+EXPORT void cfree(void *p)
+{
+	release(p, ENTRY_FRAME);
+}
+
+EXPORT void free_sized(void *p, size_t size)
+{
+	(void)size;
+	release(p, ENTRY_FRAME);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
+{
+	(void)align;
+	(void)size;
+	release(p, ENTRY_FRAME);
+}

@@ -39,7 +39,9 @@ struct thread {
 	uint32_t op_flags;	   // OPF_* of the running operation (OPF_MIGRATED ...)
 	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
 	uint32_t ndeferred;
-	void *nested;		   // nested.c
+	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
+	uint32_t held_inner;	   // inner lock it has, LOCK_NONE none (cpu.c)
+	uint32_t nested_calls;	   // calls of signal handlers since the outer call began
 };
 
 extern __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
@@ -91,6 +93,8 @@ void cpu_leave(struct thread *t, struct machine *m);
 void cpu_lock_all(void);	     // ascending; for fork and the final state
 void cpu_unlock_all(void);
 void cpu_reset_after_fork(void);     // in the child: all locks free, single thread
+void cpu_init(void);		     // process.ncpus is known
+void cpu_abandon(struct thread *t);  // gives back what an abandoned outer call held
 extern const struct machine_ops preload_ops; // record = capture_record
 
 // --- session.c (capture side)
@@ -124,3 +128,6 @@ void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool e
 bool nested_owns(const void *p);
 void nested_free(struct thread *t, void *p);
 size_t nested_size(const void *p);
+void nested_init(void);
+void nested_defer(struct thread *t, void *p); // a free to be made when the outer call has ended
+bool nested_outer_gone(const struct thread *t, const void *frame); // it was left by a jump

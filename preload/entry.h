@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The frame of every interposed call: who serves it, its OP record, the CPU it holds.
+//
+//   call_begin    whoever cannot go to the machine is told so here; else t->inside is set
+//   call_lock     a CPU is ours; the machine may be used
+//   call_write    the OP record; what was freed may be reused from the unlock on
+//   call_unlock   call_end
+#pragma once
+
+#include "arena.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum service {
+	SERVE_MACHINE, // the machine, recorded
+	SERVE_HOST,    // no machine: the host, recorded
+	SERVE_GLIBC,   // glibc, nothing recorded: early, internal or passive
+	SERVE_NESTED,  // a signal handler interrupted the machine: the pool
+};
+
+struct call {
+	struct thread *t;
+	struct machine *m; // CPU held
+	struct record r;
+};
+
+// The calling entry's own frame. Entries are compiled with a frame pointer because of this.
+#define ENTRY_FRAME __builtin_frame_address(0)
+
+enum service call_begin_slow(struct thread *t, void *frame); // init.c
+void call_drain(struct thread *t);			     // nested.c: frees queued by handlers
+
+// fixed: the entry's frame address: saved frame pointer, return address, then the caller's frame.
+static inline enum service call_begin(struct call *c, enum event_kind kind, void *frame)
+{
+	struct thread *t = &thread_self;
+	enum service s = SERVE_MACHINE;
+
+	c->t = t;
+	c->m = NULL;
+	c->r = (struct record){.kind = kind};
+	if (unlikely(t->inside || t->internal || t->generation != process.generation ||
+		     atomic_load_explicit(&process.mode, memory_order_acquire) != MODE_LIVE ||
+		     !*process.wipe))
+		s = call_begin_slow(t, frame);
+	if (unlikely(s > SERVE_HOST))
+		return s;
+	t->inside = frame;
+	t->op_flags = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (process.slot) {
+		void **f = frame;
+		c->r.ticket = capture_stack(t, f[1], f + 2, f[0], &t->op_flags);
+		c->r.lock = t->slot;
+	}
+	return s;
+}
+
+static inline struct machine *call_lock(struct call *c)
+{
+	c->m = cpu_enter(c->t);
+	c->r.cpu = c->m->cpu;
+	return c->m;
+}
+
+static inline void call_write(struct call *c)
+{
+	if (process.slot) {
+		c->r.op.flags |= c->t->op_flags;
+		capture_op(c->m, &c->r);
+	}
+}
+
+static inline void call_unlock(struct call *c)
+{
+	cpu_leave(c->t, c->m);
+}
+
+static inline void call_end(struct call *c)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->t->inside = NULL;
+	if (unlikely(c->t->ndeferred))
+		call_drain(c->t);
+}
+
+// The machine had no part in it: an OP record alone.
+static inline void call_host(struct call *c, const void *p, enum host_reason reason)
+{
+	if (!process.slot)
+		return;
+	call_lock(c);
+	c->r.path = PATH_HOST;
+	c->r.op.addr = (uintptr_t)p;
+	c->r.op.cache = reason;
+	call_write(c);
+	call_unlock(c);
+}
