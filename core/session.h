@@ -22,6 +22,14 @@
 // A new node is filled first, then linked into its bucket by compare-and-swap; ids are drawn from
 // depot_count, so a killed writer leaves an id nobody refers to.
 //
+// Texts (EV_TEXT):
+//   MODULE       "base end offset build-id path": code lies in [base, end), hexadecimal; offset is the
+//                address of base in the file's own terms (p_vaddr), so load bias = base - offset;
+//                build-id is "-" when there is none; path "" is the vdso
+//   MODULE_GONE  "base image": it went away, and later stacks belong to that image (decimal)
+//   ARGV         the arguments, each ended by a 0 byte;  EXE  path of the program
+// TIME records carry what start_tsc does: TSC when tsc_mult is set, else ns.
+//
 // Life of a slot: FREE -> CLAIMED (target, CAS) -> LIVE (target) -> ENDED (target, if it can tell)
 // -> FREE (drainer, once the process is gone and its rings are empty).
 #pragma once
