@@ -5,8 +5,10 @@
 // LD_PRELOAD=libcount.so COUNT_FILE=path program: adds to the uint64_t counters in the file, which
 // all processes share. Never allocates; hands on to glibc's own entry points. Prints nothing:
 // `count_print path` shows the figures.
+#undef _FILE_OFFSET_BITS // it renames mmap to mmap64, and both are defined here
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
