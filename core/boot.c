@@ -118,7 +118,7 @@ void boot_reserve_early(struct machine *m)
 	uint32_t kernel_pages = s->max_low_pfn;
 
 	memblock_alloc_base(mb, direct_map_tables(m), PAGE_SIZE, 0);
-	memblock_alloc_base(mb, frames * 32, CACHE_ALIGN, 0); // mem_map
+	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, CACHE_ALIGN, 0);
 	for (uint32_t zone = 0; zone < ZONE_MOVABLE; zone++)
 		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
 	memblock_alloc_base(mb, PERCPU_UNIT * s->cfg.ncpus, PAGE_SIZE, 0);
@@ -251,6 +251,7 @@ int machine_boot(struct machine *m, void *memory, const struct machine_config *c
 	kmem_cache_init(m);
 	vmalloc_init(m);
 	kmem_cache_init_late(m);
+	kernel_stack_init(m);
 	zones_init_late(m);
 	return 0;
 }

@@ -70,17 +70,6 @@ uint32_t layout_maxmem_pfn(const struct machine_config *cfg)
 	return (top - cfg->page_offset) >> PAGE_SHIFT;
 }
 
-uint32_t layout_max_areas(const struct machine_config *cfg)
-{
-	uint32_t maxmem = layout_maxmem_pfn(cfg), ram = e820_end_pfn(&cfg->e820);
-	uint32_t low = ram < maxmem ? ram : maxmem;
-	kaddr_t start = vmalloc_start(cfg, cfg->page_offset + (low << PAGE_SHIFT));
-	kaddr_t end = layout_vmalloc_end(cfg);
-
-	// id 0 is never an area
-	return end > start ? (end - start) / (2 * PAGE_SIZE) + 1 : 1;
-}
-
 void layout_init(struct machine *m)
 {
 	struct machine_state *s = m->s;

@@ -55,7 +55,5 @@ static inline kaddr_t fix_to_virt(unsigned slot)
 kaddr_t layout_vmalloc_end(const struct machine_config *cfg);
 // Most lowmem frames the layout has room for; 0: the configuration leaves less than 64 MiB.
 uint32_t layout_maxmem_pfn(const struct machine_config *cfg);
-// Entries of the vmap_area pool: no more areas of two pages fit into the vmalloc space.
-uint32_t layout_max_areas(const struct machine_config *cfg);
 // Fills vmalloc.start/end and the kmap bases from cfg and high_memory, which must be set.
 void layout_init(struct machine *m);

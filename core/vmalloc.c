@@ -396,16 +396,6 @@ static kaddr_t alloc_page_array(struct machine *m, uint32_t pages, gfp_t gfp, ui
 	return __vmalloc(m, bytes, gfp | __GFP_HIGHMEM);
 }
 
-static void clear_pages(struct machine *m, const pfn_t *pfns, uint32_t n)
-{
-	int32_t stride;
-
-	for (uint32_t i = 0, len; i < n; i += len) {
-		len = run_length(pfns + i, n - i, &stride);
-		clear_highpages(m, pfns[i], len, stride);
-	}
-}
-
 // Puts frames behind [addr, addr + count pages). On failure some may be mapped.
 static int populate_pages(struct machine *m, kaddr_t addr, uint32_t count, gfp_t gfp)
 {
@@ -415,9 +405,7 @@ static int populate_pages(struct machine *m, kaddr_t addr, uint32_t count, gfp_t
 		uint32_t got;
 
 		n = count - done < VM_BATCH ? count - done : VM_BATCH;
-		got = alloc_pages_bulk(m, (gfp | __GFP_NOWARN) & ~__GFP_ZERO, n, pfns);
-		if (gfp & __GFP_ZERO)
-			clear_pages(m, pfns, got);
+		got = alloc_pages_bulk(m, gfp | __GFP_NOWARN, n, pfns);
 		vmap_pages(m, addr + done * PAGE_SIZE, pfns, got);
 		if (got < n)
 			return -ENOMEM;

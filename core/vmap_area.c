@@ -6,7 +6,6 @@
 #include <errno.h>
 
 #include "fold.h"
-#include "layout.h"
 #include "machine.h"
 
 enum {
@@ -439,6 +438,9 @@ int vmap_resize(struct machine *m, kaddr_t addr, uint32_t size)
 
 void vmap_area_init(struct machine *m)
 {
-	m->s->vmalloc.max_ids = layout_max_areas(&m->s->cfg);
-	m->s->vmalloc.pcpu_hole = m->s->vmalloc.end;
+	struct vmalloc_state *v = &m->s->vmalloc;
+
+	// id 0 is never an area, and none is smaller than two pages
+	v->max_ids = (v->end - v->start) / MIN_AREA + 1;
+	v->pcpu_hole = v->end;
 }
