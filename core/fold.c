@@ -61,5 +61,9 @@ int fold_apply(struct machine *m, const struct record *r)
 		return apply_op(m, r);
 	if (r->kind <= EV_LAST_OP || r->kind >= EV_LAST_STEP || !fold_ready(m, r))
 		return -EILSEQ;
-	return apply[r->kind](m, r);
+	int err = apply[r->kind](m, r);
+	// The lock's section is over, whatever its record was worth: the next one may come.
+	if (r->lock != LOCK_NONE)
+		m->s->ticket[r->lock] = r->ticket;
+	return err;
 }
