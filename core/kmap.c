@@ -157,7 +157,7 @@ static kaddr_t kmap_locked(struct machine *m, pfn_t pfn)
 
 int KMAP_apply(struct machine *m, const struct record *r)
 {
-	if (!is_highmem(m, r->arg[0]))
+	if (r->lock != LOCK_KMAP || !is_highmem(m, r->arg[0]))
 		return -EILSEQ;
 	return kmap_locked(m, r->arg[0]) == r->arg[1] ? 0 : -EILSEQ;
 }
@@ -193,6 +193,8 @@ static int kunmap_locked(struct machine *m, pfn_t pfn)
 
 int KUNMAP_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_KMAP)
+		return -EILSEQ;
 	return kunmap_locked(m, r->arg[0]);
 }
 
@@ -213,6 +215,8 @@ int kunmap(struct machine *m, pfn_t pfn)
 
 int KMAP_FLUSH_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_KMAP)
+		return -EILSEQ;
 	return flush_all_zero_pkmaps(m) == r->arg[0] ? 0 : -EILSEQ;
 }
 

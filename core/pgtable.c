@@ -35,6 +35,8 @@ static int pgtable_add_locked(struct machine *m, uint32_t index, pfn_t pfn)
 
 int PGTABLE_ADD_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return pgtable_add_locked(m, r->arg[0], r->arg[1]);
 }
 

@@ -106,6 +106,8 @@ static int vm_map_locked(struct machine *m, kaddr_t addr, pfn_t pfn, uint32_t co
 
 int VM_MAP_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vm_map_locked(m, r->arg[0], r->arg[1], r->arg[2], (int32_t)r->arg[3], r->arg[4]);
 }
 
@@ -145,6 +147,8 @@ static int vm_unmap_locked(struct machine *m, kaddr_t addr, uint32_t count)
 
 int VM_UNMAP_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vm_unmap_locked(m, r->arg[0], r->arg[1]);
 }
 
@@ -200,6 +204,8 @@ static int vm_insert_locked(struct machine *m, const uint32_t *arg)
 
 int VM_INSERT_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vm_insert_locked(m, r->arg);
 }
 
@@ -237,6 +243,8 @@ int VM_REMOVE_apply(struct machine *m, const struct record *r)
 {
 	struct vmap_area was;
 
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vm_remove_locked(m, r->arg[0], &was);
 }
 

@@ -237,7 +237,7 @@ int VMAP_ALLOC_apply(struct machine *m, const struct record *r)
 {
 	const uint32_t *a = r->arg;
 
-	if (!range_ok(m, a[0], a[1], a[2], a[3]))
+	if (r->lock != LOCK_VMAP || !range_ok(m, a[0], a[1], a[2], a[3]))
 		return -EILSEQ;
 	return vmap_alloc_locked(m, a[0], a[1], a[2], a[3], a[4]) == a[5] ? 0 : -EILSEQ;
 }
@@ -319,6 +319,8 @@ int VMAP_PURGE_apply(struct machine *m, const struct record *r)
 {
 	kaddr_t nodes[PURGE_BATCH], from = r->arg[1];
 
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vmap_purge_locked(m, &from, nodes) == r->arg[0] ? 0 : -EILSEQ;
 }
 
@@ -382,6 +384,8 @@ static int vmap_free_locked(struct machine *m, kaddr_t addr)
 
 int VMAP_FREE_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vmap_free_locked(m, r->arg[0]);
 }
 
@@ -420,6 +424,8 @@ static int vmap_resize_locked(struct machine *m, kaddr_t addr, uint32_t size)
 
 int VMAP_RESIZE_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vmap_resize_locked(m, r->arg[0], r->arg[1]) ? -EILSEQ : 0;
 }
 

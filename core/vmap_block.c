@@ -105,6 +105,8 @@ static int vb_new_locked(struct machine *m, kaddr_t addr, kaddr_t obj)
 
 int VB_NEW_apply(struct machine *m, const struct record *r)
 {
+	if (r->lock != LOCK_VMAP)
+		return -EILSEQ;
 	return vb_new_locked(m, r->arg[0], r->arg[1]);
 }
 
@@ -168,7 +170,7 @@ int VB_ALLOC_apply(struct machine *m, const struct record *r)
 {
 	bool fragmented = false;
 
-	if (r->arg[0] > 5 || !r->arg[1])
+	if (r->lock != LOCK_VMAP || r->arg[0] > 5 || !r->arg[1])
 		return -EILSEQ;
 	return vb_alloc_locked(m, r->arg[0], &fragmented) == r->arg[1] ? 0 : -EILSEQ;
 }
@@ -239,7 +241,7 @@ int VB_FREE_apply(struct machine *m, const struct record *r)
 {
 	kaddr_t start, obj;
 
-	if (r->arg[1] > 5)
+	if (r->lock != LOCK_VMAP || r->arg[1] > 5)
 		return -EILSEQ;
 	return vb_free_locked(m, r->arg[0], r->arg[1], &start, &obj) < 0 ? -EILSEQ : 0;
 }
@@ -288,7 +290,7 @@ int VB_PURGE_apply(struct machine *m, const struct record *r)
 {
 	kaddr_t obj;
 
-	if (r->arg[0] >= MAX_CPUS || !r->arg[1])
+	if (r->lock != LOCK_VMAP || r->arg[0] >= MAX_CPUS || !r->arg[1])
 		return -EILSEQ;
 	return vb_purge_locked(m, r->arg[0], &obj) == r->arg[1] ? 0 : -EILSEQ;
 }

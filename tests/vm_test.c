@@ -74,12 +74,12 @@ static void test_fixmap_table(void)
 		unsigned cpus, end, permanent, all;
 		kaddr_t start, boot_start, pkmap;
 	} t[] = {
-		{ 1, 89, 93, 350, 0xFFFA2000, 0xFFEA1000, 0xFF800000 },
-		{ 2, 109, 113, 370, 0xFFF8E000, 0xFFE8D000, 0xFF800000 },
-		{ 4, 149, 153, 410, 0xFFF66000, 0xFFE65000, 0xFF800000 },
-		{ 8, 229, 233, 490, 0xFFF16000, 0xFFE15000, 0xFF800000 },
-		{ 32, 709, 713, 970, 0xFFD36000, 0xFFC35000, 0xFF800000 },
-		{ 64, 1349, 1353, 1610, 0xFFAB6000, 0xFF9B5000, 0xFF400000 },
+		{1, 89, 93, 350, 0xFFFA2000, 0xFFEA1000, 0xFF800000},
+		{2, 109, 113, 370, 0xFFF8E000, 0xFFE8D000, 0xFF800000},
+		{4, 149, 153, 410, 0xFFF66000, 0xFFE65000, 0xFF800000},
+		{8, 229, 233, 490, 0xFFF16000, 0xFFE15000, 0xFF800000},
+		{32, 709, 713, 970, 0xFFD36000, 0xFFC35000, 0xFF800000},
+		{64, 1349, 1353, 1610, 0xFFAB6000, 0xFF9B5000, 0xFF400000},
 	};
 
 	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -112,8 +112,8 @@ static void test_vmsplit_maxmem(void)
 	static const struct {
 		uint32_t page_offset, maxmem_pfn;
 	} t[] = {
-		{ 0xC0000000, 227326 }, { 0xB0000000, 292862 }, { 0x80000000, 489470 },
-		{ 0x78000000, 522238 }, { 0x40000000, 751614 },
+		{0xC0000000, 227326}, {0xB0000000, 292862}, {0x80000000, 489470},
+		{0x78000000, 522238}, {0x40000000, 751614},
 	};
 	struct machine_config cfg = config(MODEL_3_4, 4096 * MiB, 1);
 
@@ -130,7 +130,7 @@ static void test_vmsplit_maxmem(void)
 
 static void test_vmsplit_boots(void)
 {
-	static const uint32_t offsets[] = { 0xC0000000, 0x80000000, 0x40000000 };
+	static const uint32_t offsets[] = {0xC0000000, 0x80000000, 0x40000000};
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct machine_config cfg = config(MODEL_3_4, 4096 * MiB, 1);
@@ -156,8 +156,8 @@ static void test_vmalloc_parameter(void)
 		uint32_t mib;
 		kaddr_t high_memory;
 	} t[] = {
-		{ 64, 0xFAFFE000 },  { 128, 0xF6FFE000 }, { 192, 0xF2FFE000 },
-		{ 256, 0xEEFFE000 }, { 384, 0xE6FFE000 }, { 512, 0xDEFFE000 },
+		{64, 0xFAFFE000},  {128, 0xF6FFE000}, {192, 0xF2FFE000},
+		{256, 0xEEFFE000}, {384, 0xE6FFE000}, {512, 0xDEFFE000},
 	};
 
 	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -193,13 +193,13 @@ static void test_ram_sizes(void)
 		uint32_t low_pfn;
 		kaddr_t high_memory, start;
 	} t[] = {
-		{ MODEL_3_4, 256, 65536, 0xD0000000, 0xD0800000 },
-		{ MODEL_3_4, 512, 131072, 0xE0000000, 0xE0800000 },
-		{ MODEL_3_4, 1024, 227326, 0xF77FE000, 0xF7FFE000 },
-		{ MODEL_3_4, 2048, 227326, 0xF77FE000, 0xF7FFE000 },
-		{ MODEL_3_4, 4096, 227326, 0xF77FE000, 0xF7FFE000 },
-		{ MODEL_CLASSIC, 1024, 229376, 0xF8000000, 0xF8800000 },
-		{ MODEL_CLASSIC, 4096, 229376, 0xF8000000, 0xF8800000 },
+		{MODEL_3_4, 256, 65536, 0xD0000000, 0xD0800000},
+		{MODEL_3_4, 512, 131072, 0xE0000000, 0xE0800000},
+		{MODEL_3_4, 1024, 227326, 0xF77FE000, 0xF7FFE000},
+		{MODEL_3_4, 2048, 227326, 0xF77FE000, 0xF7FFE000},
+		{MODEL_3_4, 4096, 227326, 0xF77FE000, 0xF7FFE000},
+		{MODEL_CLASSIC, 1024, 229376, 0xF8000000, 0xF8800000},
+		{MODEL_CLASSIC, 4096, 229376, 0xF8000000, 0xF8800000},
 	};
 
 	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -222,7 +222,8 @@ static void test_direct_map(void)
 	unsigned large = 0, user = 0;
 
 	for (unsigned i = 0; i < 1024; i++) {
-		large += (m->s->pgd[i] & (_PAGE_PSE | _PAGE_PRESENT)) == (_PAGE_PSE | _PAGE_PRESENT);
+		large +=
+			(m->s->pgd[i] & (_PAGE_PSE | _PAGE_PRESENT)) == (_PAGE_PSE | _PAGE_PRESENT);
 		user += i < 768 && m->s->pgd[i];
 	}
 	CHECK_EQ(large, 220);
@@ -340,7 +341,7 @@ static void test_lazy_purge_at_the_limit(void)
 
 static void test_lazy_limit_by_cpus(void)
 {
-	static const uint32_t limit[9] = { 0, 8192, 16384, 16384, 24576, 24576, 24576, 24576, 32768 };
+	static const uint32_t limit[9] = {0, 8192, 16384, 16384, 24576, 24576, 24576, 24576, 32768};
 
 	for (unsigned n = 1; n <= 8; n++)
 		CHECK_EQ(lazy_max_pages(boot(MODEL_3_4, 256 * MiB, n)), limit[n]);
@@ -478,6 +479,12 @@ static uint32_t free_frames(struct machine *m)
 		if (m->caches[c % MAX_CACHES].used)
 			kmem_cache_shrink(m, c % MAX_CACHES);
 	drain_all_pages(m);
+	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++) {
+		struct machine h = *m;
+
+		h.cpu = cpu;
+		vmstat_fold(&h);
+	}
 	for (unsigned z = 0; z < MAX_NR_ZONES; z++)
 		n += zone_free_pages(m, z);
 	return n;
@@ -525,7 +532,7 @@ static void test_vmallocinfo_text(void)
 	vmalloc(m, 4096);
 	vmalloc(m, 5 * MiB);
 	ioremap(m, 0xFED00000, 4096);
-	vm_map_ram(m, (pfn_t[]){ 300000 }, 1); // has no vm_struct: not shown
+	vm_map_ram(m, (pfn_t[]){300000}, 1); // has no vm_struct: not shown
 	len = proc_vmallocinfo(m, buf, sizeof(buf));
 	CHECK_STR(buf, "0xf7ffe000-0xf8000000    8192 pages=1 vmalloc\n"
 		       "0xf8000000-0xf8501000 5246976 pages=1280 vmalloc vpages\n"
@@ -550,7 +557,7 @@ static void log_record(struct machine *m, const struct record *r)
 		log_[log_len++] = *r;
 }
 
-static const struct machine_ops log_ops = { .record = log_record };
+static const struct machine_ops log_ops = {.record = log_record};
 
 static unsigned index_of(enum event_kind kind, unsigned from)
 {
@@ -749,7 +756,7 @@ static void test_vmap_block_sizes(void)
 {
 	static const struct {
 		unsigned nr_cpus, pages;
-	} t[] = { { 1, 1024 }, { 2, 1024 }, { 4, 512 }, { 8, 256 }, { 16, 128 }, { 32, 64 }, { 64, 64 } };
+	} t[] = {{1, 1024}, {2, 1024}, {4, 512}, {8, 256}, {16, 128}, {32, 64}, {64, 64}};
 
 	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		box.m.s->cfg.nr_cpus = t[i].nr_cpus;
@@ -794,7 +801,7 @@ static void test_vmap_block_goes_when_all_dirty(void)
 	kaddr_t a[8];
 
 	for (int i = 0; i < 8; i++)
-		a[i] = vm_map_ram(m, (pfn_t[32]){ 250000, 250001, 250003 }, 32);
+		a[i] = vm_map_ram(m, (pfn_t[32]){250000, 250001, 250003}, 32);
 	CHECK_EQ(m->s->vmalloc.vb.queue[0].first, 0); // full
 	for (int i = 0; i < 8; i++)
 		CHECK_EQ(vm_unmap_ram(m, a[i], 32), 0);
@@ -849,12 +856,24 @@ static void fold_record(struct machine *m, const struct record *r)
 	}
 }
 
-static const struct machine_ops fold_ops = { .record = fold_record };
+static const struct machine_ops fold_ops = {.record = fold_record};
 
-enum { SLOTS = 200, ROUNDS = 6000 };
+enum {
+	SLOTS = 200,
+	ROUNDS = 6000
+};
 
 static struct slot {
-	enum { EMPTY, VMALLOC, AREA, VMAP, IOREMAP, RAM, KMAP, STACK } kind;
+	enum {
+		EMPTY,
+		VMALLOC,
+		AREA,
+		VMAP,
+		IOREMAP,
+		RAM,
+		KMAP,
+		STACK
+	} kind;
 	kaddr_t addr;
 	uint32_t pages;
 	pfn_t pfn[34];
@@ -862,8 +881,8 @@ static struct slot {
 
 static void fill(struct machine *m, struct slot *s)
 {
-	static const gfp_t gfps[] = { GFP_KERNEL | __GFP_HIGHMEM, GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO,
-				      GFP_KERNEL };
+	static const gfp_t gfps[] = {GFP_KERNEL | __GFP_HIGHMEM,
+				     GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO, GFP_KERNEL};
 
 	s->kind = 1 + rnd(STACK);
 	s->pages = 1 + rnd(s->kind == RAM ? 34 : s->kind == VMAP ? 20 : rnd(20) ? 40 : 2500);
@@ -924,9 +943,11 @@ static void disturb(struct machine *m, struct slot *s)
 	if (s->kind == VMALLOC && rnd(2)) {
 		va = find_vm_area(m, s->addr);
 		CHECK(va != NULL);
-		vmalloc_grow(m, s->addr, vm_area_usable(va) + rnd(60000), GFP_KERNEL | __GFP_HIGHMEM);
+		vmalloc_grow(m, s->addr, vm_area_usable(va) + rnd(60000),
+			     GFP_KERNEL | __GFP_HIGHMEM);
 	} else if (s->kind == VMALLOC) {
-		uint32_t n = (uint32_t)(vm_area_usable(find_vm_area(m, s->addr)) >> 12), at = rnd(n);
+		uint32_t n = (uint32_t)(vm_area_usable(find_vm_area(m, s->addr)) >> 12),
+			 at = rnd(n);
 		int ret = vunmap_partial(m, s->addr + at * 4096, 1 + rnd(n - at));
 
 		CHECK(ret >= 0);
@@ -1028,8 +1049,8 @@ static void test_random_use_folds_when_memory_is_short(void)
 
 static uint32_t hostile_arg(const struct machine *m)
 {
-	static const uint32_t odd[] = { 0, 1, 2, 5, 4095, 4096, 8192, 0x163, 0x7FFFFFFF, 0x80000000,
-					0xFFFFF000, UINT32_MAX };
+	static const uint32_t odd[] = {0,    1,	    2,		5,	    4095,	4096,
+				       8192, 0x163, 0x7FFFFFFF, 0x80000000, 0xFFFFF000, UINT32_MAX};
 
 	switch (rnd(5)) {
 	case 0:
@@ -1048,11 +1069,13 @@ static uint32_t hostile_arg(const struct machine *m)
 static void test_hostile_records(void)
 {
 	static const uint8_t kinds[] = {
-		EV_VMAP_ALLOC, EV_VM_INSERT,	EV_VM_MAP,	 EV_VM_UNMAP,	     EV_VM_REMOVE,
-		EV_VMAP_FREE,  EV_VMAP_PURGE,	EV_VMAP_RESIZE,	 EV_VB_NEW,	     EV_VB_ALLOC,
-		EV_VB_FREE,    EV_VB_PURGE,	EV_PGTABLE_ADD,	 EV_KMAP,	     EV_KUNMAP,
-		EV_KMAP_FLUSH, EV_KMAP_ATOMIC,	EV_KMAP_ATOMIC_PUSH, EV_KMAP_ATOMIC_POP,
-		EV_KERNEL_STACK,
+		EV_VMAP_ALLOC,	    EV_VM_INSERT,    EV_VM_MAP,
+		EV_VM_UNMAP,	    EV_VM_REMOVE,    EV_VMAP_FREE,
+		EV_VMAP_PURGE,	    EV_VMAP_RESIZE,  EV_VB_NEW,
+		EV_VB_ALLOC,	    EV_VB_FREE,	     EV_VB_PURGE,
+		EV_PGTABLE_ADD,	    EV_KMAP,	     EV_KUNMAP,
+		EV_KMAP_FLUSH,	    EV_KMAP_ATOMIC,  EV_KMAP_ATOMIC_PUSH,
+		EV_KMAP_ATOMIC_POP, EV_KERNEL_STACK,
 	};
 	struct machine *m = boot(MODEL_CLASSIC, 1024 * MiB, 2);
 	unsigned taken = 0;
@@ -1061,8 +1084,15 @@ static void test_hostile_records(void)
 	for (int i = 0; i < 8; i++)
 		vmalloc(m, 4096u * (1 + rnd(5)));
 	for (int i = 0; i < 400000; i++) {
-		struct record r = { .kind = kinds[rnd(sizeof(kinds))], .cpu = rnd(2),
-				    .lock = (uint16_t)rnd(12), .ticket = rnd(3) };
+		struct record r = {.kind = kinds[rnd(sizeof(kinds))], .cpu = rnd(2)};
+
+		r.lock = r.kind >= EV_KMAP_ATOMIC && r.kind <= EV_KMAP_ATOMIC_POP ? LOCK_NONE
+			 : r.kind >= EV_KMAP && r.kind <= EV_KMAP_FLUSH		  ? LOCK_KMAP
+			 : r.kind == EV_KERNEL_STACK ? LOCK_ZONE + ZONE_NORMAL
+						     : LOCK_VMAP;
+		if (!rnd(10))
+			r.lock = (uint16_t)rnd(12);
+		r.ticket = m->s->ticket[r.lock] + 1;
 
 		for (int a = 0; a < 6; a++)
 			r.arg[a] = hostile_arg(m);
