@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Vectors of topics slabgeom, kmalloc and slabseq: what a real kernel's SLAB answered, line by
+// line, against the shipped functions. Frames come from this machine's own page allocator, so
+// slabs are compared by ordinal and offset, never by pfn.
+#include "vectors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SLOTS = 8192,
+	MAX_SLABS = 1 << 16,
+	MAX_EVENTS = 4096
+};
+
+struct seq { // one slabseq file
+	struct vectors *v;
+	struct machine *m;
+	unsigned cache;				   // under test; 0 none
+	kaddr_t slot[SLOTS];			   // objects held by the sequence
+	pfn_t first_pfn[MAX_SLABS];		   // by ordinal
+	uint32_t nslabs;			   // slabs seen of this cache
+	pfn_t grown[MAX_EVENTS], dead[MAX_EVENTS]; // not yet seen in the file
+	uint32_t ngrown, ndead;
+	enum {
+		NONE,
+		SHRINK,
+		DESTROY
+	} pending; // draincpu lines come before it runs
+	int ret;   // of the last shrink or reap
+};
+
+// ---- fields ----
+
+static const char *field(const char *line, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = line; (p = strstr(p, key)); p += n)
+		if ((p == line || p[-1] == ' ') && p[n] == '=')
+			return p + n + 1;
+	return NULL;
+}
+
+static bool starts(const char *line, const char *word)
+{
+	return !strncmp(line, word, strlen(word));
+}
+
+static long long number(const char *line, const char *key, int base)
+{
+	const char *p = field(line, key);
+
+	return p ? strtoll(p, NULL, base) : -1;
+}
+
+static void expect(struct vectors *v, const char *line, const char *what, long long got,
+		   long long want)
+{
+	if (got != want)
+		vectors_mismatch(v, line, "%s is %lld, expected %lld", what, got, want);
+}
+
+// ---- geometry ----
+
+static void check_arrays(struct vectors *v, struct machine *m, unsigned id, const char *line)
+{
+	const struct array_cache *ac = ac_of(m, id, 0);
+	const struct shared_array *shared = &m->shared[id];
+
+	expect(v, line, "limit", m->caches[id].limit, number(line, "limit", 10));
+	expect(v, line, "batchcount", m->caches[id].batchcount, number(line, "batchcount", 10));
+	expect(v, line, "shared", m->caches[id].shared, number(line, "shared", 10));
+	expect(v, line, "ac_limit", ac->limit, number(line, "ac_limit", 10));
+	expect(v, line, "ac_batch", ac->batchcount, number(line, "ac_batch", 10));
+	expect(v, line, "free_limit", m->caches[id].free_limit, number(line, "free_limit", 10));
+	expect(v, line, "shared_limit", shared->limit ? (long long)shared->limit : -1,
+	       number(line, "shared_limit", 10));
+	expect(v, line, "shared_batch", shared->batchcount, number(line, "shared_batch", 16));
+}
+
+static void check_mgmt(struct vectors *v, struct machine *m, unsigned id, const char *line)
+{
+	const struct kmem_cache *c = &m->caches[id];
+	const char *mgmt = field(line, "mgmt");
+	char got[64] = "on";
+
+	if (c->flags & CFLGS_OFF_SLAB)
+		snprintf(got, sizeof(got), "off:%s", m->caches[c->slabp_cache].name);
+	if (strncmp(mgmt, got, strlen(got)))
+		vectors_mismatch(v, line, "mgmt is %s", got);
+}
+
+static void check_cache(struct vectors *v, struct machine *m, unsigned id, const char *line)
+{
+	const struct kmem_cache *c = &m->caches[id];
+
+	if (!id) {
+		vectors_mismatch(v, line, "no such cache");
+		return;
+	}
+	expect(v, line, "size", c->buffer_size, number(line, "size", 10));
+	expect(v, line, "num", c->num, number(line, "num", 10));
+	expect(v, line, "order", c->gfporder, number(line, "order", 10));
+	expect(v, line, "gfpflags", c->gfpflags, number(line, "gfpflags", 16));
+	expect(v, line, "flags", c->flags, number(line, "flags", 16));
+	expect(v, line, "colour", c->colour, number(line, "colour", 10));
+	expect(v, line, "colour_off", c->colour_off, number(line, "colour_off", 10));
+	expect(v, line, "slab_size", c->slab_size, number(line, "slab_size", 10));
+	check_mgmt(v, m, id, line);
+	check_arrays(v, m, id, line);
+}
+
+static void copy_name(char *to, size_t size, const char *line)
+{
+	const char *name = field(line, "name");
+	size_t n = strcspn(name, " ");
+
+	snprintf(to, size, "%.*s", (int)(n < size ? n : size - 1), name);
+}
+
+static unsigned create(struct machine *m, const char *line)
+{
+	char name[CACHE_NAME_LEN];
+
+	copy_name(name, sizeof(name), line);
+	return kmem_cache_create(m, name, (size_t)number(line, "req", 10),
+				 (size_t)number(line, "align", 10),
+				 (uint32_t)number(line, "reqflags", 16));
+}
+
+static void geom_line(struct vectors *v, struct machine *m, const char *line)
+{
+	unsigned id = create(m, line);
+
+	if (strstr(line, "FAILED")) {
+		expect(v, line, "cache", id, 0);
+		return;
+	}
+	check_cache(v, m, id, line);
+	if (id && kmem_cache_destroy(m, id))
+		vectors_mismatch(v, line, "an unused cache cannot be destroyed");
+}
+
+static unsigned cache_by_name(struct machine *m, const char *name)
+{
+	for (unsigned id = m->s->slab.cache_chain.first; id; id = m->caches[id].chain.next)
+		if (!strcmp(m->caches[id].name, name))
+			return id;
+	return 0;
+}
+
+// A cache of the kernel's own: the line does not hold its request, so some size and alignment that
+// round to its buffer must give it. One made before the other CPUs came up has a lower free_limit.
+static bool try_request(struct vectors *v, struct machine *m, const char *line, size_t req,
+			size_t align)
+{
+	uint32_t flags = (uint32_t)number(line, "flags", 16) & ~CFLGS_OFF_SLAB;
+	struct kmem_cache c;
+
+	if (cache_geometry(m, req, align, flags, &c) || c.buffer_size != number(line, "size", 10) ||
+	    c.flags != (uint32_t)number(line, "flags", 16) ||
+	    c.slab_size != number(line, "slab_size", 10))
+		return false;
+	unsigned id = kmem_cache_create(m, "foreign", req, align, flags);
+	if (id &&
+	    number(line, "free_limit", 10) == m->caches[id].free_limit - m->caches[id].batchcount)
+		m->caches[id].free_limit -= m->caches[id].batchcount;
+	check_cache(v, m, id, line);
+	if (id)
+		kmem_cache_destroy(m, id);
+	return true;
+}
+
+static void foreign_cache_line(struct vectors *v, struct machine *m, const char *line)
+{
+	size_t size = (size_t)number(line, "size", 10);
+
+	for (size_t align = 8; align <= 64; align *= 2)
+		for (size_t less = 0; less < align && less < size; less += 4)
+			if (try_request(v, m, line, size - less, align))
+				return;
+	vectors_mismatch(v, line, "no request gives this geometry");
+}
+
+static void cache_line(struct vectors *v, struct machine *m, const char *line)
+{
+	char name[64];
+
+	copy_name(name, sizeof(name), line);
+	if (starts(name, "size-") || starts(name, "kmem_cache"))
+		check_cache(v, m, cache_by_name(m, name), line);
+	else
+		foreign_cache_line(v, m, line);
+}
+
+// ---- kmalloc ----
+
+static void ksize_line(struct vectors *v, struct machine *m, const char *line)
+{
+	unsigned long a, b, n;
+
+	if (sscanf(line, "ksize %lu..%lu -> %lu", &a, &b, &n) != 3) {
+		vectors_mismatch(v, line, "not understood");
+		return;
+	}
+	for (unsigned long size = a; size <= b; size++)
+		if (m->caches[kmalloc_cache(m, size, GFP_KERNEL)].buffer_size != n) {
+			vectors_mismatch(v, line, "%lu bytes come from another cache", size);
+			return;
+		}
+	kaddr_t p = kmalloc(m, b, GFP_KERNEL);
+	expect(v, line, "ksize", (long long)ksize(m, p), (long long)n);
+	kfree(m, p);
+}
+
+static void kmalloc_line(struct vectors *v, struct machine *m, const char *line)
+{
+	char result[32];
+	unsigned long n;
+
+	if (sscanf(line, "kmalloc %lu -> %31s", &n, result) != 2) {
+		vectors_mismatch(v, line, "not understood");
+		return;
+	}
+	kaddr_t p = kmalloc(m, n, GFP_KERNEL);
+	if (!strcmp(result, "NULL"))
+		expect(v, line, "pointer", p, 0);
+	else if (strcmp(result, "ok"))
+		expect(v, line, "pointer", p, (long long)strtoul(result, NULL, 16));
+	else if (!p)
+		vectors_mismatch(v, line, "no memory");
+	if (field(line, "ksize"))
+		expect(v, line, "ksize", (long long)ksize(m, p), number(line, "ksize", 10));
+	kfree(m, p);
+}
+
+static void facts_line(struct vectors *v, struct machine *m, const char *line)
+{
+	expect(v, line, "kmem_cache_size", m->caches[CACHE_CACHE].buffer_size,
+	       number(line, "kmem_cache_size", 10));
+	expect(v, line, "cache_line", m->s->cfg.cache_line, number(line, "cache_line", 10));
+	// Visible in the order chosen for objects that waste a quarter of one page.
+	struct kmem_cache c;
+	if (cache_geometry(m, 1500, 0, 0, &c))
+		vectors_mismatch(v, line, "no geometry for 1500 bytes");
+	expect(v, line, "order of 1500-byte objects", c.gfporder,
+	       number(line, "slab_break_gfp_order", 10));
+}
+
+static void geometry_file(struct vectors *v, struct machine *m)
+{
+	const char *line;
+
+	while ((line = vectors_line(v))) {
+		if (starts(line, "geom "))
+			geom_line(v, m, line);
+		else if (starts(line, "cache ") || starts(line, "size ") ||
+			 starts(line, "sizedma "))
+			cache_line(v, m, line);
+		else if (starts(line, "facts "))
+			facts_line(v, m, line);
+		else if (starts(line, "limits "))
+			expect(v, line, "KMALLOC_MAX_SIZE", m->s->slab.kmalloc_max,
+			       number(line, "KMALLOC_MAX_SIZE", 10));
+		else if (starts(line, "ksize "))
+			ksize_line(v, m, line);
+		else if (starts(line, "kmalloc "))
+			kmalloc_line(v, m, line);
+		else if (!starts(line, "=== events"))
+			vectors_mismatch(v, line, "not understood");
+	}
+}
+
+// Both topics are lists of facts about one freshly booted machine.
+void vectors_slabgeom(struct vectors *v)
+{
+	struct machine m = {0};
+
+	if (!vectors_machine(v, &m))
+		geometry_file(v, &m);
+}
+
+void vectors_kmalloc(struct vectors *v)
+{
+	vectors_slabgeom(v);
+}
+
+// ---- sequences ----
+
+static void note_event(struct machine *m, const struct record *r)
+{
+	struct seq *q = m->priv;
+
+	if (r->arg[0] != q->cache)
+		return;
+	if (r->kind == EV_SLAB_ADD && q->ngrown < MAX_EVENTS)
+		q->grown[q->ngrown++] = r->arg[1];
+	if (r->kind == EV_SLAB_DESTROY && q->ndead < MAX_EVENTS)
+		q->dead[q->ndead++] = r->arg[1];
+}
+
+static pfn_t shift(pfn_t *events, uint32_t *n)
+{
+	pfn_t first = *n ? events[0] : 0;
+
+	if (*n)
+		memmove(events, events + 1, --*n * sizeof(*events));
+	return first;
+}
+
+// Ordinal of a slab: the newest of that pfn, since frames come back.
+static long ordinal(const struct seq *q, pfn_t pfn)
+{
+	for (uint32_t i = q->nslabs; i--;)
+		if (q->first_pfn[i] == pfn)
+			return i;
+	return -1;
+}
+
+static long object_ordinal(struct seq *q, kaddr_t obj, unsigned *index)
+{
+	unsigned cache;
+	pfn_t slab;
+
+	*index = 0;
+	if (!slab_lookup(q->m, obj, &cache, &slab, index) || cache != q->cache)
+		return -1;
+	return ordinal(q, slab);
+}
+
+static void check_object(struct seq *q, const char *line, kaddr_t obj, const char *want)
+{
+	char got[32];
+	unsigned index;
+	long slab = object_ordinal(q, obj, &index);
+
+	snprintf(got, sizeof(got), "%ld:%u", slab, index);
+	if (strncmp(want, got, strlen(got)) ||
+	    (want[strlen(got)] && !strchr(" ,\n", want[strlen(got)])))
+		vectors_mismatch(q->v, line, "object is %s, expected %.12s", got, want);
+}
+
+// The g line stands before the allocation that caused it: that one is made here, and waits.
+static void grown_line(struct seq *q, const char *line, kaddr_t *made)
+{
+	if (!q->ngrown)
+		*made = kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
+	pfn_t pfn = shift(q->grown, &q->ngrown);
+	const struct kmem_cache *c = &q->m->caches[q->cache];
+	const struct slab *s = &q->m->slab_area[pfn];
+	kaddr_t page = lowmem_addr(q->m, pfn);
+
+	if (!pfn || q->nslabs == MAX_SLABS) {
+		vectors_mismatch(q->v, line, "no slab was made");
+		return;
+	}
+	q->first_pfn[q->nslabs] = pfn;
+	expect(q->v, line, "ordinal", q->nslabs++, number(line, "slab", 10));
+	expect(q->v, line, "colour", s->colouroff, number(line, "colour", 10));
+	expect(q->v, line, "s_mem", s->s_mem - page, number(line, "s_mem", 10));
+	expect(q->v, line, "colour_next", c->colour_next, number(line, "colour_next", 10));
+	if (c->flags & CFLGS_OFF_SLAB)
+		expect(q->v, line, "mgmt off", strncmp(field(line, "mgmt"), "off", 3), 0);
+	else
+		expect(q->v, line, "mgmt", s->s_mem - c->slab_size - page,
+		       strtoll(field(line, "mgmt") + strlen("on:"), NULL, 10));
+}
+
+static void alloc_line(struct seq *q, const char *line, kaddr_t *made)
+{
+	unsigned slot;
+	char want[32];
+
+	if (sscanf(line, "a %u %31s", &slot, want) != 2 || slot >= SLOTS) {
+		vectors_mismatch(q->v, line, "not understood");
+		return;
+	}
+	kaddr_t obj = *made ? *made : kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
+	*made = 0;
+	if (q->ngrown)
+		vectors_mismatch(q->v, line, "a slab was made that the kernel did not make");
+	q->ngrown = 0;
+	check_object(q, line, obj, want);
+	q->slot[slot] = obj;
+}
+
+static void free_line(struct seq *q, const char *line)
+{
+	unsigned slot;
+	char want[32];
+
+	if (sscanf(line, "f %u %31s", &slot, want) != 2 || slot >= SLOTS) {
+		vectors_mismatch(q->v, line, "not understood");
+		return;
+	}
+	check_object(q, line, q->slot[slot], want);
+	kmem_cache_free(q->m, q->cache, q->slot[slot]);
+}
+
+static void dead_line(struct seq *q, const char *line)
+{
+	expect(q->v, line, "destroyed slab", ordinal(q, shift(q->dead, &q->ndead)),
+	       number(line, "slab", 10));
+}
+
+static void create_line(struct seq *q, const char *line)
+{
+	q->nslabs = q->ngrown = q->ndead = 0;
+	q->cache = create(q->m, line);
+	check_cache(q->v, q->m, q->cache, line);
+}
+
+// The list timer is set by hand: far away for an ageing step alone, over for a full pass.
+static void reap_line(struct seq *q, const char *line)
+{
+	bool full = starts(line, "reap full");
+
+	q->m->caches[q->cache].next_reap = full ? 1 : UINT64_MAX;
+	q->ret = cache_reap_one(q->m, q->cache, 2);
+}
+
+// Runs the shrink or destroy whose draincpu lines have all been seen.
+static void run_pending(struct seq *q)
+{
+	if (q->pending == SHRINK)
+		q->ret = kmem_cache_shrink(q->m, q->cache);
+	else if (q->pending == DESTROY)
+		q->ret = kmem_cache_destroy(q->m, q->cache);
+	q->pending = NONE;
+}
+
+// ---- state blocks ----
+
+static void check_slab_text(struct seq *q, const char *line, pfn_t pfn, const char **at)
+{
+	const struct slab *s = &q->m->slab_area[pfn];
+	char got[8192];
+	int n = snprintf(got, sizeof(got), " %ld(inuse=%u", ordinal(q, pfn), s->inuse);
+
+	for (unsigned i = s->free, sep = 0; i != BUFCTL_END && n < 8000; i = s->bufctl[i], sep = 1)
+		n += snprintf(got + n, sizeof(got) - (size_t)n, sep ? ",%u" : " chain=%u", i);
+	snprintf(got + n, sizeof(got) - (size_t)n, ")");
+	if (strncmp(*at, got, strlen(got))) {
+		vectors_mismatch(q->v, line, "slab is%.60s", got);
+		*at += strlen(*at);
+	} else {
+		*at += strlen(got);
+	}
+}
+
+static void list_line(struct seq *q, const char *line)
+{
+	const struct kmem_cache *c = &q->m->caches[q->cache];
+	const char *at = strchr(line, ':') + 1;
+	const struct list_head *list = strstr(line, " partial:") ? &c->slabs_partial
+				       : strstr(line, " full:")	 ? &c->slabs_full
+								 : &c->slabs_free;
+
+	for (pfn_t pfn = list->first; pfn; pfn = q->m->slab_area[pfn].list.next)
+		check_slab_text(q, line, pfn, &at);
+	if (at[strspn(at, " \n")])
+		vectors_mismatch(q->v, line, "the kernel has more slabs:%.40s", at);
+}
+
+static void check_entries(struct seq *q, const char *line, const kaddr_t *entry, uint32_t avail)
+{
+	const char *at = strstr(line, "entries(bottom..top)=") + strlen("entries(bottom..top)=");
+
+	for (uint32_t i = 0; i < avail; i++) {
+		check_object(q, line, entry[i], at);
+		at += strcspn(at, ",\n");
+		at += *at == ',';
+	}
+}
+
+static void array_line(struct seq *q, const char *line)
+{
+	unsigned cpu = (unsigned)number(line, "cpu", 10) % MAX_CPUS;
+	const struct array_cache *ac = ac_of(q->m, q->cache, cpu);
+
+	expect(q->v, line, "avail", ac->avail, number(line, "avail", 10));
+	expect(q->v, line, "limit", ac->limit, number(line, "limit", 10));
+	expect(q->v, line, "batch", ac->batchcount, number(line, "batch", 10));
+	expect(q->v, line, "touched", ac->touched, number(line, "touched", 10));
+	check_entries(q, line, ac->entry, ac->avail);
+}
+
+static void shared_line(struct seq *q, const char *line)
+{
+	const struct shared_array *shared = &q->m->shared[q->cache];
+
+	expect(q->v, line, "avail", shared->avail, number(line, "avail", 10));
+	expect(q->v, line, "limit", shared->limit, number(line, "limit", 10));
+	expect(q->v, line, "touched", shared->touched, number(line, "touched", 10));
+	check_entries(q, line, shared->entry, shared->avail);
+}
+
+static void state_line(struct seq *q, const char *line)
+{
+	const struct kmem_cache *c = &q->m->caches[q->cache];
+	char why[256];
+
+	expect(q->v, line, "free_objects", c->free_objects, number(line, "free_objects", 10));
+	expect(q->v, line, "free_limit", c->free_limit, number(line, "free_limit", 10));
+	expect(q->v, line, "colour_next", c->colour_next, number(line, "colour_next", 10));
+	expect(q->v, line, "free_touched", c->free_touched, number(line, "free_touched", 10));
+	if (slab_check(q->m, why, sizeof(why)))
+		vectors_mismatch(q->v, line, "%s", why);
+}
+
+static void seq_line(struct seq *q, const char *line, kaddr_t *made)
+{
+	if (starts(line, "draincpu ")) {
+		drain_cpu_array(q->m, q->cache, (unsigned)atoi(line + 9));
+		return;
+	}
+	run_pending(q);
+	if (starts(line, "x ")) {
+		dead_line(q, line);
+		return;
+	}
+	if (q->ndead) {
+		vectors_mismatch(q->v, line, "before it, %u slabs died that the kernel kept",
+				 q->ndead);
+		q->ndead = 0;
+	}
+	if (starts(line, "a "))
+		alloc_line(q, line, made);
+	else if (starts(line, "f "))
+		free_line(q, line);
+	else if (starts(line, "g "))
+		grown_line(q, line, made);
+	else if (starts(line, "create "))
+		create_line(q, line);
+	else if (starts(line, "shrink"))
+		q->pending = SHRINK;
+	else if (!strcmp(line, "destroy"))
+		q->pending = DESTROY;
+	else if (starts(line, "reap "))
+		reap_line(q, line);
+	else if (starts(line, "shrunk "))
+		expect(q->v, line, "ret", q->ret, number(line, "ret", 10));
+	else if (starts(line, "reaped "))
+		expect(q->v, line, "freed", q->ret, number(line, "freed", 10));
+	else if (starts(line, "destroyed"))
+		expect(q->v, line, "ret", q->ret, 0);
+	else if (starts(line, "cpu "))
+		q->m->cpu = (unsigned)atoi(line + 4) % MAX_CPUS;
+	else if (starts(line, "state "))
+		state_line(q, line);
+	else if (starts(line, " list "))
+		list_line(q, line);
+	else if (starts(line, " ac "))
+		array_line(q, line);
+	else if (starts(line, " shared "))
+		shared_line(q, line);
+	else if (!starts(line, "=== events"))
+		vectors_mismatch(q->v, line, "not understood");
+}
+
+void vectors_slabseq(struct vectors *v)
+{
+	static const struct machine_ops ops = {.record = note_event};
+	struct seq *q = calloc(1, sizeof(*q));
+	struct machine m = {0};
+	kaddr_t made = 0;
+	const char *line;
+
+	if (!q || vectors_machine(v, &m)) {
+		vectors_mismatch(v, v->header, "no machine");
+		free(q);
+		return;
+	}
+	q->v = v;
+	q->m = &m;
+	m.ops = &ops;
+	m.priv = q;
+	while ((line = vectors_line(v)))
+		seq_line(q, line, &made);
+	free(q);
+}
