@@ -13,6 +13,21 @@
 //
 // The management area and colour offset take their place in the page as in the kernel, but what
 // would stand there (struct slab, bufctl) is kept out of band in slab_area[first pfn].
+//
+// A slab emptied beyond free_limit is destroyed at once by the kernel, under the list lock. Here
+// the step only moves it to the CPU's `doomed` list; SLAB_DESTROY steps follow, each giving its
+// pages back, then its off-slab descriptor. Order and outcome are the kernel's.
+//
+// Departures
+//  * Array caches and kmem_list3s take no objects of size-N; kmem_cache descriptors and off-slab
+//    slab descriptors do. So a booted machine uses a little less of the general caches.
+//  * The kernel's cache tables have no bounds: here 1024 caches, arrays of at most AC_ENTRIES and
+//    shared arrays of at most SHARED_ENTRIES, names of at most 23 bytes.
+//  * Freeing what is no object, or one that stands free in its slab, is refused and traced as
+//    misuse. The kernel corrupts itself, or (DEBUG_SLAB) stops.
+//  * The build's L1_CACHE_BYTES is 64 whatever cfg.cache_line says: there is no size-96.
+//  * The first turn of a cache's list timer starts when the reaper first sees the cache, not when
+//    it is created. SLAB_DESTROY_BY_RCU frees without waiting: no one reads concurrently.
 #pragma once
 
 #include "types.h"
