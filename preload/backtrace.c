@@ -27,8 +27,9 @@ struct cache_entry {
 };
 
 struct trace_cache {
-	uint32_t calls;	    // changes when a signal handler comes in between
-	uint32_t next_word; // words[] is filled from the front and thrown away when full
+	struct cache_entry *last; // of the last capture_stack
+	uint32_t calls;		  // changes when a signal handler comes in between
+	uint32_t next_word;	  // words[] is filled from the front and thrown away when full
 	uint64_t hits, misses;
 	struct cache_entry entry[CACHE_ENTRIES];
 	struct trace trace;
@@ -81,6 +82,7 @@ static void cache_keep(struct trace_cache *c, uintptr_t ret, uintptr_t cfa, uint
 		c->next_word = 0;
 	}
 	e[1] = e[0];
+	c->last = e;
 	*e = (struct cache_entry){.ret = ret,
 				  .cfa = cfa,
 				  .fp = fp,
@@ -185,7 +187,7 @@ static void walk(struct thread *t, struct trace *tr, struct frame f, unsigned ma
 	} while (step(t, tr, &f, &origin, max));
 }
 
-static struct trace_cache *cache_make(struct thread *t)
+struct trace_cache *cache_make(void)
 {
 	long map;
 
@@ -193,18 +195,22 @@ static struct trace_cache *cache_make(struct thread *t)
 		return NULL;
 	map = sys(SYS_mmap, NULL, sizeof(struct trace_cache), PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	t->cache = map < 0 && map > -4096 ? NULL : (struct trace_cache *)map;
-	return t->cache;
+	return map < 0 && map > -4096 ? NULL : (struct trace_cache *)map;
+}
+
+void cache_free(struct trace_cache *c)
+{
+	sys(SYS_munmap, c, sizeof(*c));
 }
 
 __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct frame f,
 						       uint32_t *flags)
 {
-	struct trace_cache *c = t->cache ? t->cache : cache_make(t);
+	struct trace_cache *c = t->cache;
 	unsigned max = process.opt.max_frames;
 	uint32_t call, stack;
 
-	if (!c) {
+	if (!c) { // not the thread's own call yet, or no memory for it
 		*flags |= OPF_SMALL_STACK;
 		return depot_intern(&f.ip, 1);
 	}
@@ -237,8 +243,9 @@ uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const
 
 		if (!cache_holds(c, e, f.ip, f.sp, f.fp) && !cache_holds(c, ++e, f.ip, f.sp, f.fp))
 			return capture_miss(t, f, flags);
-		*flags |= e->flags;
+		c->last = e;
 		c->hits++;
+		*flags |= e->flags;
 		return e->stack;
 	}
 	return capture_miss(t, f, flags);
@@ -246,9 +253,12 @@ uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const
 
 uintptr_t capture_site(uint32_t stack)
 {
-	struct session_header *h = process.session;
+	struct trace_cache *c = thread_self.cache;
+	struct cache_entry *e = c ? c->last : NULL;
 
-	if (!h || !stack || stack >= h->max_nodes)
-		return 0;
-	return depot_nodes(h)[stack].ip;
+	if (!e || e->stack != stack)
+		return site_of(stack);
+	if (!e->site)
+		e->site = site_of(stack);
+	return e->site;
 }

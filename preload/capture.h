@@ -21,11 +21,16 @@ void depot_new_image(void); // later stacks belong to a new image: exec, or a mo
 uint32_t depot_image(void); // image number in use, drawn when first needed
 
 // --- modules.c
-void modules_changed(void); // the loader may have changed its list: look at the next occasion
-const char *modules_path(uintptr_t ip, size_t *len); // path of the module around ip; NULL unknown
+void modules_changed(void);	 // the loader may have changed its list: look at the next occasion
+void modules_fork_prepare(void); // waits (not for long) until nobody looks at the loader's list
+void modules_fork_child(void);	 // a change from now on is this process's alone
 
 // --- thread.c
 void thread_forget(void); // in a forked child: the parent's other threads do not exist here
+
+// --- backtrace.c
+struct trace_cache *cache_make(void); // NULL: no memory
+void cache_free(struct trace_cache *c);
 
 // --- session.c, bare.c
 const char *start_env(const char *name); // value in the environment the process was started with

@@ -140,7 +140,10 @@ __attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, u
 							   const struct record *r)
 {
 	uint64_t need = 1 + (p->lost != 0);
+	uint32_t claimed = SLOT_CLAIMED;
 
+	// Nobody empties the rings of a process that is not there yet.
+	atomic_compare_exchange_strong(&process.slot->state, &claimed, SLOT_LIVE);
 	if (ring_room(p, cpu) < need && !ring_wait(p, cpu, need)) {
 		p->lost++;
 		atomic_fetch_add_explicit(&process.slot->lost, 1, memory_order_relaxed);

@@ -4,7 +4,7 @@
 //
 // All of it may run before libc is initialised (the first allocation is the dynamic loader's), so
 // there is nothing here but raw system calls and the memory the kernel gave the process.
-#include "capture.h"
+#include "unwind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -240,7 +240,6 @@ void session_ready(void)
 	s->exe[len > 0 ? len : 0] = 0;
 	s->cfg = process.opt.machine;
 	s->ncpus = process.ncpus;
-	ring_attach();
 	atomic_store_explicit(&s->state, SLOT_LIVE, memory_order_release);
 	m = cpu_enter(t);
 	capture_text(m, TEXT_EXE, s->exe, strlen(s->exe));
@@ -253,17 +252,22 @@ void session_fork_prepare(void)
 {
 	if (process.slot)
 		capture_barrier();
+	modules_fork_prepare();
+	unwind_fork_prepare();
 }
 
 void session_fork_parent(int pid)
 {
 	(void)pid;
+	unwind_fork_done();
 }
 
 void session_fork_child(void)
 {
 	struct slot *from = process.slot, *s;
 
+	unwind_fork_done();
+	modules_fork_child();
 	thread_forget();
 	if (!process.session || !from)
 		return;

@@ -3,20 +3,34 @@
 // Threads: the state each has, the number it is recorded under, and how its end is noticed.
 //
 // Nothing is registered with libc: no key, no destructor. A thread is known from its first call
-// on; its end is found out by the next thread that starts, which asks the kernel about the known
-// ones. Until then its slot number is simply not used.
+// on; its end is found out by a thread that starts later, which asks the kernel about the known
+// ones. Then its trace cache is passed on. Numbers are used again only when all have been used.
 #include "capture.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+enum {
+	THREADS_MAX = UINT16_MAX,
+	ALWAYS_ASK = 32,
+	ASK_EVERY = 16
+};
 
 __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
 
-static _Atomic uint32_t last_slot;
+struct known_thread {
+	int tid; // 0: none
+	uint16_t slot;
+	struct trace_cache *cache;
+};
 
-static int own_tid(void)
-{
-	return (int)sys(SYS_gettid);
-}
+// Guarded by `busy`; known[0..nknown) are the threads not yet seen dead, in no order.
+static struct known_thread *known;
+static unsigned nknown, last_slot, starts;
+static struct trace_cache *spare[64];
+static unsigned nspare;
+static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static void thread_op(struct thread *t, enum event_kind kind, uint16_t slot, int tid)
 {
@@ -28,24 +42,132 @@ static void thread_op(struct thread *t, enum event_kind kind, uint16_t slot, int
 	cpu_leave(t, m);
 }
 
+static bool known_make(void)
+{
+	long map;
+
+	if (known)
+		return true;
+	map = sys(SYS_mmap, NULL, THREADS_MAX * sizeof(*known), PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map < 0 && map > -4096)
+		return false;
+	known = (struct known_thread *)map;
+	return true;
+}
+
+static void known_drop(unsigned i)
+{
+	struct trace_cache *cache = known[i].cache;
+
+	if (cache && nspare < sizeof(spare) / sizeof(*spare))
+		spare[nspare++] = cache;
+	else if (cache)
+		cache_free(cache);
+	known[i] = known[--nknown];
+}
+
+// Takes threads that are gone off the list, at most `max` of them, into dead[].
+static unsigned known_ask(int self, struct known_thread *dead, unsigned max)
+{
+	long pid = sys(SYS_getpid);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < nknown && n < max;) {
+		if (known[i].tid != self && sys(SYS_tgkill, pid, known[i].tid, 0) != -ESRCH) {
+			i++;
+			continue;
+		}
+		dead[n++] = known[i];
+		known_drop(i);
+	}
+	return n;
+}
+
+static bool slot_in_use(unsigned slot)
+{
+	for (unsigned i = 0; i < nknown; i++)
+		if (known[i].slot == slot)
+			return true;
+	return false;
+}
+
+static uint16_t slot_new(void)
+{
+	unsigned slot = last_slot;
+
+	if (nknown >= THREADS_MAX - 1)
+		return THREADS_MAX;
+	do
+		slot = slot % (THREADS_MAX - 1) + 1;
+	while (slot_in_use(slot));
+	last_slot = slot;
+	return (uint16_t)slot;
+}
+
+static void known_lock(void)
+{
+	for (unsigned i = 0; atomic_flag_test_and_set_explicit(&busy, memory_order_acquire); i++)
+		if (i > 64 && !capture_no_syscalls)
+			sys(SYS_sched_yield);
+}
+
+static void known_unlock(void)
+{
+	atomic_flag_clear_explicit(&busy, memory_order_release);
+}
+
+// Enters the calling thread; what ended meanwhile goes to dead[].
+static unsigned thread_enter(struct thread *t, struct known_thread *dead, unsigned max)
+{
+	unsigned n = 0;
+
+	known_lock();
+	if (known_make()) {
+		if (!capture_no_syscalls && (nknown < ALWAYS_ASK || ++starts % ASK_EVERY == 0))
+			n = known_ask(t->tid, dead, max);
+		if (!t->slot)
+			t->slot = slot_new();
+		if (!t->cache && process.slot)
+			t->cache = nspare ? spare[--nspare] : cache_make();
+		if (nknown < THREADS_MAX)
+			known[nknown++] = (struct known_thread){t->tid, t->slot, t->cache};
+	}
+	known_unlock();
+	return n;
+}
+
+static void thread_tell(struct thread *t, const struct known_thread *dead, unsigned n)
+{
+	if (!process.slot || t->inside)
+		return;
+	t->inside = __builtin_frame_address(0);
+	for (unsigned i = 0; i < n; i++)
+		thread_op(t, EV_THREAD_EXIT, dead[i].slot, dead[i].tid);
+	thread_op(t, EV_THREAD_START, t->slot, t->tid);
+	t->inside = NULL;
+}
+
 __attribute__((noinline, cold)) static struct thread *thread_start(struct thread *t)
 {
 	uint32_t mode = atomic_load_explicit(&process.mode, memory_order_acquire);
-	void *outer = t->inside;
+	uint64_t all = ~0ull, old;
+	struct known_thread dead[16];
+	unsigned n;
 
 	if (mode != MODE_LIVE && mode != MODE_HOST)
 		return t;
-	if (!t->tid || t->generation != process.generation)
-		t->tid = own_tid();
+	if (!capture_no_syscalls) {
+		// A handler that allocates must not find the list locked by its own thread.
+		sys(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &old, sizeof(old));
+		t->tid = (int)sys(SYS_gettid);
+	}
 	t->generation = process.generation;
-	if (!t->slot)
-		t->slot = (uint16_t)(atomic_fetch_add(&last_slot, 1) + 1);
 	unwind_thread_start(t);
-	if (!process.slot || outer)
-		return t;
-	t->inside = __builtin_frame_address(0);
-	thread_op(t, EV_THREAD_START, t->slot, t->tid);
-	t->inside = NULL;
+	n = thread_enter(t, dead, 16);
+	thread_tell(t, dead, n);
+	if (!capture_no_syscalls)
+		sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &old, NULL, sizeof(old));
 	return t;
 }
 
@@ -60,4 +182,12 @@ struct thread *this_thread(void)
 
 void thread_forget(void)
 {
+	struct trace_cache *own = thread_self.cache;
+
+	for (unsigned i = nknown; i-- > 0;) {
+		if (known[i].cache == own)
+			known[i].cache = NULL;
+		known_drop(i);
+	}
+	known_unlock();
 }

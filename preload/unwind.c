@@ -186,6 +186,21 @@ static bool lib_run(void (*fn)(void *), void *arg)
 	return mine;
 }
 
+// A child inherits libunwind's own locks as they are at that moment.
+void unwind_fork_prepare(void)
+{
+	for (unsigned i = 0; i < 1u << 16; i++) {
+		if (!atomic_flag_test_and_set_explicit(&lib_busy, memory_order_acquire))
+			return;
+		sys(SYS_sched_yield);
+	}
+}
+
+void unwind_fork_done(void)
+{
+	atomic_flag_clear_explicit(&lib_busy, memory_order_release);
+}
+
 // --- learning
 
 struct step {

@@ -70,6 +70,12 @@ struct rule unwind_learn(uintptr_t ip);
 // the first frame beyond that a rule may be tried on. False: the trace ends here.
 bool unwind_odd(struct thread *t, struct frame *f, struct trace *tr, unsigned max_frames);
 
+void unwind_fork_prepare(void); // waits (not for long) until nobody is inside libunwind
+void unwind_fork_done(void);	// in both processes
+
+// --- site.c
+uintptr_t site_of(uint32_t stack);
+
 // --- stack.c
 // Reads a word of the thread's stack; false when it may not be readable.
 bool stack_read(struct thread *t, struct trace *tr, uintptr_t addr, uint64_t *value);

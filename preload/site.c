@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The site of a stack: its first frame outside of what merely passes an allocation on.
+//
+// Two kinds of frames are passed over: all of libc, the C++ run-time and this library; and
+// functions known by name (xmalloc, PyMem_Malloc ...), as far as their module exports the name.
+// Names are looked up once per address, in the dynamic symbol table the loader has mapped.
+#include "unwind.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <string.h>
+
+enum {
+	VERDICTS = 1 << 12
+};
+
+// ip << 16 | generation << 1 | wrapper
+static _Atomic uint64_t verdicts[VERDICTS];
+
+static const char *const wrapper_modules[] = {
+	"libc.so",     "libc-",	   "libstdc++.so",     "libc++.so",
+	"libgcc_s.so", "ld-linux", "libkalloscope.so",
+};
+
+static const char *const wrapper_functions[] = {
+	// a star: any name that begins so
+	"xmalloc*",
+	"xcalloc*",
+	"xrealloc*",
+	"xzalloc*",
+	"xnmalloc*",
+	"xstrdup",
+	"xstrndup",
+	"xmemdup*",
+	"emalloc",
+	"ecalloc",
+	"erealloc",
+	"safemalloc",
+	"Perl_safesys*",
+	"Perl_savepv*",
+	"g_malloc*",
+	"g_calloc",
+	"g_realloc*",
+	"g_try_malloc*",
+	"g_slice_alloc*",
+	"g_strdup*",
+	"g_memdup*",
+	"PyMem_*",
+	"_PyMem_*",
+	"PyObject_Malloc",
+	"PyObject_Calloc",
+	"PyObject_Realloc",
+	"_PyObject_Malloc",
+	"_PyObject_Realloc",
+	"_PyObject_Calloc",
+	"CRYPTO_malloc",
+	"CRYPTO_zalloc",
+	"CRYPTO_realloc",
+	"CRYPTO_strdup",
+	"sqlite3_malloc*",
+	"sqlite3_realloc*",
+	"sqlite3Malloc*",
+	"sqlite3Realloc*",
+	"_Znw*",
+	"_Zna*",
+	"__rust_alloc*",
+	"__rust_realloc",
+	"apr_palloc",
+	"BIO_malloc*",
+	"OPENSSL_malloc*",
+	"av_malloc*",
+	"cairo_malloc*",
+	"malloc_wrapper*",
+};
+
+static bool begins(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+static bool is_wrapper_module(const struct link_map *map)
+{
+	const char *slash = strrchr(map->l_name, '/'), *name = slash ? slash + 1 : map->l_name;
+
+	for (unsigned i = 0; i < sizeof(wrapper_modules) / sizeof(*wrapper_modules); i++)
+		if (begins(name, wrapper_modules[i]))
+			return true;
+	return false;
+}
+
+static bool is_wrapper_function(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(wrapper_functions) / sizeof(*wrapper_functions); i++) {
+		const char *w = wrapper_functions[i];
+		size_t len = strlen(w) - 1;
+
+		if (w[len] == '*' ? !strncmp(name, w, len) : !strcmp(name, w))
+			return true;
+	}
+	return false;
+}
+
+// The loader leaves pointers of some modules (the vdso) relative.
+static uintptr_t dyn_address(const struct link_map *map, ElfW(Sxword) tag)
+{
+	for (const ElfW(Dyn) *d = map->l_ld; d && d->d_tag != DT_NULL; d++)
+		if (d->d_tag == tag)
+			return d->d_un.d_ptr < map->l_addr ? 0 : d->d_un.d_ptr;
+	return 0;
+}
+
+// Symbols in the table: one behind the last that any chain of the hash table ends with.
+static uint32_t symbol_count(const uint32_t *hash)
+{
+	uint32_t nbuckets = hash[0], first = hash[1], words = hash[2], last = 0;
+	const uint32_t *bucket = hash + 4 + words * (sizeof(ElfW(Addr)) / 4), *chain;
+
+	chain = bucket + nbuckets;
+	for (uint32_t i = 0; i < nbuckets; i++)
+		if (bucket[i] > last)
+			last = bucket[i];
+	if (last < first)
+		return 0;
+	while (!(chain[last - first] & 1))
+		last++;
+	return last + 1;
+}
+
+static const char *symbol_around(const struct link_map *map, uintptr_t ip)
+{
+	const ElfW(Sym) *sym = (const void *)dyn_address(map, DT_SYMTAB);
+	const char *names = (const void *)dyn_address(map, DT_STRTAB);
+	const uint32_t *hash = (const void *)dyn_address(map, DT_GNU_HASH);
+
+	if (!sym || !names || !hash)
+		return NULL;
+	for (uint32_t i = hash[1], n = symbol_count(hash); i < n; i++)
+		if (sym[i].st_shndx != SHN_UNDEF && ELF64_ST_TYPE(sym[i].st_info) == STT_FUNC &&
+		    ip - 1 - map->l_addr - sym[i].st_value < sym[i].st_size)
+			return names + sym[i].st_name;
+	return NULL;
+}
+
+static bool judge(uintptr_t ip)
+{
+	struct dl_find_object obj;
+	const char *name;
+
+	if (_dl_find_object((void *)(ip - 1), &obj))
+		return false;
+	if (is_wrapper_module(obj.dlfo_link_map))
+		return true;
+	name = symbol_around(obj.dlfo_link_map, ip);
+	return name && is_wrapper_function(name);
+}
+
+static bool is_wrapper(uintptr_t ip)
+{
+	uint64_t key = (uint64_t)ip << 16 | (uint16_t)(rules_generation() << 1);
+	_Atomic uint64_t *slot = &verdicts[(uint64_t)ip * 0x9E3779B97F4A7C15ull >> 52];
+	uint64_t v = atomic_load_explicit(slot, memory_order_relaxed);
+
+	if ((v & ~1ull) != key) {
+		v = key | judge(ip);
+		atomic_store_explicit(slot, v, memory_order_relaxed);
+	}
+	return v & 1;
+}
+
+// The address of the site; the outermost frame when all of the stack is wrappers.
+uintptr_t site_of(uint32_t stack)
+{
+	struct session_header *h = process.session;
+	uintptr_t site = 0;
+
+	for (unsigned i = 0; h && i < TRACE_FRAMES && stack && stack < h->max_nodes; i++) {
+		const struct depot_node *node = &depot_nodes(h)[stack];
+		uint64_t ip = atomic_load_explicit(&node->ip, memory_order_relaxed);
+
+		if (ip & DEPOT_ROOT)
+			break;
+		site = ip;
+		if (!is_wrapper(site))
+			break;
+		stack = node->parent;
+	}
+	return site;
+}
