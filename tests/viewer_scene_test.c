@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The viewer's models and drawings without a display: a machine driven in this process is copied
+// into a model, its figures are compared with the machine's, and every view is drawn in both
+// palettes and two sizes. With a folder as argument the pictures are kept there.
+#include <sys/mman.h>
+
+#include "harness.h"
+#include "viewer/draw/map.h"
+
+enum {
+	ROWS = 200,
+	BUCKETS = 300
+};
+
+static struct machine machine;
+static struct view_model *model;
+static const char *folder;
+
+static void *reserve(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool boot(struct machine *m, uint64_t ram)
+{
+	struct machine_config cfg;
+	const char *why = "";
+	void *memory;
+
+	machine_config_default(&cfg, MODEL_CLASSIC, ram, 4);
+	memory = reserve(machine_size(&cfg));
+	if (!memory || machine_boot(m, memory, &cfg, &why)) {
+		printf("# no machine: %s\n", why);
+		return false;
+	}
+	return true;
+}
+
+static unsigned noise(void)
+{
+	static unsigned x = 12345;
+
+	x = x * 1103515245u + 12345u;
+	return x >> 8;
+}
+
+static void drive_slab(struct machine *m)
+{
+	static kaddr_t kept[4096];
+
+	for (unsigned i = 0; i < 60000; i++) {
+		kaddr_t *slot = &kept[noise() % 4096];
+
+		m->cpu = noise() % 4;
+		if (*slot)
+			kfree(m, *slot);
+		*slot = kmalloc(m, 16 + noise() % (noise() % 16 ? 400 : 9000), GFP_KERNEL);
+	}
+	m->cpu = 0;
+}
+
+static void drive_pages(struct machine *m)
+{
+	pfn_t high[300], held[200];
+	unsigned order[200];
+
+	for (unsigned i = 0; i < 200; i++)
+		held[i] = alloc_pages(m, GFP_KERNEL | (i % 3 ? 0 : __GFP_COMP),
+				      order[i] = noise() % 5);
+	for (unsigned i = 0; i < 200; i += 3)
+		if (i % 2)
+			__free_pages(m, held[i], order[i]);
+	for (unsigned i = 0; i < 300; i++) {
+		high[i] = alloc_pages(m, GFP_HIGHUSER, 0);
+		kmap(m, high[i]);
+	}
+	for (unsigned i = 0; i < 300; i += 4)
+		kunmap(m, high[i]);
+	kmap(m, high[1]);
+	kmap_atomic(m, high[5]);
+	kmap_atomic(m, high[6]);
+	alloc_pages(m, GFP_DMA, 3);
+}
+
+static void drive_vmalloc(struct machine *m)
+{
+	for (unsigned i = 0; i < 24; i++) {
+		kaddr_t a = vmalloc(m, (200u + noise() % 2000) << 10);
+
+		if (i % 5 == 4)
+			vfree(m, a);
+	}
+	ioremap(m, 0xfd000000, 1 << 20);
+}
+
+// Rows and samples a recording would have: drawing them needs no database.
+static void add_recording(struct view_model *v)
+{
+	static const enum event_kind kind[] = {EV_MALLOC, EV_FREE, EV_CALLOC, EV_MMAP, EV_REALLOC};
+
+	snprintf(v->program, sizeof(v->program), "/usr/bin/python3");
+	v->first_event = 1;
+	v->last_event = v->total_events = 1234567;
+	v->event = 700000;
+	v->t_ns = 3214000000;
+	v->row = calloc(ROWS, sizeof(*v->row));
+	v->bucket = calloc(BUCKETS, sizeof(*v->bucket));
+	v->stack.frame = calloc(20, sizeof(*v->stack.frame));
+	for (unsigned i = 0; i < ROWS; i++, v->nrows++)
+		v->row[i] = (struct event_row){
+			.id = 699900 + i,
+			.t_ns = 3213000000ll + i * 9137,
+			.kind = kind[i % 5],
+			.path = i % 29 ? i % 5 == 3 ? PATH_VMALLOC : PATH_KMALLOC : PATH_HOST,
+			.cache = HOST_SPILL,
+			.addr = 0xc1000000u + noise() % 0x100000 * 16,
+			.req = i % 5 == 1 ? 0 : noise() % 5000,
+			.gfp = GFP_KERNEL,
+			.thread = i % 3,
+			.cpu = i % 4,
+			.flags = i % 41 ? 0 : OPF_FAILED};
+	v->stack.event = v->event;
+	v->stack.row = v->row[100];
+	for (unsigned i = 0; i < 20; i++, v->stack.n++) {
+		struct frame *f = &v->stack.frame[i];
+
+		snprintf(f->function, sizeof(f->function),
+			 i % 4 == 3 ? "libpython3.11.so.1.0+0x%x"
+				    : "_PyEval_Frame%u_with_a_rather_long_name",
+			 0x1c000 + i * 321);
+		snprintf(f->file, sizeof(f->file), i % 4 == 3 ? "" : "/build/Python/ceval.c");
+		f->line = (int)(100 * i);
+		snprintf(f->module, sizeof(f->module), "/usr/lib/libpython3.11.so.1.0");
+	}
+	for (unsigned i = 0; i < BUCKETS; i++, v->nbuckets++) {
+		struct timeline_bucket *b = &v->bucket[i];
+		uint64_t used = 4000 + i * 37 + (i % 50) * 90,
+			 bytes = (uint64_t)i * 40000 + (i % 50) * 200000;
+
+		b->first_event = 1 + i * 1234567ull / BUCKETS;
+		b->last_event = (i + 1) * 1234567ull / BUCKETS;
+		b->t_ns = (int64_t)i * 18000000;
+		b->min[TL_NORMAL_USED] = used - 200;
+		b->max[TL_NORMAL_USED] = used + noise() % 400;
+		b->min[TL_HIGHMEM_USED] = i * 20;
+		b->max[TL_HIGHMEM_USED] = i * 20 + 100;
+		b->min[TL_DMA_USED] = b->max[TL_DMA_USED] = 20;
+		b->min[TL_PROGRAM_BYTES] = bytes;
+		b->max[TL_PROGRAM_BYTES] = bytes + 500000;
+		b->failures = i == 220;
+	}
+}
+
+static void the_model_has_the_machines_figures(void)
+{
+	char why[200] = "";
+
+	CHECK(machine_check(&machine, why, sizeof(why)) == 0);
+	CHECK_EQ(model->nzones, 3);
+	for (unsigned z = 0; z < 3; z++) {
+		const struct model_zone *o = &model->zone[z];
+		const struct zone *k = &machine.s->zone[z];
+		uint64_t in_lists = 0, pcp = 0, states = 0;
+
+		CHECK_EQ(o->free, zone_free_pages(&machine, z));
+		CHECK_EQ(o->present, k->present_pages);
+		for (unsigned order = 0; order < MAX_ORDER; order++) {
+			uint32_t blocks = 0;
+
+			for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
+				blocks += o->blocks[order][mt];
+			CHECK_EQ(blocks, k->free_area[order].nr_free);
+			in_lists += (uint64_t)blocks << order;
+		}
+		for (unsigned cpu = 0; cpu < 4; cpu++) {
+			CHECK_EQ(o->pcp[cpu].count, k->pageset[cpu].count);
+			CHECK_EQ(o->pcp[cpu].list[0] + o->pcp[cpu].list[1] + o->pcp[cpu].list[2],
+				 o->pcp[cpu].count);
+			pcp += o->pcp[cpu].count;
+		}
+		for (unsigned s = 0; s < PAGE_STATES; s++)
+			states += o->state[s];
+		CHECK_EQ(o->state[PS_FREE], in_lists);
+		CHECK_EQ(o->state[PS_PCP], pcp);
+		CHECK_EQ(states, k->spanned_pages);
+	}
+}
+
+static void every_used_state_is_on_the_map(void)
+{
+	uint32_t count[PAGE_STATES] = {0};
+
+	for (unsigned z = 0; z < model->nzones; z++)
+		for (unsigned s = 0; s < PAGE_STATES; s++)
+			count[s] += model->zone[z].state[s];
+	for (unsigned s = PS_FREE; s < PAGE_STATES; s++)
+		if (s != PS_PAGECACHE && !count[s]) {
+			printf("# no frame is \"%s\"\n", page_state_name(s));
+			CHECK(0);
+		}
+	CHECK_EQ(count[PS_KMAP], machine.s->kmap.in_use);
+}
+
+static void slab_frames_and_objects_add_up(void)
+{
+	uint64_t frames = 0, seen = 0;
+
+	for (unsigned i = 0; i < model->ncaches; i++) {
+		const struct model_cache *c = &model->cache[i];
+
+		frames += (uint64_t)c->slabs << c->order;
+		CHECK_EQ(c->list[SLABS_PARTIAL] + c->list[SLABS_FULL] + c->list[SLABS_FREE],
+			 c->slabs);
+		CHECK(c->active <= c->total);
+	}
+	for (unsigned z = 0; z < model->nzones; z++)
+		seen += model->zone[z].state[PS_SLAB];
+	CHECK_EQ(seen, frames);
+}
+
+static void parked_objects_are_seen(void)
+{
+	const struct model_cache *c;
+	struct view_model *v;
+	uint32_t parked = 0, free_objects = 0, expected;
+	unsigned id = machine.s->slab.size_cache[0];
+
+	v = model_create(&machine, id);
+	CHECK(v != NULL);
+	c = &v->cache[v->selected];
+	CHECK_EQ(c->id, id);
+	CHECK_EQ(v->slabs_left_out, 0);
+	for (unsigned s = 0; s < v->nslabs; s++)
+		for (unsigned i = 0; i < c->per_slab; i++) {
+			parked += v->slab[s].object[i] == OBJ_IN_ARRAY;
+			free_objects += v->slab[s].object[i] == OBJ_FREE;
+		}
+	expected = c->shared_avail;
+	for (unsigned cpu = 0; cpu < 4; cpu++)
+		expected += c->cpu_avail[cpu];
+	CHECK(parked > 0);
+	CHECK_EQ(parked, expected);
+	CHECK_EQ(free_objects, c->total - c->active);
+	model_unref(v);
+}
+
+static void vmalloc_areas_are_complete(void)
+{
+	CHECK_EQ(model->nareas, machine.s->vmalloc.nr_areas);
+	for (unsigned i = 1; i < model->nareas; i++)
+		CHECK(model->area[i].start >= model->area[i - 1].end);
+}
+
+static void colours_keep_their_distance(void)
+{
+	for (unsigned dark = 0; dark < 2; dark++) {
+		const struct palette *pal = palette_get(dark);
+
+		for (unsigned s = PS_RESERVED; s < PAGE_STATES; s++)
+			CHECK(palette_contrast(pal->page[PS_FREE], pal->page[s]) >= 3);
+		CHECK(palette_contrast(pal->text, pal->background) >= 7);
+		CHECK(palette_contrast(pal->dim, pal->card) >= 4.5);
+		for (unsigned s = PS_FREE; s < PAGE_STATES; s++)
+			for (unsigned t = PS_FREE; t < s; t++)
+				CHECK(memcmp(&pal->page[s], &pal->page[t], sizeof(struct rgb)) !=
+				      0);
+	}
+}
+
+static void a_single_frame_survives_the_mip(void)
+{
+	uint8_t state[64];
+	uint32_t pixel[64];
+	uint32_t plain, lone;
+
+	memset(state, PS_FREE, sizeof(state));
+	map_convert(state, 64, 8, palette_get(false), pixel);
+	plain = pixel[3];
+	state[29] = PS_KMAP;
+	map_convert(state, 64, 8, palette_get(false), pixel);
+	lone = pixel[3];
+	CHECK(lone != plain);
+	CHECK_EQ(pixel[2], plain);
+	CHECK_EQ(pixel[4], plain);
+	map_convert(state, 64, 1, palette_get(false), pixel);
+	CHECK_EQ(pixel[29], lone);
+}
+
+static unsigned different_colours(cairo_surface_t *s)
+{
+	static uint8_t seen[1 << 15];
+	unsigned n = 0;
+	int w = cairo_image_surface_get_width(s), h = cairo_image_surface_get_height(s);
+	const uint8_t *data = cairo_image_surface_get_data(s);
+
+	memset(seen, 0, sizeof(seen));
+	for (int y = 0; y < h; y++) {
+		const uint32_t *row =
+			(const void *)(data +
+				       (size_t)y * (size_t)cairo_image_surface_get_stride(s));
+
+		for (int x = 0; x < w; x++) {
+			unsigned key = (row[x] >> 9 & 0x7c00) | (row[x] >> 6 & 0x3e0) |
+				       (row[x] >> 3 & 0x1f);
+
+			n += !seen[key];
+			seen[key] = 1;
+		}
+	}
+	return n;
+}
+
+static cairo_surface_t *picture(const struct view *view, struct viewport *vp, bool dark)
+{
+	cairo_surface_t *s =
+		cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)vp->width, (int)vp->height);
+	cairo_t *cr = cairo_create(s);
+
+	view->draw(cr, model, vp, palette_get(dark));
+	cairo_destroy(cr);
+	cairo_surface_flush(s);
+	return s;
+}
+
+static void keep(cairo_surface_t *s, const char *id, int width, bool dark)
+{
+	char path[400];
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%s-%d-%s.png", folder, id, width, dark ? "dark" : "light");
+	cairo_surface_write_to_png(s, path);
+}
+
+static void every_view_draws(void)
+{
+	static struct draw_result out;
+
+	for (const struct view *view = views; view->id; view++)
+		for (unsigned i = 0; i < 4; i++) {
+			struct viewport vp = {.width = i & 1 ? 900 : 1280,
+					      .height = i & 1 ? 600 : 800,
+					      .zoom = MAP_ZOOM_FIT,
+					      .out = &out};
+			cairo_surface_t *s = picture(view, &vp, i & 2);
+
+			keep(s, view->id, (int)vp.width, i & 2);
+			CHECK_EQ(cairo_surface_status(s), CAIRO_STATUS_SUCCESS);
+			CHECK(different_colours(s) > 24);
+			CHECK(out.nhits > 0);
+			cairo_surface_destroy(s);
+		}
+}
+
+static void the_map_names_the_frame_under_the_pointer(void)
+{
+	static struct draw_result out;
+	struct viewport vp = {.width = 1000, .height = 700, .zoom = 4, .out = &out};
+	const struct hit *h;
+	double x, y, w, height;
+	uint64_t id;
+	char text[200];
+
+	cairo_surface_destroy(picture(view_find("map"), &vp, false));
+	h = &out.hit[0];
+	CHECK_EQ(h->kind, HIT_PAGE);
+	hit_cell(h, 777, &x, &y, &w, &height);
+	CHECK(hit_find(&out, x + w / 2, y + height / 2, &id) == h);
+	CHECK_EQ(id, 777);
+	CHECK(hit_describe(model, HIT_PAGE, 777, text, sizeof(text)));
+	CHECK(strstr(text, "pfn 0x309") != NULL);
+	CHECK(strstr(text, "0xc0309000") != NULL);
+	CHECK(hit_find(&out, -5, 10, &id) == NULL);
+}
+
+static void the_timeline_goes_back_and_forth(void)
+{
+	struct viewport vp = {.width = 1000, .height = 96};
+
+	CHECK_EQ(timeline_event_at(model, &vp, -100), 1);
+	CHECK_EQ(timeline_event_at(model, &vp, 5000), 1234567);
+	vp.from = 500;
+	vp.to = 600;
+	CHECK_EQ(timeline_event_at(model, &vp, 5000), 600);
+}
+
+static void positions_are_understood(void)
+{
+	struct position p;
+
+	CHECK(position_parse("#123", &p) && p.kind == POSITION_EVENT && p.value == 123);
+	CHECK(position_parse("77", &p) && p.kind == POSITION_EVENT && p.value == 77);
+	CHECK(position_parse("3.2s", &p) && p.kind == POSITION_TIME && p.value == 3200000000ull);
+	CHECK(position_parse("250 ms", &p) && p.kind == POSITION_TIME && p.value == 250000000);
+	CHECK(position_parse("pfn:1a2b", &p) && p.kind == POSITION_PFN && p.value == 0x1a2b);
+	CHECK(position_parse("0xC0101000", &p) && p.kind == POSITION_ADDRESS &&
+	      p.value == 0xc0101000);
+	CHECK(position_parse(" end", &p) && p.kind == POSITION_END);
+	CHECK(!position_parse("", &p));
+	CHECK(!position_parse("#", &p));
+	CHECK(!position_parse("12 parsecs", &p));
+	CHECK(!position_parse("-5s", &p));
+}
+
+static void figures_read_well(void)
+{
+	CHECK_STR(fmt_count(0).s, "0");
+	CHECK_STR(fmt_count(1234567).s, "1,234,567");
+	CHECK_STR(fmt_count(UINT64_MAX).s, "18,446,744,073,709,551,615");
+	CHECK_STR(fmt_bytes(1023).s, "1023 B");
+	CHECK_STR(fmt_bytes(4096).s, "4 KiB");
+	CHECK_STR(fmt_bytes(5u << 20 | 512 << 10).s, "5.5 MiB");
+	CHECK_STR(fmt_pages(1).s, "1 page · 4 KiB");
+	CHECK_STR(fmt_time(3214000000).s, "3.214 s");
+	CHECK_STR(fmt_share(1, 8).s, "12.5 %");
+}
+
+static void a_machine_without_highmem_draws_too(void)
+{
+	struct view_model *full = model;
+	struct machine small;
+
+	CHECK(boot(&small, 64u << 20));
+	model = model_create(&small, 0);
+	CHECK(model != NULL);
+	for (const struct view *view = views; view->id; view++) {
+		struct viewport vp = {.width = 900, .height = 600, .zoom = MAP_ZOOM_FIT};
+		cairo_surface_t *s = picture(view, &vp, false);
+
+		keep(s, view->id, 64, false);
+		CHECK(different_colours(s) > 2);
+		cairo_surface_destroy(s);
+	}
+	model_unref(model);
+	model = full;
+}
+
+int main(int argc, char **argv)
+{
+	folder = argc > 1 ? argv[1] : NULL;
+	if (!boot(&machine, 2ull << 30))
+		return 1;
+	drive_slab(&machine);
+	drive_pages(&machine);
+	drive_vmalloc(&machine);
+	model = model_create(&machine, 0);
+	if (!model)
+		return 1;
+	add_recording(model);
+	RUN(the_model_has_the_machines_figures);
+	RUN(every_used_state_is_on_the_map);
+	RUN(slab_frames_and_objects_add_up);
+	RUN(parked_objects_are_seen);
+	RUN(vmalloc_areas_are_complete);
+	RUN(colours_keep_their_distance);
+	RUN(a_single_frame_survives_the_mip);
+	RUN(every_view_draws);
+	RUN(the_map_names_the_frame_under_the_pointer);
+	RUN(the_timeline_goes_back_and_forth);
+	RUN(positions_are_understood);
+	RUN(figures_read_well);
+	RUN(a_machine_without_highmem_draws_too);
+	model_unref(model);
+	return DONE();
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Drawing: every view as a function of (cairo context, model, viewport, palette), no display.
+//
+// The functions fill the whole viewport, background included. What they laid out goes into
+// viewport->out when that is given: the height of each scrolling pane, and `hits`, the rectangles a
+// pointer can name. A hit may be a grid: many cells of equal size counted row by row, so that a map
+// of a million frames is one entry.
+#pragma once
+
+#include <cairo.h>
+
+#include "../model.h"
+
+struct rgb {
+	double r, g, b;
+};
+
+struct palette {
+	bool dark;
+	struct rgb background, card, border, text, dim, accent, warn, bad, focus;
+	struct rgb page[PAGE_STATES]; // colour-blind-safe; free against each other >= 3:1
+	struct rgb object[OBJECT_STATES];
+	struct rgb migrate[MIGRATE_TYPES];
+	struct rgb zone[MAX_NR_ZONES];
+};
+
+const struct palette *palette_get(bool dark);
+double palette_contrast(struct rgb a, struct rgb b); // WCAG ratio, 1..21
+
+enum hit_kind {
+	HIT_NONE,
+	HIT_PAGE,      // id: pfn
+	HIT_ZONE,      // id: index in model->zone
+	HIT_FREE_AREA, // id: zone << 16 | order << 8 | migratetype
+	HIT_PCP,       // id: zone << 8 | cpu
+	HIT_CACHE,     // id: cache id
+	HIT_SORT,      // id: column of the slab table
+	HIT_OBJECT,    // id: slab << 16 | object
+	HIT_AREA,      // id: index in model->area
+	HIT_KMAP,      // id: slot
+	HIT_ATOMIC,    // id: cpu << 8 | slot
+	HIT_EVENT,     // id: event
+	HIT_TIMELINE,  // the plot of the timeline
+};
+
+struct hit {
+	enum hit_kind kind;
+	double x, y, w, h;
+	uint64_t id;	       // of the first cell
+	double cell_w, cell_h; // 0: no grid
+	uint32_t columns, count;
+	uint32_t per_cell; // ids one cell stands for
+};
+
+enum {
+	MAX_HITS = 4096,
+	MAX_PANES = 2
+};
+
+struct pane {
+	double x, y, w, h;
+	double content; // height of all there is; scrolls when larger than h
+};
+
+struct draw_result {
+	unsigned npanes, nhits;
+	struct pane pane[MAX_PANES];
+	struct hit hit[MAX_HITS];
+	int map_zoom; // zoom step the map used
+};
+
+enum {
+	MAP_ZOOM_FIT = -100,
+	MAP_ZOOM_MIN = -6,
+	MAP_ZOOM_MAX = 8
+};
+
+struct viewport {
+	double width, height;
+	double scroll[MAX_PANES]; // pixels, by pane
+	int zoom;		  // map: a step of map_zoom_*, MAP_ZOOM_FIT chooses
+	bool unfolded;		  // map: show runs of free rows in full
+	unsigned sort;		  // slab table: column
+	uint64_t selected_event;  // events: row shown as selected, 0 the position
+	uint64_t from, to;	  // timeline: events shown, 0,0 = all
+	uint64_t position;	  // timeline: where the handle is, 0 = the model's event
+	bool bare;		  // no title line (the window has one)
+	struct draw_result *out;  // NULL: not wanted
+};
+
+typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+		     const struct palette *pal);
+draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_events,
+	draw_timeline;
+
+struct view {
+	const char *id;	   // "map": command line, actions
+	const char *title; // "Memory map"
+	draw_fn *draw;
+	bool recording; // needs event rows or the timeline, not just the machine
+};
+extern const struct view views[];	      // ends with a NULL id
+const struct view *view_find(const char *id); // NULL: unknown
+
+// The hit under a point and the id it names there; NULL: nothing.
+const struct hit *hit_find(const struct draw_result *r, double x, double y, uint64_t *id);
+// One or more lines about it for a tooltip; false: nothing to say.
+bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, char *buf,
+		  size_t size);
+// Rectangle of one cell of a hit, for drawing hover and selection above the picture.
+void hit_cell(const struct hit *h, uint64_t id, double *x, double *y, double *w, double *h_out);
+
+uint64_t timeline_event_at(const struct view_model *v, const struct viewport *vp, double x);

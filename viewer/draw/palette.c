@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Colours, light and dark. The hues keep apart for the common kinds of colour blindness: they differ
+// in lightness as well, and states that meet on the map most (free, used, reserved) by 3:1.
+#include "draw.h"
+
+#include <math.h>
+
+#define RGB(hex)                                                                                   \
+	{                                                                                          \
+		((hex) >> 16 & 255) / 255.0, ((hex) >> 8 & 255) / 255.0, ((hex)&255) / 255.0       \
+	}
+
+static const struct palette light = {
+	.dark = false,
+	.background = RGB(0xfafafa),
+	.card = RGB(0xffffff),
+	.border = RGB(0xd5d8dc),
+	.text = RGB(0x1f2328),
+	.dim = RGB(0x5f6670),
+	.accent = RGB(0x1c71d8),
+	.warn = RGB(0xb35900),
+	.bad = RGB(0xc01c28),
+	.focus = RGB(0xe01b24),
+	.page =
+		{
+			[PS_HOLE] = RGB(0xfafafa),
+			[PS_FREE] = RGB(0xf1f3f5),
+			[PS_RESERVED] = RGB(0x868c95),
+			[PS_PAGECACHE] = RGB(0x009e73),
+			[PS_PAGES] = RGB(0xd55e00),
+			[PS_SLAB] = RGB(0xb87a00),
+			[PS_PCP] = RGB(0x3d8fc4),
+			[PS_VMALLOC] = RGB(0x00548a),
+			[PS_PGTABLE] = RGB(0x1a1a1a),
+			[PS_KMAP] = RGB(0xa8428a),
+		},
+	.object =
+		{
+			[OBJ_FREE] = RGB(0xf1f3f5),
+			[OBJ_IN_ARRAY] = RGB(0x3d8fc4),
+			[OBJ_ALLOCATED] = RGB(0xb87a00),
+		},
+	.migrate =
+		{
+			RGB(0x00548a),
+			RGB(0x009e73),
+			RGB(0xd55e00),
+			RGB(0x868c95),
+			RGB(0xa8428a),
+		},
+	.zone = {RGB(0xb87a00), RGB(0x00548a), RGB(0x009e73), RGB(0xa8428a)},
+};
+
+static const struct palette dark = {
+	.dark = true,
+	.background = RGB(0x1e1f22),
+	.card = RGB(0x27282c),
+	.border = RGB(0x43464d),
+	.text = RGB(0xeceef1),
+	.dim = RGB(0xa6adb8),
+	.accent = RGB(0x78aeed),
+	.warn = RGB(0xf0a04b),
+	.bad = RGB(0xff7b73),
+	.focus = RGB(0xff6b61),
+	.page =
+		{
+			[PS_HOLE] = RGB(0x1e1f22),
+			[PS_FREE] = RGB(0x33363c),
+			[PS_RESERVED] = RGB(0x90969f),
+			[PS_PAGECACHE] = RGB(0x2ac79a),
+			[PS_PAGES] = RGB(0xf0803c),
+			[PS_SLAB] = RGB(0xe6b93a),
+			[PS_PCP] = RGB(0x7cc4ef),
+			[PS_VMALLOC] = RGB(0x5a9be6),
+			[PS_PGTABLE] = RGB(0xffffff),
+			[PS_KMAP] = RGB(0xe58fc8),
+		},
+	.object =
+		{
+			[OBJ_FREE] = RGB(0x33363c),
+			[OBJ_IN_ARRAY] = RGB(0x7cc4ef),
+			[OBJ_ALLOCATED] = RGB(0xe6b93a),
+		},
+	.migrate =
+		{
+			RGB(0x5a9be6),
+			RGB(0x2ac79a),
+			RGB(0xf0803c),
+			RGB(0x90969f),
+			RGB(0xe58fc8),
+		},
+	.zone = {RGB(0xe6b93a), RGB(0x5a9be6), RGB(0x2ac79a), RGB(0xe58fc8)},
+};
+
+const struct palette *palette_get(bool want_dark)
+{
+	return want_dark ? &dark : &light;
+}
+
+static double linear(double c)
+{
+	return c <= 0.03928 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+}
+
+static double luminance(struct rgb c)
+{
+	return 0.2126 * linear(c.r) + 0.7152 * linear(c.g) + 0.0722 * linear(c.b);
+}
+
+double palette_contrast(struct rgb a, struct rgb b)
+{
+	double x = luminance(a), y = luminance(b);
+
+	return (fmax(x, y) + 0.05) / (fmin(x, y) + 0.05);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The timeline and scrubber: a lane per figure over the events, each on its own scale.
+//
+// A zone of 900 MiB and the few MiB a program uses do not fit one axis, so every lane spans from its
+// own smallest to its largest value, written beside it. A bucket is drawn from its minimum to its
+// maximum: nothing that happened inside it is lost.
+#include <math.h>
+#include <stdio.h>
+
+#include "pen.h"
+
+enum {
+	LABEL = 150,
+	AXIS = 20,
+	LANES = TL_ITEMS
+};
+
+static const char *const lane_name[LANES] = {"DMA used", "Normal used", "HighMem used", "program",
+					     "host"};
+static const enum timeline_item lane_order[LANES] = {TL_PROGRAM_BYTES, TL_NORMAL_USED,
+						     TL_HIGHMEM_USED, TL_DMA_USED, TL_HOST_BYTES};
+
+struct plot {
+	double x, w;
+	uint64_t from, to;
+};
+
+static struct plot plot_of(const struct view_model *v, const struct viewport *vp)
+{
+	struct plot pl = {LABEL + MARGIN, vp->width - LABEL - 2 * MARGIN, vp->from, vp->to};
+
+	if (!pl.to) {
+		pl.from = v->first_event;
+		pl.to = v->last_event;
+	}
+	if (pl.to <= pl.from)
+		pl.to = pl.from + 1;
+	return pl;
+}
+
+static double x_of(const struct plot *pl, uint64_t event)
+{
+	return pl->x + pl->w * ((double)event - (double)pl->from) / (double)(pl->to - pl->from);
+}
+
+uint64_t timeline_event_at(const struct view_model *v, const struct viewport *vp, double x)
+{
+	struct plot pl = plot_of(v, vp);
+	double part = (x - pl.x) / pl.w;
+
+	part = part < 0 ? 0 : part > 1 ? 1 : part;
+	return pl.from + (uint64_t)llround(part * (double)(pl.to - pl.from));
+}
+
+static void range_of(const struct view_model *v, enum timeline_item item, uint64_t *min,
+		     uint64_t *max)
+{
+	*min = UINT64_MAX;
+	*max = 0;
+	for (unsigned i = 0; i < v->nbuckets; i++) {
+		if (v->bucket[i].min[item] < *min)
+			*min = v->bucket[i].min[item];
+		if (v->bucket[i].max[item] > *max)
+			*max = v->bucket[i].max[item];
+	}
+}
+
+static struct rgb lane_colour(const struct palette *pal, enum timeline_item item)
+{
+	switch (item) {
+	case TL_PROGRAM_BYTES:
+		return pal->page[PS_PAGES];
+	case TL_HOST_BYTES:
+		return pal->page[PS_RESERVED];
+	default:
+		return pal->zone[item - TL_DMA_USED];
+	}
+}
+
+static double y_of(uint64_t value, uint64_t min, uint64_t max, double y, double h)
+{
+	return y + h - (max > min ? (double)(value - min) / (double)(max - min) : 0.5) * h;
+}
+
+// A filled area under the maxima, and the band between minimum and maximum darker above it.
+static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item item, uint64_t min,
+		       uint64_t max, double y, double h)
+{
+	const struct view_model *v = p->v;
+	struct rgb colour = lane_colour(p->pal, item);
+
+	cairo_move_to(p->cr, x_of(pl, v->bucket[0].first_event), y + h);
+	for (unsigned i = 0; i < v->nbuckets; i++) {
+		const struct timeline_bucket *b = &v->bucket[i];
+		double top = y_of(b->max[item], min, max, y, h);
+
+		cairo_line_to(p->cr, x_of(pl, b->first_event), top);
+		cairo_line_to(p->cr, x_of(pl, b->last_event + 1), top);
+	}
+	cairo_line_to(p->cr, x_of(pl, v->bucket[v->nbuckets - 1].last_event + 1), y + h);
+	pen_alpha(p, colour, 0.3);
+	cairo_fill(p->cr);
+	pen_colour(p, colour);
+	for (unsigned i = 0; i < v->nbuckets; i++) {
+		const struct timeline_bucket *b = &v->bucket[i];
+		double x = x_of(pl, b->first_event), top = y_of(b->max[item], min, max, y, h);
+		double w = fmax(1, x_of(pl, b->last_event + 1) - x);
+
+		cairo_rectangle(p->cr, x, top - 0.5, w,
+				fmax(1.5, y_of(b->min[item], min, max, y, h) - top));
+	}
+	cairo_fill(p->cr);
+}
+
+static const char *lane_value(enum timeline_item item, uint64_t value, struct text64 *t)
+{
+	*t = item <= TL_HIGHMEM_USED ? fmt_bytes(value << 12) : fmt_bytes(value);
+	return t->s;
+}
+
+static const struct timeline_bucket *bucket_at(const struct view_model *v, uint64_t event)
+{
+	for (unsigned i = 0; i < v->nbuckets; i++)
+		if (event <= v->bucket[i].last_event)
+			return &v->bucket[i];
+	return v->nbuckets ? &v->bucket[v->nbuckets - 1] : NULL;
+}
+
+static void draw_lane(struct pen *p, const struct plot *pl, enum timeline_item item, double y,
+		      double h)
+{
+	const struct timeline_bucket *b =
+		bucket_at(p->v, p->vp->position ? p->vp->position : p->v->event);
+	uint64_t min, max;
+	struct text64 lo, hi, now;
+	bool tall = h >= 34;
+
+	range_of(p->v, item, &min, &max);
+	cairo_save(p->cr);
+	cairo_rectangle(p->cr, pl->x, y, pl->w, h);
+	cairo_clip(p->cr);
+	lane_shape(p, pl, item, min, max, y + 2, h - 4);
+	cairo_restore(p->cr);
+	pen_line(p, pl->x, y + h, pl->x + pl->w, y + h, p->pal->border);
+	pen_text(p, tall ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN, y + (tall ? 0 : h / 2 - 8),
+		 LABEL - 70, p->pal->text, lane_name[item]);
+	if (b)
+		pen_text(p, STYLE_SMALL, ALIGN_RIGHT, pl->x - 8, tall ? y + 1 : y + h / 2 - 8, 0,
+			 p->pal->text, lane_value(item, b->max[item], &now));
+	if (tall)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 18, LABEL, p->pal->dim, "%s – %s",
+			  lane_value(item, min, &lo), lane_value(item, max, &hi));
+}
+
+static unsigned lanes_shown(const struct view_model *v, double h, enum timeline_item *shown)
+{
+	unsigned n = 0, most = h > 250 ? LANES : 4;
+
+	for (unsigned i = 0; i < LANES && n < most; i++) {
+		uint64_t min, max;
+
+		range_of(v, lane_order[i], &min, &max);
+		if (max > min || i < 2)
+			shown[n++] = lane_order[i];
+	}
+	return n;
+}
+
+// Steps of 1, 2 or 5 times a power of ten, about one label in 140 pixels.
+static uint64_t tick_step(uint64_t span, double w)
+{
+	static const unsigned mult[] = {1, 2, 5};
+	uint64_t ten = 1;
+
+	for (;; ten *= 10)
+		for (unsigned i = 0; i < 3; i++)
+			if ((double)span / (double)(ten * mult[i]) * 140 <= w ||
+			    ten > UINT64_MAX / 100)
+				return ten * mult[i];
+}
+
+static void axis(struct pen *p, const struct plot *pl, double y)
+{
+	uint64_t step = tick_step(pl->to - pl->from, pl->w);
+
+	for (uint64_t e = (pl->from + step - 1) / step * step; e <= pl->to; e += step) {
+		const struct timeline_bucket *b = bucket_at(p->v, e);
+		double x = x_of(pl, e);
+
+		if (x > pl->x + pl->w - 40)
+			break;
+		pen_line(p, x, y, x, y + 4, p->pal->dim);
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + 3, y + 2, 0, p->pal->dim, "%s · %s",
+			  fmt_count(e).s, b ? fmt_time(b->t_ns).s : "");
+	}
+}
+
+static void failures(struct pen *p, const struct plot *pl, double y, double h)
+{
+	for (unsigned i = 0; i < p->v->nbuckets; i++) {
+		double x = x_of(pl, p->v->bucket[i].first_event);
+
+		if (!p->v->bucket[i].failures || x < pl->x || x > pl->x + pl->w)
+			continue;
+		pen_alpha(p, p->pal->bad, 0.6);
+		cairo_rectangle(p->cr, x, y, 2, h);
+		cairo_fill(p->cr);
+	}
+}
+
+static void handle(struct pen *p, const struct plot *pl, double y, double h)
+{
+	double x = x_of(pl, p->vp->position ? p->vp->position : p->v->event);
+
+	if (x < pl->x - 1 || x > pl->x + pl->w + 1)
+		return;
+	pen_colour(p, p->pal->focus);
+	cairo_set_line_width(p->cr, 2);
+	cairo_move_to(p->cr, x, y);
+	cairo_line_to(p->cr, x, y + h);
+	cairo_stroke(p->cr);
+	cairo_move_to(p->cr, x - 6, y - 1);
+	cairo_line_to(p->cr, x + 6, y - 1);
+	cairo_line_to(p->cr, x, y + 7);
+	cairo_close_path(p->cr);
+	cairo_fill(p->cr);
+}
+
+void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+		   const struct palette *pal)
+{
+	struct pen p;
+	struct plot pl = plot_of(v, vp);
+	enum timeline_item shown[LANES];
+	double y, h, lane;
+	unsigned n;
+
+	pen_begin(&p, cr, v, vp, pal, "Timeline", &y);
+	if (vp->bare)
+		y = 6;
+	if (!v->nbuckets) {
+		pen_empty(&p, y, "No timeline", "The recording holds no samples of this process.");
+		pen_end(&p);
+		return;
+	}
+	h = vp->height - y - AXIS - 2;
+	n = lanes_shown(v, h, shown);
+	lane = n ? h / n : h;
+	for (unsigned i = 0; i < n; i++)
+		draw_lane(&p, &pl, shown[i], y + i * lane, floor(lane));
+	failures(&p, &pl, y, h);
+	axis(&p, &pl, y + h);
+	handle(&p, &pl, y, h);
+	pen_hit(&p, HIT_TIMELINE, 0, pl.x, 0, pl.w, vp->height);
+	pen_end(&p);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// kalloscope-render: one view of a recording as a PNG, without a display.
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draw/draw.h"
+#include "source.h"
+
+enum {
+	EXIT_USAGE = 2
+};
+
+struct arguments {
+	const struct view *view;
+	const char *at, *output, *file;
+	int process, width, height;
+	unsigned cache;
+	bool dark;
+};
+
+static const char help[] =
+	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
+	"\n"
+	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, events or timeline\n"
+	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
+	"  --process N      process of the recording (default: the one with most events)\n"
+	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
+	"  --size WxH       size in pixels (default: 1280x800)\n"
+	"  --dark           dark colours\n"
+	"  -o FILE          where to write the PNG\n";
+
+static const char *cache_name; // resolved to an id once a machine is there
+
+static int usage(const char *what, const char *value)
+{
+	fprintf(stderr, "kalloscope-render: %s%s%s; see --help\n", what, value ? " " : "",
+		value ? value : "");
+	return EXIT_USAGE;
+}
+
+static bool parse_size(const char *text, struct arguments *a)
+{
+	char end;
+
+	return sscanf(text, "%dx%d%c", &a->width, &a->height, &end) == 2 && a->width >= 320 &&
+	       a->height >= 200 && a->width <= 16384 && a->height <= 16384;
+}
+
+static int parse(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{"view", required_argument, NULL, 'v'},
+		{"at", required_argument, NULL, 'a'},
+		{"process", required_argument, NULL, 'p'},
+		{"size", required_argument, NULL, 's'},
+		{"cache", required_argument, NULL, 'c'},
+		{"dark", no_argument, NULL, 'd'},
+		{"output", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'v':
+			a->view = view_find(optarg);
+			if (!a->view)
+				return usage("there is no view", optarg);
+			break;
+		case 'a':
+			a->at = optarg;
+			break;
+		case 'p':
+			a->process = atoi(optarg);
+			break;
+		case 's':
+			if (!parse_size(optarg, a))
+				return usage(
+					"the size must be WxH, from 320x200 to 16384x16384, not",
+					optarg);
+			break;
+		case 'c':
+			cache_name = optarg;
+			break;
+		case 'd':
+			a->dark = true;
+			break;
+		case 'o':
+			a->output = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			exit(0);
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (!a->view)
+		return usage("--view is missing", NULL);
+	if (!a->output)
+		return usage("-o OUT.png is missing", NULL);
+	if (optind + 1 != argc)
+		return usage("exactly one recording is expected", NULL);
+	a->file = argv[optind];
+	return 0;
+}
+
+static int write_png(const struct arguments *a, const struct view_model *v)
+{
+	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, a->width, a->height);
+	cairo_t *cr = cairo_create(s);
+	struct viewport vp = {.width = a->width, .height = a->height, .zoom = MAP_ZOOM_FIT};
+	cairo_status_t status;
+
+	a->view->draw(cr, v, &vp, palette_get(a->dark));
+	status = cairo_status(cr);
+	if (status == CAIRO_STATUS_SUCCESS)
+		status = cairo_surface_write_to_png(s, a->output);
+	if (status != CAIRO_STATUS_SUCCESS)
+		fprintf(stderr, "kalloscope-render: cannot write %s: %s\n", a->output,
+			status == CAIRO_STATUS_WRITE_ERROR ? strerror(errno)
+							   : cairo_status_to_string(status));
+	cairo_destroy(cr);
+	cairo_surface_destroy(s);
+	return status == CAIRO_STATUS_SUCCESS ? 0 : EXIT_USAGE;
+}
+
+static unsigned cache_id(const struct view_model *v, const char *name)
+{
+	for (unsigned i = 0; i < v->ncaches; i++)
+		if (!strcmp(v->cache[i].name, name))
+			return v->cache[i].id;
+	return 0;
+}
+
+static struct view_model *model_for(struct source *s, struct arguments *a, char *err, size_t size)
+{
+	struct model_request q = {.process = a->process, .want = WANT_ROWS | WANT_TIMELINE};
+	struct position at;
+	struct view_model *v;
+
+	if (!position_parse(a->at, &at) || !source_resolve(s, a->process, &at, &q.event)) {
+		snprintf(err, size,
+			 "--at does not understand \"%s\": use an event number, 3.2s or end",
+			 a->at);
+		return NULL;
+	}
+	v = source_model(s, &q, err, size);
+	if (!v || !cache_name)
+		return v;
+	q.cache = cache_id(v, cache_name);
+	model_unref(v);
+	if (!q.cache) {
+		snprintf(err, size, "there is no cache %s at this event", cache_name);
+		return NULL;
+	}
+	return source_model(s, &q, err, size);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {.at = "end", .process = -1, .width = 1280, .height = 800};
+	enum recording_error code;
+	struct view_model *v;
+	struct source *s;
+	char err[512] = "";
+	int ret = parse(argc, argv, &a);
+
+	if (ret)
+		return ret;
+	s = source_open(a.file, &code, err, sizeof(err));
+	if (!s) {
+		fprintf(stderr, "kalloscope-render: %s\n", err);
+		return EXIT_USAGE;
+	}
+	if (a.process < 0)
+		a.process = source_main_process(s);
+	v = model_for(s, &a, err, sizeof(err));
+	if (v)
+		ret = write_png(&a, v);
+	else
+		fprintf(stderr, "kalloscope-render: %s\n", err);
+	model_unref(v);
+	source_close(s);
+	return v ? ret : EXIT_USAGE;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+	struct recording *recording;
+	struct replay *replay;
+	int process; // of `replay`
+	const struct process_info *processes;
+	unsigned nprocesses;
+};
+
+struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size)
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		snprintf(err, size, "out of memory");
+		*code = REC_BUSY;
+		return NULL;
+	}
+	s->process = -1;
+	s->recording = recording_open(path, code, err, size);
+	if (!s->recording) {
+		free(s);
+		return NULL;
+	}
+	s->nprocesses = recording_processes(s->recording, &s->processes);
+	return s;
+}
+
+void source_close(struct source *s)
+{
+	if (!s)
+		return;
+	replay_close(s->replay);
+	recording_close(s->recording);
+	free(s);
+}
+
+struct recording *source_recording(struct source *s)
+{
+	return s->recording;
+}
+
+const struct process_info *source_process(struct source *s, int process)
+{
+	for (unsigned i = 0; i < s->nprocesses; i++)
+		if (s->processes[i].process == process)
+			return &s->processes[i];
+	return NULL;
+}
+
+int source_main_process(struct source *s)
+{
+	const struct process_info *best = NULL;
+
+	for (unsigned i = 0; i < s->nprocesses; i++)
+		if (!best || s->processes[i].events > best->events)
+			best = &s->processes[i];
+	return best ? best->process : 0;
+}
+
+static int replay_of(struct source *s, int process, char *err, size_t size)
+{
+	if (s->replay && s->process == process)
+		return 0;
+	replay_close(s->replay);
+	s->replay = replay_open(s->recording, process, err, size);
+	s->process = process;
+	return s->replay ? 0 : -1;
+}
+
+static void read_stack(struct source *s, uint64_t event, struct model_stack *o)
+{
+	if (!event || recording_rows(s->recording, event, 1, &o->row) != 1)
+		return;
+	o->event = event;
+	o->frame = calloc(MODEL_FRAMES, sizeof(*o->frame));
+	if (o->frame && o->row.stack)
+		o->n = recording_stack(s->recording, o->row.stack, o->frame, MODEL_FRAMES);
+}
+
+// A free names its allocation; the other way round the recording answers by an index.
+static uint64_t match_of(const struct event_row *r)
+{
+	return r->ref;
+}
+
+static void add_rows(struct source *s, struct view_model *v, uint64_t selected)
+{
+	uint64_t from = selected > MODEL_ROWS / 2 ? selected - MODEL_ROWS / 2 : 1;
+
+	v->row = calloc(MODEL_ROWS, sizeof(*v->row));
+	if (!v->row)
+		return;
+	v->nrows = recording_rows(s->recording, from, MODEL_ROWS, v->row);
+	read_stack(s, selected, &v->stack);
+	if (v->stack.event)
+		read_stack(s, match_of(&v->stack.row), &v->other);
+}
+
+static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)
+{
+	uint64_t from = q->to ? q->from : v->first_event, to = q->to ? q->to : v->last_event;
+	unsigned max = q->buckets ? q->buckets : 1024;
+
+	v->bucket = calloc(max, sizeof(*v->bucket));
+	if (v->bucket)
+		v->nbuckets =
+			recording_timeline(s->recording, q->process, from, to, v->bucket, max);
+}
+
+static void name_callers(struct source *s, struct view_model *v)
+{
+	struct frame *f = calloc(MODEL_FRAMES, sizeof(*f));
+
+	for (unsigned i = 0; f && i < v->nareas && i < 512; i++) {
+		struct model_area *a = &v->area[i];
+
+		// areas of one call site often follow each other
+		if (i && a->stack == v->area[i - 1].stack)
+			memcpy(a->caller, v->area[i - 1].caller, sizeof(a->caller));
+		else if (a->stack && recording_stack(s->recording, a->stack, f, MODEL_FRAMES))
+			snprintf(a->caller, sizeof(a->caller), "%.*s", (int)sizeof(a->caller) - 1,
+				 f[0].function);
+	}
+	free(f);
+}
+
+static void position_of(struct source *s, struct view_model *v, const struct process_info *p)
+{
+	struct event_row row;
+
+	memcpy(v->program, p->exe, sizeof(v->program));
+	v->program[sizeof(v->program) - 1] = 0;
+	v->process = p->process;
+	v->pid = p->pid;
+	v->first_event = p->first_event;
+	v->last_event = p->last_event;
+	v->total_events = recording_events(s->recording);
+	v->duration_ns = recording_duration_ns(s->recording);
+	v->in_flight = replay_in_flight(s->replay);
+	if (v->event && recording_rows(s->recording, v->event, 1, &row) == 1)
+		v->t_ns = row.t_ns;
+}
+
+struct view_model *source_model(struct source *s, const struct model_request *q, char *err,
+				size_t size)
+{
+	const struct process_info *p = source_process(s, q->process);
+	struct view_model *v;
+	int ret;
+
+	if (!p) {
+		snprintf(err, size, "the recording has no process %d", q->process);
+		return NULL;
+	}
+	if (replay_of(s, q->process, err, size))
+		return NULL;
+	ret = replay_seek(s->replay, q->event);
+	v = model_create(replay_machine(s->replay), q->cache);
+	if (!v) {
+		snprintf(err, size, "out of memory");
+		return NULL;
+	}
+	v->damaged = ret == -EILSEQ;
+	v->event = q->event < p->last_event ? q->event : p->last_event;
+	position_of(s, v, p);
+	name_callers(s, v);
+	if (q->want & WANT_ROWS)
+		add_rows(s, v, q->selected ? q->selected : v->event);
+	if (q->want & WANT_TIMELINE)
+		add_timeline(s, v, q);
+	return v;
+}
+
+bool source_resolve(struct source *s, int process, const struct position *p, uint64_t *event)
+{
+	const struct process_info *info = source_process(s, process);
+
+	switch (p->kind) {
+	case POSITION_EVENT:
+		*event = p->value;
+		return true;
+	case POSITION_TIME:
+		*event = recording_event_at(s->recording, (int64_t)p->value);
+		return true;
+	case POSITION_END:
+		*event = info ? info->last_event : recording_events(s->recording);
+		return true;
+	default:
+		return false;
+	}
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// A recording as a source of view models: one recording handle and one replay, used by one thread
+// at a time (a worker of the window, or the whole of kalloscope-render).
+#pragma once
+
+#include "format.h"
+#include "model.h"
+
+enum model_want {
+	WANT_ROWS = 1,
+	WANT_TIMELINE = 2
+};
+
+struct model_request {
+	int process;
+	uint64_t event;
+	unsigned cache;	   // selected cache id, 0 the largest
+	unsigned want;	   // enum model_want
+	uint64_t from, to; // timeline: events, 0,0 = all of the process
+	unsigned buckets;  // timeline: at most so many
+	uint64_t selected; // whose stacks to read, 0 = `event`
+};
+
+struct source;
+
+// NULL on failure, as recording_open.
+struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size);
+void source_close(struct source *s); // NULL is fine
+struct recording *source_recording(struct source *s);
+// Process by its number in the recording; NULL: there is none.
+const struct process_info *source_process(struct source *s, int process);
+// The process a viewer shows first: the one with most events.
+int source_main_process(struct source *s);
+// NULL and a sentence in err when the machine cannot be replayed.
+struct view_model *source_model(struct source *s, const struct model_request *q, char *err,
+				size_t size);
+// Event of a position; pfn and address are no events and give false.
+bool source_resolve(struct source *s, int process, const struct position *p, uint64_t *event);
