@@ -85,6 +85,7 @@ void boot_memblock(struct machine *m)
 		if (end == (uint32_t)end && (e->type == E820_RAM || e->type == E820_RESERVED_KERN))
 			memblock_add(mb, e->addr, e->size);
 	}
+	memblock_trim_memory(mb, PAGE_SIZE);
 	memblock_reserve(mb, PHYSICAL_START, image);
 	memblock_reserve(mb, lowmem_top(mb), BIOS_END - lowmem_top(mb));
 	memblock_reserve(mb, PHYSICAL_START + image, PAGE_SIZE); // used part of the brk area

@@ -151,12 +151,17 @@ bool page_is_freeable(const struct machine *m, pfn_t pfn);
 void drain_zone_pages(struct machine *m, unsigned zone, unsigned cpu);
 int pcp_check(struct machine *m, unsigned zone, char *why, size_t size);
 
+// page_alloc.c
+unsigned gfp_zone(gfp_t gfp);
+unsigned gfp_migratetype(const struct machine *m, gfp_t gfp);
+
 // zone.c
 void zones_init(struct machine *m);	 // spans, present pages, free lists, boot pagesets
 void zones_init_late(struct machine *m); // real pagesets, watermarks, reserves
 void setup_per_zone_wmarks(struct machine *m);
 void setup_per_zone_lowmem_reserve(struct machine *m);
 void setup_pagesets(struct machine *m);
+unsigned zone_inactive_ratio(uint32_t present_pages);
 unsigned zone_batchsize(uint32_t present_pages);
 unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus);
 uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx); // first populated one

@@ -123,7 +123,7 @@ static int add_region(struct memblock *mb, struct memblock_type *t, uint32_t bas
 {
 	uint32_t end = base + cap_size(base, size);
 
-	if (!size)
+	if (base == end)
 		return 0;
 	if (!t->regions[0].size) {
 		t->regions[0] = (struct memblock_region){base, end - base, 0};
@@ -146,7 +146,7 @@ static int isolate_range(struct memblock *mb, struct memblock_type *t, uint32_t 
 	uint32_t end = base + cap_size(base, size);
 
 	*first = *last = 0;
-	if (!size)
+	if (base == end)
 		return 0;
 	while (t->cnt + 2 > t->max)
 		if (double_array(mb, t, base, end - base))

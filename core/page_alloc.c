@@ -22,7 +22,7 @@ struct alloc_context {
 };
 
 // Two bits per combination of DMA, HIGHMEM, DMA32 and MOVABLE; contradictions give Normal or DMA.
-static unsigned gfp_zone(gfp_t gfp)
+unsigned gfp_zone(gfp_t gfp)
 {
 	static const uint8_t zone[16] = {
 		ZONE_NORMAL, ZONE_DMA, ZONE_HIGHMEM, ZONE_DMA, ZONE_NORMAL,  ZONE_DMA,
@@ -33,7 +33,7 @@ static unsigned gfp_zone(gfp_t gfp)
 	return zone[gfp & 0xF];
 }
 
-static unsigned gfp_migratetype(const struct machine *m, gfp_t gfp)
+unsigned gfp_migratetype(const struct machine *m, gfp_t gfp)
 {
 	if (m->s->page_group_by_mobility_disabled)
 		return MIGRATE_UNMOVABLE;

@@ -262,13 +262,11 @@ void setup_per_zone_lowmem_reserve(struct machine *m)
 	calculate_totalreserve_pages(m);
 }
 
-static void setup_inactive_ratio(struct machine *m)
+unsigned zone_inactive_ratio(uint32_t present_pages)
 {
-	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++) {
-		uint32_t gb = m->s->zone[zone].present_pages >> (30 - PAGE_SHIFT);
+	uint32_t gb = present_pages >> (30 - PAGE_SHIFT);
 
-		m->s->zone[zone].inactive_ratio = gb ? int_sqrt(10 * gb) : 1;
-	}
+	return gb ? int_sqrt(10 * gb) : 1;
 }
 
 void zones_init_late(struct machine *m)
@@ -289,7 +287,8 @@ void zones_init_late(struct machine *m)
 	setup_per_zone_wmarks(m);
 	refresh_zone_stat_thresholds(m);
 	setup_per_zone_lowmem_reserve(m);
-	setup_inactive_ratio(m);
+	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++)
+		s->zone[zone].inactive_ratio = zone_inactive_ratio(s->zone[zone].present_pages);
 }
 
 uint32_t zone_free_pages(struct machine *m, unsigned zone)

@@ -10,17 +10,19 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
-enum { SHOWN = 5 }; // differences printed per file
+enum {
+	SHOWN = 5
+}; // differences printed per file
 
 static const struct {
 	const char *topic;
 	void (*run)(struct vectors *v);
 } topics[] = {
-	{ "bootstages", vectors_boot_stages }, { "buddy", vectors_buddy },
-	{ "exhaust", vectors_buddy },	       { "zones", vectors_zones },
-	{ "memblock", vectors_memblock },      { "slabgeom", vectors_slabgeom },
-	{ "kmalloc", vectors_kmalloc },	       { "slabseq", vectors_slabseq },
-	{ "vmalloc", vectors_vmalloc },	       { "kmap", vectors_kmap },
+	{"bootstages", vectors_boot_stages}, {"buddy", vectors_buddy},
+	{"exhaust", vectors_buddy},	     {"zones", vectors_zones},
+	{"memblock", vectors_memblock},	     {"slabgeom", vectors_slabgeom},
+	{"kmalloc", vectors_kmalloc},	     {"slabseq", vectors_slabseq},
+	{"vmalloc", vectors_vmalloc},	     {"kmap", vectors_kmap},
 };
 
 const char *vectors_line(struct vectors *v)
@@ -80,21 +82,20 @@ bool vectors_header_is(const struct vectors *v, const char *key, const char *val
 
 // ---- machines ----
 
-// The kernel's page offset and vmalloc area decide max_low_pfn; here it is given, so the reserve
-// is computed back from it.
+// The machine's size and CPUs are told; what vmalloc= was follows from where lowmem ends.
 void vectors_config(const struct vectors *v, struct machine_config *cfg)
 {
-	uint64_t max_pfn = vectors_header(v, "highend_pfn", 10);
-	uint64_t max_low = vectors_header(v, "max_low_pfn", 10);
-	const uint64_t default_low = 227326;
+	const int64_t vmalloc_end_pfn = 260094, hole = 8 << 20;
+	int64_t max_pfn = vectors_header(v, "highend_pfn", 10);
+	int64_t max_low = vectors_header(v, "max_low_pfn", 10);
 
-	machine_config_default(cfg, MODEL_3_4, max_pfn << PAGE_SHIFT,
+	machine_config_default(cfg, MODEL_3_4, (max_pfn > 0 ? max_pfn : 1 << 18) << PAGE_SHIFT,
 			       vectors_header(v, "cpus_online", 10));
-	cfg->smp = vectors_header_is(v, "config", "SMP");
-	cfg->cache_line = vectors_header(v, "cache_line", 10);
-	if (max_low < max_pfn && max_low != default_low)
-		cfg->vmalloc_bytes = ((default_low - max_low + (30 << 8)) << PAGE_SHIFT) +
-				     (90 << 20);
+	cfg->smp = !vectors_header_is(v, "config", "UP");
+	if (vectors_header(v, "cache_line", 10) > 0)
+		cfg->cache_line = vectors_header(v, "cache_line", 10);
+	if (max_low > 0 && max_low < max_pfn && max_low != 227326)
+		cfg->vmalloc_bytes = ((vmalloc_end_pfn - max_low) << PAGE_SHIFT) - hole;
 }
 
 int vectors_boot(struct vectors *v, struct machine *m, const struct machine_config *cfg)
@@ -135,7 +136,7 @@ static char *read_all(const char *path)
 	gzFile f = gzopen(path, "rb");
 	size_t size = 0, room = 1 << 20;
 	char *text = malloc(room);
-	int n;
+	int n = 0;
 
 	while (f && text && (n = gzread(f, text + size, room - size - 1)) > 0) {
 		size += n;
@@ -168,7 +169,7 @@ static bool run_topic(struct vectors *v)
 
 static bool run_file(const char *path)
 {
-	struct vectors v = { .file = path };
+	struct vectors v = {.file = path};
 	const char *header;
 	bool ok;
 
