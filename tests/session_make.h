@@ -64,7 +64,8 @@ static inline struct session_header *session_make(const char *path, const struct
 
 	if (path && (fd < 0 || ftruncate(fd, (off_t)size)))
 		return NULL;
-	h = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (path ? 0 : MAP_ANONYMOUS), fd, 0);
+	h = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (path ? 0 : MAP_ANONYMOUS), fd,
+		 0);
 	if (path)
 		close(fd);
 	if (h == MAP_FAILED)

@@ -12,7 +12,9 @@
 
 #include "harness.h"
 
-enum { MAX = 128 };
+enum {
+	MAX = 128
+};
 
 static uintptr_t seen[MAX];
 static unsigned nseen;
@@ -43,7 +45,7 @@ __attribute__((noinline, optimize("no-omit-frame-pointer"))) void entry(void)
 
 static void start(void)
 {
-	stub_start(2, &(struct session_size){ 4, 2, 1024, 4096, 65536 });
+	stub_start(2, &(struct session_size){4, 2, 1024, 4096, 65536});
 }
 
 __attribute__((noinline)) static void check_same(void)
@@ -120,7 +122,7 @@ static int compare(const void *a, const void *b)
 
 static void test_through_libc(void)
 {
-	int v[] = { 3, 1, 2, 5, 4 };
+	int v[] = {3, 1, 2, 5, 4};
 
 	start();
 	qsort(v, 5, sizeof(v[0]), compare);
@@ -196,7 +198,7 @@ static void skip_ud2(int sig, siginfo_t *si, void *uc)
 
 static void test_signal(void)
 {
-	struct sigaction sa = { .sa_sigaction = skip_ud2, .sa_flags = SA_SIGINFO };
+	struct sigaction sa = {.sa_sigaction = skip_ud2, .sa_flags = SA_SIGINFO};
 
 	start();
 	handled = 0;
@@ -211,8 +213,8 @@ static void test_signal(void)
 static void test_signal_small_stack(void)
 {
 	static char stack[16384];
-	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction sa = { .sa_sigaction = skip_ud2, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction sa = {.sa_sigaction = skip_ud2, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	start();
 	sigaltstack(&ss, NULL);
