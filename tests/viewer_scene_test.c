@@ -359,7 +359,8 @@ static void every_view_draws(void)
 static void the_map_names_the_frame_under_the_pointer(void)
 {
 	static struct draw_result out;
-	struct viewport vp = {.width = 1000, .height = 700, .zoom = 4, .out = &out};
+	struct viewport vp = {
+		.width = 1000, .height = 700, .zoom = 4, .unfolded = true, .out = &out};
 	const struct hit *h;
 	double x, y, w, height;
 	uint64_t id;

@@ -69,6 +69,14 @@ struct text64 fmt_time(int64_t ns)
 	return t;
 }
 
+struct text64 fmt_time_exact(int64_t ns)
+{
+	struct text64 t;
+
+	snprintf(t.s, sizeof(t.s), "%.6f s", (double)ns / 1e9);
+	return t;
+}
+
 struct text64 fmt_share(uint64_t part, uint64_t whole)
 {
 	struct text64 t;

@@ -15,6 +15,7 @@ struct text64 {
 struct text64 fmt_count(uint64_t n);			// "1,234,567"
 struct text64 fmt_bytes(uint64_t bytes);		// "4.8 MiB"
 struct text64 fmt_pages(uint64_t pages);		// "1,234 pages · 4.8 MiB"
+struct text64 fmt_time_exact(int64_t ns);		// "3.214001 s"
 struct text64 fmt_time(int64_t ns);			// "3.214 s"
 struct text64 fmt_share(uint64_t part, uint64_t whole); // "12.3 %"
 

@@ -30,7 +30,7 @@ static void event_cells(struct pen *p, const struct column *c, const struct even
 	char text[128];
 
 	table_cell(p, &c[0], y, STYLE_BODY, p->pal->dim, fmt_count(r->id).s);
-	table_cell(p, &c[1], y, STYLE_BODY, p->pal->dim, fmt_time(r->t_ns).s);
+	table_cell(p, &c[1], y, STYLE_BODY, p->pal->dim, fmt_time_exact(r->t_ns).s);
 	table_cell(p, &c[2], y, STYLE_BODY, colour, event_name(r->kind));
 	snprintf(text, sizeof(text), r->addr ? "0x%08llx" : "–", (unsigned long long)r->addr);
 	table_cell(p, &c[3], y, STYLE_MONO, colour, text);

@@ -43,7 +43,8 @@ static double slot_legend(struct pen *p, double y, double w)
 	return pen_legend(p, MARGIN, y, w, l, SLOT_STATES + 1);
 }
 
-static void slot_cells(struct pen *p, double x, double y, unsigned columns, double cell)
+static void slot_cells(struct pen *p, double x, double y, unsigned columns, double cell,
+		       double cell_h)
 {
 	const struct kmap_state *k = &p->v->kmap;
 
@@ -52,7 +53,7 @@ static void slot_cells(struct pen *p, double x, double y, unsigned columns, doub
 		for (unsigned i = 0; i < LAST_PKMAP; i++)
 			if (slot_state(k->pkmap_count[i]) == s)
 				cairo_rectangle(p->cr, x + i % columns * cell,
-						y + i / columns * cell, cell - 1, cell - 1);
+						y + i / columns * cell_h, cell - 1, cell_h - 1);
 		cairo_fill(p->cr);
 	}
 	for (unsigned i = 0; cell >= 14 && i < LAST_PKMAP; i++) {
@@ -61,39 +62,40 @@ static void slot_cells(struct pen *p, double x, double y, unsigned columns, doub
 		if (s == SLOT_FREE)
 			continue;
 		pen_textf(p, STYLE_SMALL, ALIGN_CENTER, x + (i % columns + 0.5) * cell,
-			  y + (i / columns + 0.5) * cell - 8, 0, p->pal->background, "%u",
+			  y + (i / columns + 0.5) * cell_h - 8, 0, p->pal->background, "%u",
 			  k->pkmap_count[i]);
 	}
 	if (k->last_pkmap_nr < LAST_PKMAP) {
 		pen_colour(p, p->pal->focus);
 		cairo_set_line_width(p->cr, 2);
 		cairo_rectangle(p->cr, x + k->last_pkmap_nr % columns * cell,
-				y + k->last_pkmap_nr / columns * cell, cell - 1, cell - 1);
+				y + k->last_pkmap_nr / columns * cell_h, cell - 1, cell_h - 1);
 		cairo_stroke(p->cr);
 	}
 }
 
-// Addresses beside every fourth row.
+// As large as the space allows, a little taller than wide at most; addresses beside the rows.
 static double slot_grid(struct pen *p, double y, double w, double h)
 {
 	unsigned columns = w > h * 1.6 ? 64 : 32, rows = LAST_PKMAP / columns;
-	double label = 84, cell = floor(fmin((w - label) / columns, h / rows));
+	double label = 84, cell = floor((w - label) / columns), cell_h = floor(h / rows);
 	struct hit *hit;
 
-	if (cell < 4)
-		cell = 4;
-	for (unsigned r = 0; r < rows; r += cell >= 14 ? 1 : 4)
-		pen_textf(p, STYLE_MONO, ALIGN_LEFT, MARGIN, y + (r + 0.5) * cell - 8, 0,
+	cell = fmax(4, fmin(cell, cell_h * 2));
+	cell_h = fmax(4, fmin(cell_h, cell * 1.5));
+	for (unsigned r = 0; r < rows; r += cell_h >= 14 ? 1 : 4)
+		pen_textf(p, STYLE_MONO, ALIGN_LEFT, MARGIN, y + (r + 0.5) * cell_h - 8, 0,
 			  p->pal->dim, "%08x", p->v->kmap.pkmap_base + r * columns * PAGE_SIZE);
-	slot_cells(p, MARGIN + label, y, columns, cell);
-	hit = pen_hit(p, HIT_KMAP, 0, MARGIN + label, y, columns * cell, rows * cell);
+	slot_cells(p, MARGIN + label, y, columns, cell, cell_h);
+	hit = pen_hit(p, HIT_KMAP, 0, MARGIN + label, y, columns * cell, rows * cell_h);
 	if (hit) {
-		hit->cell_w = hit->cell_h = cell;
+		hit->cell_w = cell;
+		hit->cell_h = cell_h;
 		hit->columns = columns;
 		hit->per_cell = 1;
 		hit->count = LAST_PKMAP;
 	}
-	return rows * cell;
+	return rows * cell_h;
 }
 
 static void atomic_row(struct pen *p, unsigned cpu, double x, double y, double w)

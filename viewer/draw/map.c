@@ -20,7 +20,16 @@ static const int cell_px[MAP_ZOOM_MAX + 1] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
 
 enum {
 	BAND_HEAD = 26,
-	BAND_GAP = 10
+	BAND_GAP = 10,
+	FOLD = 20,	// height of a folded run
+	FOLD_PAYS = 44, // least height worth folding
+	FIT_MOST = 5,	// largest zoom step chosen by itself
+	MAX_RUNS = 256,
+};
+
+struct run { // of rows of one zone
+	unsigned row, rows;
+	bool folded;
 };
 
 struct map_layout {

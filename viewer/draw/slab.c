@@ -137,6 +137,8 @@ static void cache_table(struct pen *p, double x, double y, double w, double h)
 struct grid {
 	unsigned columns;
 	double cell, w, h; // of one slab's grid
+	double pitch;	   // from slab to slab
+	double head;	   // height of the line above, 0 when slabs are too narrow for one
 };
 
 // Cells as large as lets a slab of few objects look like one of many.
@@ -151,6 +153,8 @@ static struct grid slab_grid(unsigned objects, double w)
 		g.columns = 1;
 	g.w = g.columns * g.cell;
 	g.h = ceil((double)objects / g.columns) * g.cell;
+	g.head = g.w >= 60 ? 16 : 0;
+	g.pitch = g.head > 0 ? fmax(g.w, 104) + 14 : g.w + 5;
 	return g;
 }
 
@@ -174,10 +178,11 @@ static void draw_slab_at(struct pen *p, unsigned index, const struct grid *g, do
 	const struct model_cache *c = &p->v->cache[p->v->selected];
 	struct hit *h;
 
-	pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, g->w > 150 ? g->w : 150, p->pal->dim,
-		  "0x%x %s %u/%u", s->pfn, slab_list_name(s->list), s->inuse, c->per_slab);
-	object_cells(p, s, c->per_slab, g, x, y + 16);
-	h = pen_hit(p, HIT_OBJECT, (uint64_t)index << 16, x, y + 16, g->w, g->h);
+	if (g->head > 0)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, g->pitch, p->pal->dim, "0x%x  %u/%u",
+			  s->pfn, s->inuse, c->per_slab);
+	object_cells(p, s, c->per_slab, g, x, y + g->head);
+	h = pen_hit(p, HIT_OBJECT, (uint64_t)index << 16, x, y + g->head, g->w, g->h);
 	if (h) {
 		h->cell_w = h->cell_h = g->cell;
 		h->columns = g->columns;
@@ -209,8 +214,8 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 {
 	const struct model_cache *c = &p->v->cache[p->v->selected];
 	struct grid g = slab_grid(c->per_slab, w - 24);
-	double pitch = (g.w > 150 ? g.w : 150) + 16, at;
-	unsigned per_row = (unsigned)((w - 24 + 16) / pitch), rows;
+	double step = g.head + g.h + (g.head > 0 ? 12 : 5), at;
+	unsigned per_row = (unsigned)((w - 24) / g.pitch), rows;
 
 	if (!per_row)
 		per_row = 1;
@@ -218,8 +223,9 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 	pen_card(p, x, y, w, h);
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 10, w / 3, p->pal->text, c->name);
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + w - 12, y + 11, w * 0.66 - 24, p->pal->dim,
-		  "%u bytes, %u objects a slab of %s%s%s%s", c->object_bytes, c->per_slab,
-		  fmt_pages(1u << c->order).s, p->v->slabs_left_out ? ", first " : "",
+		  "%s bytes, %u %s a slab of %s%s%s%s", fmt_count(c->object_bytes).s, c->per_slab,
+		  c->per_slab == 1 ? "object" : "objects", fmt_pages(1u << c->order).s,
+		  p->v->slabs_left_out ? ", first " : "",
 		  p->v->slabs_left_out ? fmt_count(p->v->nslabs).s : "",
 		  p->v->slabs_left_out ? " slabs" : "");
 	object_legend(p, x + 12, y + 34, w - 24);
@@ -228,12 +234,12 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 			 "This cache has no slab at this event.");
 	at = pen_pane_begin(p, 1, x + 12, y + 62, w - 16, h - 70);
 	for (unsigned i = 0; i < p->v->nslabs; i++) {
-		double top = at + i / per_row * (g.h + 28);
+		double top = at + i / per_row * step;
 
-		if (top + g.h + 28 > y && top < y + h)
-			draw_slab_at(p, i, &g, x + 12 + i % per_row * pitch, top);
+		if (top + step > y && top < y + h)
+			draw_slab_at(p, i, &g, x + 12 + i % per_row * g.pitch, top);
 	}
-	pen_pane_end(p, 1, rows * (g.h + 28));
+	pen_pane_end(p, 1, rows * step);
 }
 
 void draw_slab(cairo_t *cr, const struct view_model *v, const struct viewport *vp,

@@ -16,8 +16,7 @@ enum {
 	LANES = TL_ITEMS
 };
 
-static const char *const lane_name[LANES] = {"DMA used", "Normal used", "HighMem used", "program",
-					     "host"};
+static const char *const lane_name[LANES] = {"DMA", "Normal", "HighMem", "program", "host"};
 static const enum timeline_item lane_order[LANES] = {TL_PROGRAM_BYTES, TL_NORMAL_USED,
 						     TL_HIGHMEM_USED, TL_DMA_USED, TL_HOST_BYTES};
 

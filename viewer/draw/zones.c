@@ -9,9 +9,10 @@
 #include "pen.h"
 
 enum {
-	BAR = 16,
+	BAR = 14,
 	CARD_PAD = 14,
-	CARD_HEIGHT = 68 + 62 + ROW * (MIGRATE_TYPES + 2) + 16
+	LIST_ROW = 19,
+	TABLE_AT = 102,
 };
 
 static void usage_bar(struct pen *p, const struct model_zone *z, double x, double y, double w)
@@ -32,43 +33,55 @@ static void usage_bar(struct pen *p, const struct model_zone *z, double x, doubl
 	pen_frame(p, x, y, w, BAR, p->pal->border);
 }
 
-static void mark(struct pen *p, double x, double y, const char *name, uint32_t value, unsigned row)
+static void mark(struct pen *p, double x, double y)
 {
-	double ty = y + BAR + 4 + row * 15;
+	pen_fill(p, floor(x), y - 3, 2, BAR + 6, p->pal->text);
+}
 
-	pen_line(p, x, y - 4, x, ty + 13, p->pal->dim);
-	pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + 4, ty, 0, p->pal->text, "%s %s", name,
-		  fmt_count(value).s);
+static uint32_t largest_reserve(const struct model_zone *z)
+{
+	uint32_t reserve = 0;
+
+	for (unsigned i = 0; i < MAX_NR_ZONES; i++)
+		if (z->reserve[i] > reserve)
+			reserve = z->reserve[i];
+	return reserve;
+}
+
+static void watermark_labels(struct pen *p, const struct model_zone *z, double x, double y,
+			     double w, double scale, bool beyond)
+{
+	uint32_t reserve = largest_reserve(z), low = z->watermark[WMARK_LOW];
+
+	pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, 0, p->pal->text,
+		  "watermarks: min %s · low %s · high %s", fmt_count(z->watermark[WMARK_MIN]).s,
+		  fmt_count(low).s, fmt_count(z->watermark[WMARK_HIGH]).s);
+	if (reserve)
+		pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + (low + reserve) * scale, y, 0,
+			  p->pal->text, "low + largest lowmem_reserve %s",
+			  fmt_count(low + reserve).s);
+	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + w, y, 0,
+		  z->free < low ? p->pal->bad : p->pal->dim, "%s pages free%s",
+		  fmt_count(z->free).s, beyond ? ", beyond this scale" : "");
 }
 
 // The watermarks are small against the zone, so they have a scale of their own; beyond its end the
 // bar only says that there is more.
 static void watermark_bar(struct pen *p, const struct model_zone *z, double x, double y, double w)
 {
-	static const char *const name[NR_WMARK] = {"min", "low", "high"};
-	uint32_t reserve = 0, top;
-	bool over;
+	uint32_t reserve = largest_reserve(z), top = z->watermark[WMARK_HIGH] + reserve;
 	double scale;
 
-	for (unsigned i = 0; i < MAX_NR_ZONES; i++)
-		if (z->reserve[i] > reserve)
-			reserve = z->reserve[i];
-	top = z->watermark[WMARK_HIGH] + reserve;
 	top = top ? top + top / 3 : 1;
-	over = z->free > top;
 	scale = w / top;
 	pen_fill(p, x, y, w, BAR, p->pal->background);
-	pen_fill(p, x, y, over ? w : z->free * scale, BAR, p->pal->zone[z - p->v->zone]);
+	pen_fill(p, x, y, z->free > top ? w : z->free * scale, BAR, p->pal->zone[z - p->v->zone]);
 	pen_frame(p, x, y, w, BAR, p->pal->border);
-	// low and high nearly meet: every second label a line lower
 	for (unsigned i = 0; i < NR_WMARK; i++)
-		mark(p, x + z->watermark[i] * scale, y, name[i], z->watermark[i], i % 2);
+		mark(p, x + z->watermark[i] * scale, y);
 	if (reserve)
-		mark(p, x + (z->watermark[WMARK_LOW] + reserve) * scale, y,
-		     "low + largest lowmem_reserve", z->watermark[WMARK_LOW] + reserve, 1);
-	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + w, y - 16, 0,
-		  z->free < z->watermark[WMARK_LOW] ? p->pal->bad : p->pal->dim, "%s pages free%s",
-		  fmt_count(z->free).s, over ? ", beyond this scale" : "");
+		mark(p, x + (z->watermark[WMARK_LOW] + reserve) * scale, y);
+	watermark_labels(p, z, x, y + BAR + 3, w, scale, z->free > top);
 }
 
 static void order_cell(struct pen *p, const struct column *c, double y, uint32_t blocks,
@@ -81,7 +94,7 @@ static void order_cell(struct pen *p, const struct column *c, double y, uint32_t
 		return;
 	}
 	pen_alpha(p, colour, 0.3);
-	cairo_rectangle(p->cr, c->x + c->width - 4 - w, y + 3, w, ROW - 6);
+	cairo_rectangle(p->cr, c->x + c->width - 4 - w, y + 3, w, LIST_ROW - 3);
 	cairo_fill(p->cr);
 	table_cell(p, c, y, STYLE_BODY, p->pal->text, fmt_count(blocks).s);
 }
@@ -97,6 +110,21 @@ static uint32_t most_pages(const struct model_zone *z)
 	return most;
 }
 
+// Isolate is only used while memory is taken offline: a row of dashes otherwise.
+static unsigned types_shown(const struct view_model *v)
+{
+	for (unsigned z = 0; z < v->nzones; z++)
+		for (unsigned o = 0; o < MAX_ORDER; o++)
+			if (v->zone[z].blocks[o][MIGRATE_ISOLATE])
+				return MIGRATE_TYPES;
+	return MIGRATE_ISOLATE;
+}
+
+static double card_height(const struct view_model *v)
+{
+	return TABLE_AT + ROW + LIST_ROW * (types_shown(v) + 1) + 12;
+}
+
 // Bars are in pages on a root scale, so that a lone order 0 block beside 900 MiB is still seen.
 static void free_area_table(struct pen *p, unsigned zone, double x, double y, double w)
 {
@@ -110,9 +138,10 @@ static void free_area_table(struct pen *p, unsigned zone, double x, double y, do
 		c[o + 1] = (struct column){title[o], 0, 1, ALIGN_RIGHT, 0};
 	table_layout(c, MAX_ORDER + 1, x, w);
 	table_header(p, c, MAX_ORDER + 1, x, y, w);
-	for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++) {
-		y += ROW;
-		pen_fill(p, x, y + 6, 4, 12, p->pal->migrate[mt]);
+	y += ROW - LIST_ROW;
+	for (unsigned mt = 0; mt < types_shown(p->v); mt++) {
+		y += LIST_ROW;
+		pen_fill(p, x, y + 5, 4, 12, p->pal->migrate[mt]);
 		table_cell(p, &c[0], y, STYLE_BODY, p->pal->text, migratetype_name(mt));
 		for (unsigned o = 0; o < MAX_ORDER; o++) {
 			uint32_t n = z->blocks[o][mt];
@@ -120,14 +149,15 @@ static void free_area_table(struct pen *p, unsigned zone, double x, double y, do
 			order_cell(p, &c[o + 1], y, n, sqrt((double)(n << o) / most),
 				   p->pal->migrate[mt]);
 			pen_hit(p, HIT_FREE_AREA, zone << 16 | o << 8 | mt, c[o + 1].x, y,
-				c[o + 1].width, ROW);
+				c[o + 1].width, LIST_ROW);
 		}
 	}
-	y += ROW;
-	pen_line(p, x, y, x + w, y, p->pal->border);
-	table_cell(p, &c[0], y, STYLE_BOLD, p->pal->text, "all blocks");
+	y += LIST_ROW;
+	pen_line(p, x, y + 2, x + w, y + 2, p->pal->border);
+	table_cell(p, &c[0], y + 2, STYLE_BOLD, p->pal->text, "all blocks");
 	for (unsigned o = 0; o < MAX_ORDER; o++)
-		table_cell(p, &c[o + 1], y, STYLE_BOLD, z->nr_free[o] ? p->pal->text : p->pal->dim,
+		table_cell(p, &c[o + 1], y + 2, STYLE_BOLD,
+			   z->nr_free[o] ? p->pal->text : p->pal->dim,
 			   z->nr_free[o] ? fmt_count(z->nr_free[o]).s : "–");
 }
 
@@ -149,18 +179,18 @@ static void zone_card(struct pen *p, unsigned i, double y, double w)
 	const struct model_zone *z = &p->v->zone[i];
 	double x = MARGIN + CARD_PAD, inner = w - 2 * CARD_PAD, name;
 
-	pen_card(p, MARGIN, y, w, CARD_HEIGHT);
+	pen_card(p, MARGIN, y, w, card_height(p->v));
 	pen_hit(p, HIT_ZONE, i, MARGIN, y, w, 74);
-	pen_fill(p, x, y + 15, 5, 15, p->pal->zone[i]);
-	name = pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 12, 0, p->pal->text, z->name);
-	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 26 + name, y + 13, inner - name - 26, p->pal->dim,
+	pen_fill(p, x, y + 10, 5, 15, p->pal->zone[i]);
+	name = pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 8, 0, p->pal->text, z->name);
+	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 26 + name, y + 9, inner - name - 26, p->pal->dim,
 		  "%s – %s · present %s · free %s (%s) · in blocks below order 4: %.1f %%",
 		  fmt_bytes((uint64_t)z->start << 12).s, fmt_bytes((uint64_t)z->end << 12).s,
-		  fmt_pages(z->present).s, fmt_pages(z->free).s, fmt_share(z->free, z->present).s,
-		  100 * unusable(z));
-	usage_bar(p, z, x, y + 38, inner);
-	watermark_bar(p, z, x, y + 80, inner);
-	free_area_table(p, i, x, y + 134, inner);
+		  fmt_pages(z->present).s, fmt_pages(z->free).s,
+		  fmt_share(z->free, z->end - z->start - z->state[PS_HOLE]).s, 100 * unusable(z));
+	usage_bar(p, z, x, y + 34, inner);
+	watermark_bar(p, z, x, y + 60, inner);
+	free_area_table(p, i, x, y + TABLE_AT - 6, inner);
 }
 
 static unsigned usage_legend(const struct palette *pal, struct legend *l)
@@ -184,7 +214,7 @@ void draw_zones(cairo_t *cr, const struct view_model *v, const struct viewport *
 	h = vp->height - y;
 	at = pen_pane_begin(&p, 0, 0, y, vp->width, h);
 	for (unsigned i = 0; i < v->nzones; i++)
-		zone_card(&p, i, at + i * (CARD_HEIGHT + 12), w);
-	pen_pane_end(&p, 0, v->nzones * (CARD_HEIGHT + 12) + 4);
+		zone_card(&p, i, at + i * (card_height(v) + 10), w);
+	pen_pane_end(&p, 0, v->nzones * (card_height(v) + 10) + 4);
 	pen_end(&p);
 }
