@@ -187,7 +187,7 @@ static void walk(struct thread *t, struct trace *tr, struct frame f, unsigned ma
 	} while (step(t, tr, &f, &origin, max));
 }
 
-struct trace_cache *cache_make(void)
+struct trace_cache *trace_cache_make(void)
 {
 	long map;
 
@@ -198,7 +198,7 @@ struct trace_cache *cache_make(void)
 	return map < 0 && map > -4096 ? NULL : (struct trace_cache *)map;
 }
 
-void cache_free(struct trace_cache *c)
+void trace_cache_free(struct trace_cache *c)
 {
 	sys(SYS_munmap, c, sizeof(*c));
 }

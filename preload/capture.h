@@ -29,8 +29,8 @@ void modules_fork_child(void);	 // a change from now on is this process's alone
 void thread_forget(void); // in a forked child: the parent's other threads do not exist here
 
 // --- backtrace.c
-struct trace_cache *cache_make(void); // NULL: no memory
-void cache_free(struct trace_cache *c);
+struct trace_cache *trace_cache_make(void); // NULL: no memory
+void trace_cache_free(struct trace_cache *c);
 
 // --- session.c, bare.c
 const char *start_env(const char *name); // value in the environment the process was started with

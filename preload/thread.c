@@ -63,7 +63,7 @@ static void known_drop(unsigned i)
 	if (cache && nspare < sizeof(spare) / sizeof(*spare))
 		spare[nspare++] = cache;
 	else if (cache)
-		cache_free(cache);
+		trace_cache_free(cache);
 	known[i] = known[--nknown];
 }
 
@@ -129,7 +129,7 @@ static unsigned thread_enter(struct thread *t, struct known_thread *dead, unsign
 		if (!t->slot)
 			t->slot = slot_new();
 		if (!t->cache && process.slot)
-			t->cache = nspare ? spare[--nspare] : cache_make();
+			t->cache = nspare ? spare[--nspare] : trace_cache_make();
 		if (nknown < THREADS_MAX)
 			known[nknown++] = (struct known_thread){t->tid, t->slot, t->cache};
 	}
