@@ -1,7 +1,314 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// The kalloscope command: dispatch to its subcommands.
-int main(void)
+// The kalloscope command: its subcommands, their options and the help made from both.
+#include "cli.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/version.h"
+
+static const struct cli_option no_options[] = {{0}};
+
+static const struct cli_option info_options[] = {
+	{"json", 'j', NULL, "print JSON"},
+	{0},
+};
+
+static const struct cli_option proc_options[] = {
+	{"at", 'a', "MOMENT", "the machine at this moment; default: end"},
+	{"process", 'p', "N", "which process of the recording; default: the first"},
+	{0},
+};
+
+static const struct cli_option sql_options[] = {
+	{"json", 'j', NULL, "print a JSON array of objects"},
+	{"csv", 'c', NULL, "print comma-separated values"},
+	{"no-header", 'n', NULL, "leave the column names out"},
+	{0},
+};
+
+static const struct cli_option render_options[] = {
+	{"view", 'V', "NAME", "which view to draw; default: the overview"},
+	{"at", 'a', "MOMENT", "the machine at this moment; default: end"},
+	{"process", 'p', "N", "which process of the recording; default: the first"},
+	{"size", 's', "WxH", "size in pixels"},
+	{"output", 'o', "PNG", "file to write"},
+	{0},
+};
+
+static const struct cli_option recorder_options[] = {
+	{"bare", 'b', NULL, "started by the library"},
+	{"pid", 'p', "PID", "the program"},
+	{"fd", 'f', "N", "where to write the path of the rings"},
+	{0},
+};
+
+extern const struct cli_option record_options_table[];
+
+static const char moments[] =
+	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms) or end.\n";
+
+const struct command commands[] = {
+	{"record", "[-o FILE] [OPTIONS] -- PROGRAM [ARGUMENTS]",
+	 "run a program on the simulated machine and record it", record_options_table, cmd_record,
+	 "\nThe exit status is the program's own (128 + n when signal n ended it); 125 when the\n"
+	 "recording could not be started, 126 and 127 when the program could not.\n"},
+	{"info", "FILE", "say what a recording holds", info_options, cmd_info},
+	{"view", "FILE", "open a recording in the viewer", no_options, cmd_view},
+	{"sql", "FILE QUERY", "query a recording, read-only", sql_options, cmd_sql,
+	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"},
+	{"proc", "NAME FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
+	 moments},
+	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
+	 cmd_render, moments},
+	{"verify", "FILE", "check that a recording is complete and consistent", no_options,
+	 cmd_verify},
+	{"recover", "FOLDER|FILE", "finish a recording that was interrupted", no_options,
+	 cmd_recover},
+	{"recorder", "--bare --pid PID --fd N", "record for a preloaded library", recorder_options,
+	 cmd_recorder, NULL, true},
+	{0},
+};
+
+static const struct command *find_command(const char *name)
 {
-	return 2;
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+void cli_error(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fputs("kalloscope: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+}
+
+void cli_usage(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fprintf(stderr, "kalloscope %s: ", command);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "\nTry 'kalloscope %s --help'.\n", command);
+	va_end(ap);
+	exit(EXIT_USAGE);
+}
+
+static int min3(int a, int b, int c)
+{
+	int m = a < b ? a : b;
+	return m < c ? m : c;
+}
+
+// Levenshtein distance; words above 31 characters are far from everything.
+static int distance(const char *a, const char *b)
+{
+	int row[32], n = (int)strlen(b);
+	if (n > 31)
+		return 99;
+	for (int j = 0; j <= n; j++)
+		row[j] = j;
+	for (int i = 1; a[i - 1]; i++) {
+		int corner = row[0];
+		row[0] = i;
+		for (int j = 1; j <= n; j++) {
+			int up = row[j];
+			row[j] = min3(up + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
+			corner = up;
+		}
+	}
+	return row[n];
+}
+
+const char *cli_nearest(const char *word, const char *(*name)(int i, const void *ctx),
+			const void *ctx)
+{
+	const char *best = NULL, *s;
+	int best_d = 99, limit = 1 + (int)strlen(word) / 2;
+	for (int i = 0; (s = name(i, ctx)); i++) {
+		// what was typed may be the beginning of the word meant
+		int d = !strncmp(s, word, strlen(word)) ? 1 : distance(word, s);
+		if (d <= limit && d < best_d) {
+			best_d = d;
+			best = s;
+		}
+	}
+	return best;
+}
+
+static const char *command_name(int i, const void *ctx)
+{
+	(void)ctx;
+	return commands[i].internal ? NULL : commands[i].name;
+}
+
+static const char *option_name(int i, const void *ctx)
+{
+	const struct cli_option *o = ctx;
+	return o[i].name;
+}
+
+void cli_option_error(const char *command, const char *option)
+{
+	const struct command *cmd = find_command(command);
+	char word[64];
+	snprintf(word, sizeof(word), "%s", option + strspn(option, "-"));
+	word[strcspn(word, "=")] = 0;
+	const char *near = strlen(word) > 1 ? cli_nearest(word, option_name, cmd->options) : NULL;
+	if (near)
+		cli_usage(command, "unknown option '%s'; did you mean '--%s'?", option, near);
+	cli_usage(command, "unknown option '%s'", option);
+}
+
+static void print_option(const struct cli_option *o)
+{
+	char left[64];
+	int n = o->id < 256 ? snprintf(left, sizeof(left), "-%c, ", o->id)
+			    : snprintf(left, sizeof(left), "    ");
+	snprintf(left + n, sizeof(left) - n, "--%s%s%s", o->name, o->value ? "=" : "",
+		 o->value ? o->value : "");
+	printf("  %-26s %s\n", left, o->help);
+}
+
+static void print_help(const struct command *cmd)
+{
+	printf("Usage: kalloscope %s %s%s\n%c%s.\n\nOptions:\n", cmd->name,
+	       cmd->options->name && !strchr(cmd->operands, '-') ? "[OPTIONS] " : "", cmd->operands,
+	       cmd->summary[0] - 'a' + 'A', cmd->summary + 1);
+	for (const struct cli_option *o = cmd->options; o->name; o++)
+		print_option(o);
+	print_option(&(struct cli_option){"help", 'h', NULL, "print this help"});
+	if (cmd->notes)
+		fputs(cmd->notes, stdout);
+}
+
+void cli_init(struct cli *c, const char *command, int argc, char **argv)
+{
+	*c = (struct cli){.cmd = find_command(command), .argc = argc, .argv = argv};
+	optind = 0; // (GNU) scan again, forgetting an earlier scan
+	opterr = 0;
+}
+
+enum {
+	MAX_OPTIONS = 64
+};
+
+// The table in getopt's form. Long options come back as their id.
+static void getopt_tables(const struct cli_option *o, struct option *lo, char *so)
+{
+	*so++ = ':'; // a missing argument is told from an unknown option
+	for (; o->name; o++) {
+		*lo++ = (struct option){o->name, o->value ? required_argument : no_argument, NULL,
+					o->id};
+		if (o->id < 256) {
+			*so++ = (char)o->id;
+			if (o->value)
+				*so++ = ':';
+		}
+	}
+	*lo++ = (struct option){"help", no_argument, NULL, 'h'};
+	*so++ = 'h';
+	*so = 0;
+	*lo = (struct option){0};
+}
+
+int cli_next(struct cli *c)
+{
+	struct option lo[MAX_OPTIONS + 2];
+	char so[2 * MAX_OPTIONS + 4];
+	getopt_tables(c->cmd->options, lo, so);
+	int id = getopt_long(c->argc, c->argv, so, lo, NULL);
+	char letter[3] = {'-', (char)optopt, 0};
+	switch (id) {
+	case 'h':
+		print_help(c->cmd);
+		exit(EXIT_SUCCESS);
+	case ':':
+		cli_usage(c->cmd->name, "option '%s' needs an argument", c->argv[optind - 1]);
+	case '?':
+		cli_option_error(c->cmd->name,
+				 optopt > 0 && optopt < 256 ? letter : c->argv[optind - 1]);
+	}
+	c->value = optarg;
+	c->optind = optind;
+	return id;
+}
+
+char **cli_operands(struct cli *c, int n)
+{
+	int have = c->argc - c->optind;
+	if (have < n)
+		cli_usage(c->cmd->name, "%s: expected %s", have ? "too few operands" : "no operand",
+			  c->cmd->operands);
+	if (have > n)
+		cli_usage(c->cmd->name, "too many operands: '%s'; expected %s",
+			  c->argv[c->optind + n], c->cmd->operands);
+	return c->argv + c->optind;
+}
+
+static int overview(FILE *to)
+{
+	fprintf(to,
+		"kalloscope: watch a program's memory through the allocators of a Linux kernel\n\n"
+		"Usage: kalloscope COMMAND [OPTIONS] ...\n\nCommands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		if (!c->internal)
+			fprintf(to, "  %-10s %s\n", c->name, c->summary);
+	fprintf(to, "\nStart with 'kalloscope record -- PROGRAM', then 'kalloscope view FILE'.\n"
+		    "'kalloscope COMMAND --help' explains a command.\n");
+	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
+static int unknown_command(const char *word)
+{
+	const char *near = cli_nearest(word, command_name, NULL);
+	if (*word == '-')
+		cli_error("unknown option '%s'; an option follows its command", word);
+	else if (near)
+		cli_error("unknown command '%s'; did you mean '%s'?", word, near);
+	else
+		cli_error("unknown command '%s'; 'kalloscope --help' lists them", word);
+	return EXIT_USAGE;
+}
+
+static int help(const char *word)
+{
+	const struct command *cmd = word ? find_command(word) : NULL;
+	if (!word)
+		return overview(stdout);
+	if (!cmd)
+		return unknown_command(word);
+	print_help(cmd);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return overview(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(argv[2]);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("kalloscope " KALLOSCOPE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	const struct command *cmd = find_command(argv[1]);
+	if (!cmd)
+		return unknown_command(argv[1]);
+	int status = cmd->run(argc - 1, argv + 1);
+	// a full disk or a closed pipe behind stdout is a failure of the command
+	if (fflush(stdout) && !status) {
+		cli_error("cannot write the output: %m");
+		return EXIT_FAILURE;
+	}
+	return status;
 }

@@ -1,3 +1,92 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// kalloscope proc: what the files in /proc would say at a moment of a recording.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/procfs.h"
+#include "cli.h"
+
+static const char *file_name(int i, const void *ctx)
+{
+	(void)ctx;
+	return proc_files[i].name;
+}
+
+static const struct proc_file *find_file(const char *name)
+{
+	const struct proc_file *f = proc_files;
+	if (!strncmp(name, "/proc/", 6))
+		name += 6;
+	while (f->name && strcmp(f->name, name))
+		f++;
+	if (f->name)
+		return f;
+	const char *near = cli_nearest(name, file_name, NULL);
+	if (near)
+		cli_usage("proc", "unknown file '%s'; did you mean '%s'?", name, near);
+	char all[256] = "";
+	for (f = proc_files; f->name; f++)
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s", f->name);
+	cli_usage("proc", "unknown file '%s'; there are:%s", name, all);
+}
+
+static int print(const struct proc_file *f, struct machine *m)
+{
+	int n = f->print(m, NULL, 0);
+	char *text = malloc((size_t)n + 1);
+	if (!text)
+		return EXIT_FAILURE;
+	f->print(m, text, (size_t)n + 1);
+	fwrite(text, 1, (size_t)n, stdout);
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static int at_moment(const struct proc_file *f, struct recording *r, int process,
+		     const struct cli_at *at)
+{
+	char err[512];
+	const struct process_info *list;
+	if (!process)
+		process = recording_processes(r, &list) ? list[0].process : 1;
+	struct replay *p = replay_open(r, process, err, sizeof(err));
+	if (!p) {
+		cli_error("%s", err);
+		return EXIT_FAILURE;
+	}
+	int ret = replay_seek(p, cli_at_event(r, at));
+	if (ret)
+		cli_error(
+			"the recording is damaged before this event; what follows is the state after "
+			"event %llu and may be untrue",
+			(unsigned long long)replay_position(p));
+	int status = print(f, replay_machine(p));
+	replay_close(p);
+	return ret ? EXIT_FAILURE : status;
+}
+
+int cmd_proc(int argc, char **argv)
+{
+	struct cli_at at = {.kind = AT_END};
+	int process = 0;
+	struct cli c;
+	cli_init(&c, "proc", argc, argv);
+	for (int id; (id = cli_next(&c)) != -1;) {
+		if (id == 'a' && !cli_parse_at(c.value, &at))
+			cli_usage("proc",
+				  "--at %s: not an event (#123), a time (3.2s, 500ms) or end",
+				  c.value);
+		if (id == 'p' && (process = atoi(c.value)) <= 0)
+			cli_usage("proc", "--process %s: not a process number", c.value);
+	}
+	char **operand = cli_operands(&c, 2);
+	const struct proc_file *f = find_file(operand[0]);
+	struct recording *r = cli_open(operand[1]);
+	if (!r)
+		return EXIT_FAILURE;
+	int status = at_moment(f, r, process, &at);
+	recording_close(r);
+	return status;
+}

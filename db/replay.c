@@ -1,3 +1,315 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// The machine of a process at any event: nearest keyframe, then the fold of the log.
+//
+//   keyframes   F....k....k....F....k        each stands before the first record of a log blob
+//   log blobs   |0   |1   |2   |3   |4   |
+//   seek(n):    apply F..k before n, then records up to the one that completes event n
+//
+// The position is always right behind an OP record (or at the very beginning), whatever way led
+// there: steps of operations that complete later and happen to stand between two OPs are applied
+// only on the way to a later one. So the state at n does not depend on where the seek came from.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "codec.h"
+#include "reader_impl.h"
+
+// More than any configuration's machine_size; address space only, touched lazily.
+#define REPLAY_BYTES (2ull << 30)
+
+struct replay {
+	struct recording *r;
+	struct process_info process;
+	void *memory;
+	size_t size; // of the machine in memory
+	struct machine m;
+	struct machine_ops ops;	    // with trace, while one event is being explained
+	struct log_entry *log;	    // decoded blob `seq`
+	size_t n, next;		    // entries, next to apply
+	int64_t seq, last_seq;	    // -1: none
+	uint64_t position;	    // last event applied; 0 none
+	unsigned pending[MAX_CPUS]; // steps since the CPU's last OP
+	bool ready;		    // memory holds a state
+	void (*trace)(void *ctx, const struct trace_event *t);
+	void *trace_ctx;
+};
+
+static int64_t query_int(struct recording *r, enum reader_stmt which, int64_t a, uint64_t b,
+			 int64_t none)
+{
+	sqlite3_stmt *s = reader_stmt(r, which);
+	int64_t value = none;
+	if (!s)
+		return none;
+	sqlite3_bind_int64(s, 1, a);
+	if (sqlite3_bind_parameter_count(s) > 1)
+		sqlite3_bind_int64(s, 2, (int64_t)b);
+	if (reader_row(s) && sqlite3_column_type(s, 0) != SQLITE_NULL)
+		value = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return value;
+}
+
+static void drop_log(struct replay *p)
+{
+	free(p->log);
+	p->log = NULL;
+	p->n = p->next = 0;
+}
+
+// Decodes blob seq into p->log. -ENOENT: there is none.
+static int load_log(struct replay *p, int64_t seq)
+{
+	sqlite3_stmt *s = reader_stmt(p->r, STMT_LOG);
+	int ret = -ENOENT;
+	drop_log(p);
+	p->seq = seq;
+	if (!s)
+		return -EILSEQ;
+	sqlite3_bind_int64(s, 1, p->process.process);
+	sqlite3_bind_int64(s, 2, seq);
+	if (reader_row(s))
+		ret = log_decode(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+				 &p->log, &p->n);
+	sqlite3_reset(s);
+	if (ret)
+		drop_log(p);
+	return ret;
+}
+
+// Memory = the keyframe before blob `seq`, from the full one at `full` on.
+static int load_keyframe(struct replay *p, int64_t full, int64_t seq)
+{
+	sqlite3_stmt *s = reader_stmt(p->r, STMT_KEYFRAMES);
+	int ret = -EILSEQ;
+	bool is_full;
+	p->ready = false;
+	if (!s)
+		return ret;
+	sqlite3_bind_int(s, 1, p->process.process);
+	sqlite3_bind_int64(s, 2, full);
+	sqlite3_bind_int64(s, 3, seq);
+	p->size = 0;
+	while (reader_row(s)) {
+		const void *blob = sqlite3_column_blob(s, 0);
+		size_t n = (size_t)sqlite3_column_bytes(s, 0);
+		if (!p->size)
+			p->size = keyframe_memory_size(blob, n);
+		ret = p->size > REPLAY_BYTES
+			      ? -EILSEQ
+			      : keyframe_apply(p->memory, p->size, blob, n, &is_full);
+		if (ret)
+			break;
+	}
+	sqlite3_reset(s);
+	if (!ret)
+		ret = machine_attach(&p->m, p->memory, p->size, 0, &machine_ops_none, p);
+	p->ready = !ret;
+	memset(p->pending, 0, sizeof(p->pending));
+	return ret ? -EILSEQ : 0;
+}
+
+// Stands at the beginning of the blob whose keyframe is the last one before `target` completes.
+static int rewind_to(struct replay *p, uint64_t target)
+{
+	sqlite3_stmt *s = reader_stmt(p->r, STMT_KEYFRAME);
+	int64_t seq = -1, full = -1;
+	if (!s)
+		return -EILSEQ;
+	sqlite3_bind_int(s, 1, p->process.process);
+	sqlite3_bind_int64(s, 2, (int64_t)target);
+	if (reader_row(s)) {
+		seq = sqlite3_column_int64(s, 0);
+		full = sqlite3_column_int64(s, 1);
+	}
+	sqlite3_reset(s);
+	if (seq < 0)
+		return -EILSEQ;
+	// forward from where we are, unless the keyframe lies ahead
+	if (p->ready && p->position && p->position <= target && seq <= p->seq)
+		return 0;
+	int ret = load_keyframe(p, full, seq);
+	if (ret)
+		return ret;
+	p->position = 0;
+	ret = load_log(p, seq);
+	return ret == -ENOENT ? 0 : ret; // a process without records stays as it was booted
+}
+
+static int apply(struct replay *p, const struct log_entry *e)
+{
+	unsigned cpu = e->r.cpu < MAX_CPUS ? e->r.cpu : 0;
+	int ret = fold_apply(&p->m, &e->r);
+	if (e->r.kind < EV_LAST_OP) {
+		p->pending[cpu] = 0;
+		p->position = e->event;
+	} else {
+		p->pending[cpu]++;
+	}
+	return ret;
+}
+
+// Applies records until event `target` has completed; to the end of the log when it is
+// UINT64_MAX. A record that contradicts the state is passed over, as the recorder passed over it,
+// and makes the result -EILSEQ.
+static int fold_until(struct replay *p, uint64_t target)
+{
+	int ret = 0, err;
+	while (p->position < target) {
+		if (p->next == p->n) {
+			if (p->seq >= p->last_seq)
+				return ret;
+			err = load_log(p, p->seq + 1);
+			if (err)
+				return -EILSEQ;
+			continue;
+		}
+		const struct log_entry *e = &p->log[p->next];
+		// only a log with holes goes past the target
+		if (e->r.kind < EV_LAST_OP && e->event > target)
+			return -EILSEQ;
+		p->next++;
+		err = apply(p, e);
+		if (err)
+			ret = err;
+	}
+	return ret;
+}
+
+static void on_trace(struct machine *m, const struct trace_event *t)
+{
+	struct replay *p = m->priv;
+	p->trace(p->trace_ctx, t);
+}
+
+// The process' last event not after n.
+static uint64_t clamp(struct replay *p, uint64_t n)
+{
+	if (n >= p->process.last_event)
+		return p->process.last_event;
+	if (n < p->process.first_event)
+		return 0;
+	return (uint64_t)query_int(p->r, STMT_EVENT_BEFORE, p->process.process, n, 0);
+}
+
+int replay_seek(struct replay *p, uint64_t n)
+{
+	uint64_t target = clamp(p, n);
+	if (p->ready && target == p->position)
+		return 0;
+	bool one = p->trace && p->ready &&
+		   (uint64_t)query_int(p->r, STMT_EVENT_AFTER, p->process.process, p->position,
+				       0) == target;
+	if (!one) {
+		int ret = rewind_to(p, target);
+		if (ret)
+			return ret;
+	}
+	p->ops = machine_ops_none;
+	p->ops.trace = one ? on_trace : NULL;
+	p->m.ops = &p->ops;
+	return fold_until(p, target);
+}
+
+int replay_finish(struct replay *p)
+{
+	int ret = replay_seek(p, UINT64_MAX), more = fold_until(p, UINT64_MAX);
+	return ret ? ret : more;
+}
+
+int64_t replay_blobs(const struct replay *p)
+{
+	return p->last_seq + 1;
+}
+
+int replay_blob(struct replay *p, int64_t seq, uint64_t *diverged,
+		void (*fn)(void *ctx, const struct log_entry *e), void *ctx)
+{
+	int ret = load_log(p, seq);
+	p->m.ops = &machine_ops_none;
+	for (; p->next < p->n; p->next++) {
+		const struct log_entry *e = &p->log[p->next];
+		if (apply(p, e))
+			(*diverged)++;
+		if (e->r.kind < EV_LAST_OP)
+			fn(ctx, e);
+	}
+	return ret;
+}
+
+int replay_keyframe(struct replay *p, int64_t seq)
+{
+	int64_t full = query_int(p->r, STMT_KEYFRAME_FULL, p->process.process, (uint64_t)seq, -1);
+	drop_log(p);
+	p->position = 0;
+	return full < 0 ? -ENOENT : load_keyframe(p, full, seq);
+}
+
+struct replay *replay_open(struct recording *r, int process, char *err, size_t err_size)
+{
+	const struct process_info *list;
+	unsigned n = recording_processes(r, &list), i = 0;
+	while (i < n && list[i].process != process)
+		i++;
+	if (i == n) {
+		snprintf(err, err_size, "the recording has no process %d (it has 1 to %u)", process,
+			 n);
+		return NULL;
+	}
+	struct replay *p = calloc(1, sizeof(*p));
+	void *memory = mmap(NULL, REPLAY_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!p || memory == MAP_FAILED) {
+		snprintf(err, err_size, "not enough memory for the machine");
+		free(p);
+		return NULL;
+	}
+	p->r = r;
+	p->process = list[i];
+	p->memory = memory;
+	p->seq = -1;
+	p->last_seq = query_int(r, STMT_LOG_LAST, process, 0, -1);
+	if (!replay_seek(p, 0))
+		return p;
+	snprintf(err, err_size, "the recording holds no usable machine for process %d", process);
+	replay_close(p);
+	return NULL;
+}
+
+void replay_close(struct replay *p)
+{
+	if (!p)
+		return;
+	drop_log(p);
+	munmap(p->memory, REPLAY_BYTES);
+	free(p);
+}
+
+uint64_t replay_position(const struct replay *p)
+{
+	return p->position;
+}
+
+struct machine *replay_machine(struct replay *p)
+{
+	return &p->m;
+}
+
+unsigned replay_in_flight(const struct replay *p)
+{
+	unsigned n = 0;
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		n += p->pending[cpu] > 0;
+	return n;
+}
+
+void replay_on_trace(struct replay *p, void (*fn)(void *ctx, const struct trace_event *t),
+		     void *ctx)
+{
+	p->trace = fn;
+	p->trace_ctx = ctx;
+}

@@ -1,3 +1,317 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// Names of return addresses, through elfutils.
+//
+// Addresses come sorted by file and offset, so one file is open at a time, and an address that
+// several processes share is looked up once. Every address is a return address: the call stands
+// before it, so what is looked up is the byte before.
+#include "symbols.h"
+
+#include <libiberty/demangle.h>
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "perf_map.h"
+
+enum {
+	PROGRESS_EVERY = 1024,
+	SIZELESS_REACH = 4096, // how far a symbol without a size is believed to go
+};
+
+struct symbols {
+	sqlite3 *db;
+	sqlite3_stmt *insert, *copy;
+	int rc; // first failure of the database
+	// the open file
+	char *path, *build_id;
+	Dwfl *dwfl;
+	Dwfl_Module *module; // NULL: nothing to be learned from it
+	GElf_Addr bias;
+	// the address before, if it had the same file
+	int64_t last_address, last_offset;
+};
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = dwfl_build_id_find_elf,
+	.find_debuginfo = dwfl_standard_find_debuginfo,
+	.section_address = dwfl_offline_section_address,
+};
+
+static void put(struct symbols *y, int64_t address, int order, const char *function,
+		const char *file, int line)
+{
+	char *plain = cplus_demangle(function, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
+	sqlite3_reset(y->insert);
+	sqlite3_bind_int64(y->insert, 1, address);
+	sqlite3_bind_int(y->insert, 2, order);
+	sqlite3_bind_text(y->insert, 3, plain ? plain : function, -1, SQLITE_TRANSIENT);
+	if (file)
+		sqlite3_bind_text(y->insert, 4, file, -1, SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_null(y->insert, 4);
+	if (line > 0)
+		sqlite3_bind_int(y->insert, 5, line);
+	else
+		sqlite3_bind_null(y->insert, 5);
+	int rc = sqlite3_step(y->insert);
+	if (rc != SQLITE_DONE && !y->rc)
+		y->rc = rc;
+	free(plain);
+}
+
+// The same file at the same place, in another process: the same names.
+static void put_copy(struct symbols *y, int64_t address)
+{
+	sqlite3_reset(y->copy);
+	sqlite3_bind_int64(y->copy, 1, address);
+	sqlite3_bind_int64(y->copy, 2, y->last_address);
+	int rc = sqlite3_step(y->copy);
+	if (rc != SQLITE_DONE && !y->rc)
+		y->rc = rc;
+}
+
+static void close_file(struct symbols *y)
+{
+	dwfl_end(y->dwfl);
+	free(y->path);
+	free(y->build_id);
+	y->dwfl = NULL;
+	y->module = NULL;
+	y->path = y->build_id = NULL;
+	y->last_address = 0;
+}
+
+// The file that lies there now is the one that was mapped then.
+static bool same_build(Dwfl_Module *module, const char *build_id)
+{
+	const unsigned char *bits;
+	GElf_Addr where;
+	char hex[129] = "";
+	int n = dwfl_module_build_id(module, &bits, &where);
+	if (!build_id || !*build_id)
+		return true;
+	for (int i = 0; i < n && i < 64; i++)
+		sprintf(hex + 2 * i, "%02x", bits[i]);
+	return !strcasecmp(hex, build_id);
+}
+
+static void open_file(struct symbols *y, const char *path, const char *build_id)
+{
+	close_file(y);
+	y->path = strdup(path);
+	y->build_id = strdup(build_id);
+	if (*path != '/') // [vdso] and the like
+		return;
+	y->dwfl = dwfl_begin(&callbacks);
+	if (!y->dwfl)
+		return;
+	dwfl_report_begin(y->dwfl);
+	y->module = dwfl_report_elf(y->dwfl, path, path, -1, 0, true);
+	dwfl_report_end(y->dwfl, NULL, NULL);
+	if (y->module &&
+	    (!dwfl_module_getelf(y->module, &y->bias) || !same_build(y->module, build_id)))
+		y->module = NULL;
+}
+
+static const char *symbol_name(struct symbols *y, GElf_Addr pc)
+{
+	GElf_Off offset;
+	GElf_Sym sym;
+	const char *name = dwfl_module_addrinfo(y->module, pc, &offset, &sym, NULL, NULL, NULL);
+	if (!name || !*name || offset >= (sym.st_size ? sym.st_size : SIZELESS_REACH))
+		return NULL;
+	return name;
+}
+
+// The linkage name says more (scope, parameters) than the plain one.
+static const char *die_name(Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
+	if (!name)
+		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
+	return name ? name : dwarf_diename(die);
+}
+
+static int die_number(Dwarf_Die *die, unsigned attribute)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word value;
+	if (dwarf_formudata(dwarf_attr(die, attribute, &attr), &value))
+		return 0;
+	return (int)value;
+}
+
+static const char *call_file(Dwarf_Die *cu, Dwarf_Die *inlined)
+{
+	Dwarf_Files *files;
+	size_t n;
+	int i = die_number(inlined, DW_AT_call_file);
+	if (dwarf_getsrcfiles(cu, &files, &n) || (size_t)i >= n)
+		return NULL;
+	return dwarf_filesrc(files, (size_t)i, NULL, NULL);
+}
+
+// The functions around pc from the innermost inlined one to the one that has the code, which is
+// called by its symbol: debug information of C++ lacks the name of some. False: no function found.
+static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const char *file, int line)
+{
+	Dwarf_Addr bias;
+	Dwarf_Die *cu = dwfl_module_addrdie(y->module, pc, &bias), *inner = NULL, *scope = NULL;
+	int n = cu ? dwarf_getscopes(cu, pc - bias, &inner) : 0, order = 0;
+	// what encloses the code; dwarf_getscopes tells what encloses the definition
+	if (n > 0)
+		n = dwarf_getscopes_die(&inner[0], &scope);
+	for (int i = 0; i < n; i++) {
+		int tag = dwarf_tag(&scope[i]);
+		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
+			continue;
+		const char *name = tag == DW_TAG_subprogram ? symbol_name(y, pc) : NULL;
+		if (!name)
+			name = die_name(&scope[i]);
+		put(y, address, order++, name ? name : "?", file, line);
+		if (tag == DW_TAG_subprogram)
+			break;
+		file = call_file(cu, &scope[i]);
+		line = die_number(&scope[i], DW_AT_call_line);
+	}
+	free(inner);
+	free(scope);
+	return order > 0;
+}
+
+static void resolve(struct symbols *y, int64_t address, int64_t offset)
+{
+	GElf_Addr pc = (GElf_Addr)offset - 1 + y->bias;
+	int line = 0;
+	if (!y->module)
+		return;
+	if (y->last_address && y->last_offset == offset) {
+		put_copy(y, address);
+		return;
+	}
+	Dwfl_Line *where = dwfl_module_getsrc(y->module, pc);
+	const char *file = where ? dwfl_lineinfo(where, NULL, &line, NULL, NULL, NULL) : NULL;
+	if (!put_scopes(y, address, pc, file, line)) {
+		const char *name = symbol_name(y, pc);
+		if (name)
+			put(y, address, 0, name, file, line);
+	}
+	y->last_address = address;
+	y->last_offset = offset;
+}
+
+static bool is_open(const struct symbols *y, const char *path, const char *build_id)
+{
+	return y->path && !strcmp(y->path, path) && !strcmp(y->build_id, build_id);
+}
+
+static const char *text(sqlite3_stmt *q, int c)
+{
+	const char *t = (const char *)sqlite3_column_text(q, c);
+	return t ? t : "";
+}
+
+static int resolve_modules(struct symbols *y, uint64_t *done, uint64_t total,
+			   void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx)
+{
+	sqlite3_stmt *q = NULL;
+	int rc = sqlite3_prepare_v2(
+		y->db,
+		"SELECT a.address, a.offset, m.path, m.build_id"
+		" FROM address a JOIN module m USING (module)"
+		" WHERE NOT EXISTS (SELECT 1 FROM frame f WHERE f.address = a.address)"
+		" ORDER BY m.path, m.build_id, a.offset",
+		-1, &q, NULL);
+	while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+		const char *path = text(q, 2), *build_id = text(q, 3);
+		if (!is_open(y, path, build_id))
+			open_file(y, path, build_id);
+		resolve(y, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1));
+		if (++*done % PROGRESS_EVERY == 0 && progress)
+			progress(ctx, *done, total);
+		rc = y->rc;
+	}
+	sqlite3_finalize(q);
+	close_file(y);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+// Code without a file: compilers at run time leave their names in /tmp/perf-PID.map.
+static int resolve_generated(struct symbols *y)
+{
+	sqlite3_stmt *q = NULL;
+	struct perf_map map = {0};
+	int rc = sqlite3_prepare_v2(
+		y->db,
+		"SELECT a.address, a.ip, p.pid FROM address a"
+		" JOIN process p ON p.image = a.image"
+		" WHERE a.module IS NULL"
+		" AND NOT EXISTS (SELECT 1 FROM frame f WHERE f.address = a.address)"
+		" GROUP BY a.address ORDER BY p.pid",
+		-1, &q, NULL);
+	while (!rc && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+		perf_map_open(&map, sqlite3_column_int(q, 2));
+		const char *name = perf_map_find(&map, (uint64_t)sqlite3_column_int64(q, 1) - 1);
+		if (name)
+			put(y, sqlite3_column_int64(q, 0), 0, name, NULL, 0);
+		rc = y->rc;
+	}
+	perf_map_close(&map);
+	sqlite3_finalize(q);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int prepare(struct symbols *y, bool again, uint64_t *total)
+{
+	sqlite3_stmt *q = NULL;
+	int rc = again ? sqlite3_exec(y->db, "DELETE FROM frame", NULL, NULL, NULL) : SQLITE_OK;
+	if (!rc)
+		rc = sqlite3_prepare_v2(y->db,
+					"INSERT OR REPLACE INTO frame VALUES (?1, ?2, ?3, ?4, ?5)",
+					-1, &y->insert, NULL);
+	if (!rc)
+		rc = sqlite3_prepare_v2(
+			y->db,
+			"INSERT OR REPLACE INTO frame SELECT ?1, inline_order, function, file,"
+			" line FROM frame WHERE address = ?2",
+			-1, &y->copy, NULL);
+	if (!rc)
+		rc = sqlite3_prepare_v2(y->db, "SELECT count(*) FROM address", -1, &q, NULL);
+	if (!rc && sqlite3_step(q) == SQLITE_ROW)
+		*total = (uint64_t)sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	return rc;
+}
+
+int symbols_resolve(sqlite3 *db, bool again,
+		    void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+		    char *err, size_t err_size)
+{
+	struct symbols y = {.db = db};
+	uint64_t done = 0, total = 0;
+	bool own = sqlite3_get_autocommit(db);
+	// asking a server on the network takes more than finding its address in the environment
+	if (!getenv("KALLOSCOPE_DEBUGINFOD"))
+		unsetenv("DEBUGINFOD_URLS");
+	int rc = own ? sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) : SQLITE_OK;
+	if (!rc)
+		rc = prepare(&y, again, &total);
+	if (!rc)
+		rc = resolve_modules(&y, &done, total, progress, ctx);
+	if (!rc)
+		rc = resolve_generated(&y);
+	sqlite3_finalize(y.insert);
+	sqlite3_finalize(y.copy);
+	if (rc)
+		snprintf(err, err_size, "cannot store the names of functions: %s",
+			 sqlite3_errmsg(db));
+	if (own)
+		sqlite3_exec(db, rc ? "ROLLBACK" : "COMMIT", NULL, NULL, NULL);
+	return rc ? -EIO : 0;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What the subcommands of the kalloscope program share: options, messages, formats, places.
+//
+// Exit status of every command: 0; 1 the answer is "no" or the file is unusable; 2 wrong usage.
+// `record` passes on the program's own status, and uses 125, 126, 127 as env(1) does.
+#pragma once
+
+#include "exit_status.h"
+#include "reader.h"
+
+struct cli_option {
+	const char *name;  // long name without dashes; NULL ends the table
+	int id;		   // its letter, or a number above 255 when it has none
+	const char *value; // name of its argument in the help; NULL: takes none
+	const char *help;
+};
+
+struct command {
+	const char *name;
+	const char *operands; // "FILE QUERY"
+	const char *summary;
+	const struct cli_option *options;
+	int (*run)(int argc, char **argv); // argv[0] is the command's name
+	const char *notes;		   // more help, whole lines; may be NULL
+	bool internal;			   // not listed, not suggested
+};
+
+extern const struct command commands[]; // ends with a NULL name
+
+// Walks the options of argv by cmd's table. A bad option and --help end the program.
+struct cli {
+	const struct command *cmd;
+	int argc;
+	char **argv;
+	const char *value; // argument of the option returned last
+	int optind;	   // first operand once cli_next has returned -1
+};
+void cli_init(struct cli *c, const char *command, int argc, char **argv);
+int cli_next(struct cli *c); // id of the next option; -1 at the end
+// The operands, exactly n of them; otherwise a message and exit 2.
+char **cli_operands(struct cli *c, int n);
+
+void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void cli_usage(const char *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+// The entry of a list of names nearest to word, NULL when none is near.
+const char *cli_nearest(const char *word, const char *(*name)(int i, const void *ctx),
+			const void *ctx);
+void cli_option_error(const char *command, const char *option); // unknown: names it and the nearest
+
+struct recording *cli_open(const char *path); // NULL after a message
+
+// An --at argument: #123 or 123 (event), 3.2s, 500ms, 20us (time since the start), end.
+struct cli_at {
+	enum {
+		AT_EVENT,
+		AT_TIME,
+		AT_END
+	} kind;
+	uint64_t event;
+	int64_t ns;
+};
+bool cli_parse_at(const char *text, struct cli_at *at);
+uint64_t cli_at_event(struct recording *r, const struct cli_at *at);
+
+// Texts for people, in one of eight static buffers.
+const char *fmt_bytes(uint64_t bytes); // "12.3 MiB"
+const char *fmt_count(uint64_t n);     // "1,234,567"
+const char *fmt_duration(uint64_t ns); // "3.21 s"
+
+// Absolute paths of our other parts, found relative to this executable. NULL: not there.
+char *place_self(void);
+char *place_preload(void);
+char *place_helper(const char *name); // kalloscope-viewer, kalloscope-render
+
+int cmd_record(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_proc(int argc, char **argv);
+int cmd_sql(int argc, char **argv);
+int cmd_view(int argc, char **argv);
+int cmd_render(int argc, char **argv);
+int cmd_recover(int argc, char **argv);
+int cmd_recorder(int argc, char **argv);

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Helpers of the subcommands: formats, moments, and where our other parts are installed.
+#include "cli.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "db/version.h"
+
+struct recording *cli_open(const char *path)
+{
+	enum recording_error code;
+	char err[512];
+	struct recording *r = recording_open(path, &code, err, sizeof(err));
+	if (!r)
+		cli_error("%s", err);
+	return r;
+}
+
+static double unit_ns(const char *unit)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {{"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"ns", 1}};
+	for (unsigned i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(units[i].name, unit))
+			return units[i].ns;
+	return 0;
+}
+
+bool cli_parse_at(const char *text, struct cli_at *at)
+{
+	const char *digits = text + (*text == '#');
+	char *end;
+	if (!strcmp(text, "end")) {
+		*at = (struct cli_at){.kind = AT_END};
+		return true;
+	}
+	if (*digits < '0' || *digits > '9')
+		return false;
+	*at = (struct cli_at){.kind = AT_EVENT, .event = strtoull(digits, &end, 10)};
+	if (!*end)
+		return true;
+	double value = strtod(text, &end), ns = value * unit_ns(end);
+	*at = (struct cli_at){.kind = AT_TIME, .ns = ns < 9e18 ? (int64_t)ns : INT64_MAX};
+	return *text != '#' && unit_ns(end) > 0;
+}
+
+uint64_t cli_at_event(struct recording *r, const struct cli_at *at)
+{
+	switch (at->kind) {
+	case AT_EVENT:
+		return at->event;
+	case AT_TIME:
+		return recording_event_at(r, at->ns);
+	default:
+		return recording_events(r);
+	}
+}
+
+static char *buffer(void)
+{
+	static char buf[8][48];
+	static unsigned next;
+	return buf[next++ & 7];
+}
+
+const char *fmt_bytes(uint64_t bytes)
+{
+	static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	char *b = buffer();
+	double v = (double)bytes / 1024;
+	int u = 0;
+	if (bytes < 1024) {
+		snprintf(b, 48, "%u B", (unsigned)bytes);
+		return b;
+	}
+	for (; v >= 1024 && u < 5; u++)
+		v /= 1024;
+	snprintf(b, 48, v < 10 ? "%.2f %s" : v < 100 ? "%.1f %s" : "%.0f %s", v, unit[u]);
+	return b;
+}
+
+const char *fmt_count(uint64_t n)
+{
+	char digits[24], *b = buffer(), *out = b;
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			*out++ = ',';
+		*out++ = digits[i];
+	}
+	*out = 0;
+	return b;
+}
+
+const char *fmt_duration(uint64_t ns)
+{
+	char *b = buffer();
+	double s = (double)ns / 1e9;
+	if (s >= 120)
+		snprintf(b, 48, "%d min %02d s", (int)(s / 60), (int)s % 60);
+	else if (s >= 1)
+		snprintf(b, 48, "%.2f s", s);
+	else if (s >= 1e-3)
+		snprintf(b, 48, "%.1f ms", s * 1e3);
+	else
+		snprintf(b, 48, "%.1f us", s * 1e6);
+	return b;
+}
+
+char *place_self(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (n < 0)
+		return NULL;
+	path[n] = 0;
+	return strdup(path);
+}
+
+// <folder of this executable>/<relative>, resolved; NULL when it does not exist. A libdir given
+// as an absolute path stands for itself.
+static char *beside(const char *relative)
+{
+	char path[PATH_MAX], *self = place_self(), *slash = self ? strrchr(self, '/') : NULL;
+	if (slash)
+		*slash = 0;
+	int n = *relative == '/'
+			? snprintf(path, sizeof(path), "%s", relative)
+			: snprintf(path, sizeof(path), "%s/%s", self ? self : "", relative);
+	free(self);
+	return slash && n < PATH_MAX ? realpath(path, NULL) : NULL;
+}
+
+// The build tree comes first: an installed tree has no such folders beside the executable.
+char *place_preload(void)
+{
+	char *p = beside("preload/libkalloscope.so");
+	return p ? p : beside(KALLOSCOPE_BIN_TO_LIB "/libkalloscope.so");
+}
+
+char *place_helper(const char *name)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "viewer/%s", name);
+	char *p = beside(path);
+	if (p)
+		return p;
+	snprintf(path, sizeof(path), "%s/%s", KALLOSCOPE_BIN_TO_LIBEXEC, name);
+	return beside(path);
+}

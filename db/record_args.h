@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What `record` and the recorder of a bare preload share: options of the environment, names.
+#pragma once
+
+#include <stddef.h>
+
+enum {
+	MAX_ARGS = 128
+};
+
+struct args {
+	int n;
+	char *v[MAX_ARGS];
+};
+
+void args_add(struct args *a, char *arg); // more than MAX_ARGS - 1: a message and exit 2
+// The words of KALLOSCOPE_OPTIONS.
+void args_add_environment(struct args *a);
+// Absolute path of the recording: `output`, or PROGRAM.PID.kalloscope in the current folder when it
+// is NULL. path becomes "" when it would be too long.
+void output_path(const char *output, const char *argv0, int pid, char *path, size_t size);

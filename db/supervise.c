@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Starting, watching and restarting the drainer and the inserter of a recording.
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	MAX_RESTARTS = 50
+};
+
+// One report through the pipe; smaller than PIPE_BUF, so reports never mix.
+struct report {
+	uint64_t events, transitions, spool_done, spool_size;
+	char phase[32];
+	char err[ERR_LEN]; // "" unless it failed
+};
+
+// Nothing of the program's stays open here: `record -- program | cat` ends with the program.
+static void leave_terminal(int keep)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, normal = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	setsid();
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGINT, &normal, NULL);
+	sigaction(SIGTERM, &normal, NULL);
+	sigaction(SIGCHLD, &normal, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	keep = fcntl(keep, F_DUPFD, 4); // may be below 3 when we were started without them
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	dup2(keep, 3);
+	close_range(4, ~0u, 0);
+	if (chdir("/"))
+		return; // only keeps a folder busy
+}
+
+static void send_report(int fd, const struct insert_progress *p, const char *err)
+{
+	struct report r = {0};
+	if (p) {
+		r.events = p->events;
+		r.transitions = p->transitions;
+		r.spool_done = p->spool_done;
+		r.spool_size = p->spool_size;
+		snprintf(r.phase, sizeof(r.phase), "%s", p->phase ? p->phase : "");
+	}
+	snprintf(r.err, sizeof(r.err), "%s", err ? err : "");
+	if (write(fd, &r, sizeof(r)) != sizeof(r))
+		return; // nobody listens any more, or the listener is behind
+}
+
+static void on_progress(void *ctx, const struct insert_progress *p)
+{
+	send_report(*(int *)ctx, p, NULL);
+}
+
+enum role {
+	DRAINER,
+	INSERTER
+};
+
+static void child_main(const struct supervisor *s, enum role role)
+{
+	char err[ERR_LEN] = "";
+	int fd = 3; // where leave_terminal puts the pipe
+	leave_terminal(s->pipe_w);
+	int ret = role == DRAINER ? drain_run(s->folder, s->program, err)
+				  : insert_run(s->folder, false, on_progress, &fd, err);
+	if (ret)
+		send_report(fd, NULL, *err ? err : strerror(-ret));
+	_exit(ret != 0);
+}
+
+static pid_t start(const struct supervisor *s, enum role role)
+{
+	pid_t pid = fork();
+	if (!pid)
+		child_main(s, role);
+	return pid;
+}
+
+int supervise_start(struct supervisor *s, const char *folder, int program, char *err)
+{
+	int fd[2];
+	*s = (struct supervisor){.program = program, .progress.phase = "recording"};
+	snprintf(s->folder, sizeof(s->folder), "%s", folder);
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK)) {
+		snprintf(err, ERR_LEN, "cannot make a pipe: %s", strerror(errno));
+		return -errno;
+	}
+	s->pipe = fd[0];
+	s->pipe_w = fd[1];
+	s->drainer = start(s, DRAINER);
+	s->inserter = start(s, INSERTER);
+	if (s->drainer > 0 && s->inserter > 0)
+		return 0;
+	snprintf(err, ERR_LEN, "cannot start the recorder: %s", strerror(errno));
+	return -errno;
+}
+
+static bool clean(int status)
+{
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+bool supervise_reaped(struct supervisor *s, pid_t pid, int status)
+{
+	if (pid == s->drainer) {
+		s->drainer = 0;
+		if (!clean(status) && s->restarts++ < MAX_RESTARTS)
+			s->drainer = start(s, DRAINER);
+		return true;
+	}
+	if (pid == s->inserter) {
+		supervise_read(s);
+		s->inserter = 0;
+		s->finished = true;
+		s->ok = clean(status);
+		if (WIFSIGNALED(status))
+			snprintf(s->err, sizeof(s->err), "the inserter was ended by signal %d (%s)",
+				 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return true;
+	}
+	return false;
+}
+
+void supervise_read(struct supervisor *s)
+{
+	struct report r;
+	while (read(s->pipe, &r, sizeof(r)) == sizeof(r)) {
+		if (*r.err) {
+			snprintf(s->err, sizeof(s->err), "%s", r.err);
+			continue;
+		}
+		memcpy(s->phase, r.phase, sizeof(s->phase));
+		s->progress = (struct insert_progress){r.events, r.transitions, r.spool_done,
+						       r.spool_size, s->phase};
+	}
+}
+
+void supervise_wait(struct supervisor *s)
+{
+	int status;
+	while (!s->finished) {
+		pid_t pid = waitpid(-1, &status, 0);
+		if (pid > 0)
+			supervise_reaped(s, pid, status);
+		else if (errno != EINTR)
+			break;
+	}
+}
