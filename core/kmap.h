@@ -12,7 +12,10 @@
 
 struct machine;
 
-enum { PA_HASH_ORDER = 7, PA_HASH_SIZE = 1 << PA_HASH_ORDER };
+enum {
+	PA_HASH_ORDER = 7,
+	PA_HASH_SIZE = 1 << PA_HASH_ORDER
+};
 
 struct kmap_state {
 	kaddr_t mem_map; // linear address of struct page 0: the hash is over page pointers
@@ -22,22 +25,24 @@ struct kmap_state {
 	uint32_t last_pkmap_nr;
 	uint16_t pkmap_count[LAST_PKMAP];
 	pfn_t pkmap_pfn[LAST_PKMAP];
-	uint32_t in_use;		       // slots with a user
+	uint32_t in_use; // slots with a user
 	// page_address hash: buckets of slot + 1, chained, list order as in the kernel
 	uint16_t hash_head[PA_HASH_SIZE], hash_tail[PA_HASH_SIZE];
 	uint16_t hash_next[LAST_PKMAP], hash_prev[LAST_PKMAP];
 	uint32_t atomic_depth[MAX_CPUS];
 	pfn_t atomic_pfn[MAX_CPUS][KM_TYPE_NR];
-	uint64_t atomic_pairs[MAX_CPUS];       // maps done and undone (runs counted in full)
+	uint64_t atomic_pairs[MAX_CPUS]; // maps done and undone (runs counted in full)
 };
 
-kaddr_t kmap(struct machine *m, pfn_t pfn);	 // lowmem: its address; 0: no window free (the kernel sleeps)
-int kunmap(struct machine *m, pfn_t pfn);	 // -EINVAL: not mapped
+kaddr_t kmap(struct machine *m,
+	     pfn_t pfn); // lowmem: its address; 0: no window free (the kernel sleeps)
+int kunmap(struct machine *m, pfn_t pfn); // -EINVAL: not mapped
 void kmap_flush_unused(struct machine *m);
 kaddr_t page_address(struct machine *m, pfn_t pfn); // 0: highmem and not kmapped
 kaddr_t kmap_atomic(struct machine *m, pfn_t pfn);  // 0: depth exceeded
 int kunmap_atomic(struct machine *m, kaddr_t addr); // -EINVAL: not the top of this CPU's stack
-void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count, int32_t stride); // kmap_atomic runs
+void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count,
+		     int32_t stride); // kmap_atomic runs
 void copy_highpages(struct machine *m, pfn_t to, pfn_t from, uint32_t count);
 
 void kmap_init(struct machine *m);

@@ -46,7 +46,7 @@ kaddr_t layout_vmalloc_end(const struct machine_config *cfg)
 	return fx.pkmap_base - 2 * PAGE_SIZE;
 }
 
-static kaddr_t vmalloc_start(const struct machine_config *cfg, kaddr_t high_memory)
+kaddr_t layout_vmalloc_start(const struct machine_config *cfg, kaddr_t high_memory)
 {
 	// 2.6 rounded the hole so that the area begins on an 8 MiB boundary
 	if (cfg->model == MODEL_CLASSIC)
@@ -68,19 +68,4 @@ uint32_t layout_maxmem_pfn(const struct machine_config *cfg)
 	if (top + 2 * VMALLOC_OFFSET > end && cfg->model == MODEL_CLASSIC)
 		return 0;
 	return (top - cfg->page_offset) >> PAGE_SHIFT;
-}
-
-void layout_init(struct machine *m)
-{
-	struct machine_state *s = m->s;
-	struct fixmap fx;
-
-	fixmap_layout(&fx, s->cfg.nr_cpus, true);
-	s->kmap.pkmap_base = fx.pkmap_base;
-	s->kmap.fixaddr_top = FIXADDR_TOP;
-	s->kmap.fixaddr_start = fx.start;
-	s->kmap.fixaddr_boot_start = fx.boot_start;
-	s->kmap.fix_kmap_begin = fx.kmap_begin;
-	s->vmalloc.start = vmalloc_start(&s->cfg, s->high_memory);
-	s->vmalloc.end = layout_vmalloc_end(&s->cfg);
 }

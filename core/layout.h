@@ -18,15 +18,17 @@
 
 #include "types.h"
 
-struct machine;
 struct machine_config;
 
-#define FIXADDR_TOP 0xFFFFF000u
-#define VMALLOC_OFFSET (8u << 20)   // the hole that catches overruns of lowmem
+#define FIXADDR_TOP	0xFFFFF000u
+#define VMALLOC_OFFSET	(8u << 20)   // the hole that catches overruns of lowmem
 #define VMALLOC_RESERVE (128u << 20) // without vmalloc=, hole included
-#define LOWMEM_MIN (64u << 20)	    // less lowmem than this is refused
+#define LOWMEM_MIN	(64u << 20)  // less lowmem than this is refused
 
-enum { FIX_BTMAPS = 256, FIX_IO_APICS = 64 };
+enum {
+	FIX_BTMAPS = 256,
+	FIX_IO_APICS = 64
+};
 
 // Slot numbers of the fixmap for a build with NR_CPUS CPUs. Fixed ones: 0 hole, 1 vdso, 2 dbgp,
 // 3 earlycon; from 4 on they depend on the build.
@@ -52,8 +54,7 @@ static inline kaddr_t fix_to_virt(unsigned slot)
 	return FIXADDR_TOP - ((kaddr_t)slot << PAGE_SHIFT);
 }
 
+kaddr_t layout_vmalloc_start(const struct machine_config *cfg, kaddr_t high_memory);
 kaddr_t layout_vmalloc_end(const struct machine_config *cfg);
 // Most lowmem frames the layout has room for; 0: the configuration leaves less than 64 MiB.
 uint32_t layout_maxmem_pfn(const struct machine_config *cfg);
-// Fills vmalloc.start/end and the kmap bases from cfg and high_memory, which must be set.
-void layout_init(struct machine *m);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot.h"
+#include "layout.h"
 
 #define MACHINE_MAGIC 0x65706f63736f6c6bull // "kloscope"
 #define MiB	      (1ull << 20)
@@ -31,52 +32,25 @@ void machine_config_default(struct machine_config *cfg, enum model model, uint64
 
 // ---- linear address space (reference 1.1) ----
 
-enum {
-	FIX_KMAP_BEGIN = 70, // slots above it with the reference configuration
-	FIX_AFTER_KMAP = 3,  // PCIE_MCFG, TEXT_POKE1, TEXT_POKE0
-	FIX_BTMAPS = 256,
-	FIX_WP_TEST = 1,
-	PTRS_PER_PTE = 1024,
-	VMALLOC_OFFSET = 8 << 20,
-	VMALLOC_RESERVE = 128 << 20,
-	PGDIR_SIZE = 4 << 20,
-};
-#define FIXADDR_TOP 0xFFFFF000u
-
-// The boot-time slots may not straddle a page table.
-static uint32_t fix_btmap_end(uint32_t permanent)
-{
-	if ((permanent ^ (permanent + FIX_BTMAPS - 1)) & -PTRS_PER_PTE)
-		return permanent + FIX_BTMAPS - (permanent & (FIX_BTMAPS - 1));
-	return permanent;
-}
-
 static void layout_fixmap(struct address_layout *l, const struct machine_config *cfg)
 {
-	uint32_t permanent = FIX_KMAP_BEGIN + KM_TYPE_NR * cfg->nr_cpus + FIX_AFTER_KMAP;
-	uint32_t all = fix_btmap_end(permanent) + FIX_BTMAPS + FIX_WP_TEST;
+	struct fixmap fx;
 
-	l->fix_kmap_begin = FIX_KMAP_BEGIN;
-	l->fixaddr_start = FIXADDR_TOP - permanent * PAGE_SIZE;
-	l->fixaddr_boot_start = FIXADDR_TOP - all * PAGE_SIZE;
-	l->pkmap_base = (l->fixaddr_boot_start - PAGE_SIZE * (LAST_PKMAP + 1)) & -PGDIR_SIZE;
-	l->vmalloc_end = l->pkmap_base - 2 * PAGE_SIZE;
+	fixmap_layout(&fx, cfg->nr_cpus, true);
+	l->fix_kmap_begin = fx.kmap_begin;
+	l->fixaddr_start = fx.start;
+	l->fixaddr_boot_start = fx.boot_start;
+	l->pkmap_base = fx.pkmap_base;
+	l->vmalloc_end = layout_vmalloc_end(cfg);
 }
 
-// Model 3.4 counts the reserve down from VMALLOC_END, classic (2.6) from 4 GiB, which puts the
-// lowmem border at exactly 896 MiB.
 static void layout_lowmem(struct address_layout *l, const struct machine_config *cfg)
 {
-	uint32_t reserve =
-		cfg->vmalloc_bytes ? cfg->vmalloc_bytes + VMALLOC_OFFSET : VMALLOC_RESERVE;
-	uint32_t top = cfg->model == MODEL_CLASSIC ? 0 : l->vmalloc_end;
-	uint32_t maxmem_pfn = (top - cfg->page_offset - reserve) >> PAGE_SHIFT;
+	uint32_t maxmem_pfn = layout_maxmem_pfn(cfg);
 
 	l->max_low_pfn = l->max_pfn < maxmem_pfn ? l->max_pfn : maxmem_pfn;
 	l->high_memory = cfg->page_offset + (l->max_low_pfn << PAGE_SHIFT);
-	l->vmalloc_start = l->high_memory + VMALLOC_OFFSET;
-	if (cfg->model == MODEL_CLASSIC)
-		l->vmalloc_start = (l->high_memory + 2 * VMALLOC_OFFSET - 1) & -VMALLOC_OFFSET;
+	l->vmalloc_start = layout_vmalloc_start(cfg, l->high_memory);
 }
 
 static const char *config_error(const struct machine_config *cfg)
@@ -116,8 +90,7 @@ const char *address_layout_init(struct address_layout *l, const struct machine_c
 	e820_trim(&map);
 	l->max_pfn = e820_end_pfn(&map);
 	layout_fixmap(l, cfg);
-	if (l->vmalloc_end - cfg->page_offset <
-	    (uint64_t)cfg->vmalloc_bytes + VMALLOC_RESERVE + 64 * MiB)
+	if (!layout_maxmem_pfn(cfg))
 		return "vmalloc= leaves no room for lowmem";
 	layout_lowmem(l, cfg);
 	if ((uint64_t)l->max_low_pfn << PAGE_SHIFT < kernel_end + 8 * MiB)

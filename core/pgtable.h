@@ -10,13 +10,19 @@
 
 struct machine;
 
-enum { _PAGE_PRESENT = 1, _PAGE_RW = 2, _PAGE_PSE = 0x80, _PAGE_GLOBAL = 0x100 };
-#define PAGE_KERNEL 0x163u
-#define PAGE_KERNEL_NOCACHE 0x17Bu
+enum {
+	_PAGE_PRESENT = 1,
+	_PAGE_RW = 2,
+	_PAGE_PSE = 0x80,
+	_PAGE_GLOBAL = 0x100
+};
+#define PAGE_KERNEL	     0x163u
+#define PAGE_KERNEL_NOCACHE  0x17Bu
 #define PAGE_KERNEL_UC_MINUS 0x173u // ioremap
-#define PAGE_KERNEL_LARGE 0x1E3u
-#define _KERNPG_TABLE 0x063u
+#define PAGE_KERNEL_LARGE    0x1E3u
+#define _KERNPG_TABLE	     0x063u
 
-int pgtable_populate(struct machine *m, kaddr_t addr, size_t size); // PTE pages for a range; -ENOMEM
-uint32_t pte_of(struct machine *m, kaddr_t addr);		    // entry, 0 not present
+int pgtable_populate(struct machine *m, kaddr_t addr,
+		     size_t size);		  // PTE pages for a range; -ENOMEM
+uint32_t pte_of(struct machine *m, kaddr_t addr); // entry, 0 not present
 void pgtable_init(struct machine *m);

@@ -10,8 +10,12 @@
 
 struct machine;
 
-enum { THREAD_ORDER = 1, THREAD_SIZE = PAGE_SIZE << THREAD_ORDER, TASK_STRUCT_SIZE = 832 };
+enum {
+	THREAD_ORDER = 1,
+	THREAD_SIZE = PAGE_SIZE << THREAD_ORDER,
+	TASK_STRUCT_SIZE = 832
+};
 
-kaddr_t alloc_kernel_stack(struct machine *m);		   // lowest address; 0: no memory
-int free_kernel_stack(struct machine *m, kaddr_t addr);	   // -EINVAL: not a stack
-void kernel_stack_init(struct machine *m);		   // creates the cache task_struct
+kaddr_t alloc_kernel_stack(struct machine *m);		// lowest address; 0: no memory
+int free_kernel_stack(struct machine *m, kaddr_t addr); // -EINVAL: not a stack
+void kernel_stack_init(struct machine *m);		// creates the cache task_struct

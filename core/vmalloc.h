@@ -20,8 +20,19 @@
 
 struct machine;
 
-enum { VM_IOREMAP = 1, VM_ALLOC = 2, VM_MAP = 4, VM_USERMAP = 8, VM_VPAGES = 16, VM_UNLIST = 32 };
-enum { VA_LAZY_FREE = 1, VA_LAZY_FREEING = 2, VA_VM_AREA = 4 };
+enum {
+	VM_IOREMAP = 1,
+	VM_ALLOC = 2,
+	VM_MAP = 4,
+	VM_USERMAP = 8,
+	VM_VPAGES = 16,
+	VM_UNLIST = 32
+};
+enum {
+	VA_LAZY_FREE = 1,
+	VA_LAZY_FREEING = 2,
+	VA_VM_AREA = 4
+};
 
 struct vmap_area { // entry of a pool, index = id, 0 = none; list sorted by va_start
 	struct list_node list;
@@ -39,25 +50,25 @@ struct vmap_area { // entry of a pool, index = id, 0 = none; list sorted by va_s
 };
 
 struct vmalloc_state {
-	kaddr_t start, end;	     // VMALLOC_START, VMALLOC_END
-	struct list_head areas;	     // sorted by address
-	uint32_t free_id;	     // chain of unused pool ids through list.next
-	uint32_t nr_ids;	     // pool ids ever used
-	uint32_t lazy_nr;	     // pages
-	uint32_t cache;		     // free_vmap_cache: area id, 0 none
+	kaddr_t start, end;	// VMALLOC_START, VMALLOC_END
+	struct list_head areas; // sorted by address
+	uint32_t free_id;	// chain of unused pool ids through list.next
+	uint32_t nr_ids;	// pool ids ever used
+	uint32_t lazy_nr;	// pages
+	uint32_t cache;		// free_vmap_cache: area id, 0 none
 	uint32_t cached_hole_size;
 	kaddr_t cached_vstart;
 	uint32_t cached_align;
 	uint32_t nr_areas;
-	uint32_t root;		     // of the search tree
-	uint32_t max_ids;	     // entries of the pool
-	kaddr_t pcpu_hole;	     // highest end of a freed area; per-CPU chunks search below
+	uint32_t root;	   // of the search tree
+	uint32_t max_ids;  // entries of the pool
+	kaddr_t pcpu_hole; // highest end of a freed area; per-CPU chunks search below
 	struct vmap_block_state vb;
 };
 
 kaddr_t vmalloc(struct machine *m, size_t size);	      // 0 on failure
 kaddr_t __vmalloc(struct machine *m, size_t size, gfp_t gfp); // GFP_KERNEL|__GFP_HIGHMEM[|ZERO]
-int vfree(struct machine *m, kaddr_t addr);		      // 0; -EINVAL nonexistent (the kernel's warning)
+int vfree(struct machine *m, kaddr_t addr); // 0; -EINVAL nonexistent (the kernel's warning)
 kaddr_t get_vm_area(struct machine *m, size_t size, uint32_t flags);
 kaddr_t __get_vm_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start, kaddr_t end);
 int remove_vm_area(struct machine *m, kaddr_t addr);
@@ -77,8 +88,8 @@ int vunmap_partial(struct machine *m, kaddr_t addr, uint32_t pages);
 int vmalloc_grow(struct machine *m, kaddr_t addr, size_t new_size, gfp_t gfp);
 
 const struct vmap_area *find_vm_area(struct machine *m, kaddr_t addr); // covering addr, or NULL
-pfn_t vmalloc_to_pfn(struct machine *m, kaddr_t addr);			// 0 unmapped
-size_t vm_area_usable(const struct vmap_area *va);			// bytes without the guard page
+pfn_t vmalloc_to_pfn(struct machine *m, kaddr_t addr);		       // 0 unmapped
+size_t vm_area_usable(const struct vmap_area *va); // bytes without the guard page
 
 void vmalloc_init(struct machine *m);
 int vmalloc_check(struct machine *m, char *why, size_t size);

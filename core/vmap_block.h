@@ -14,12 +14,12 @@
 struct machine;
 
 enum {
-	VMAP_MAX_ALLOC = 32,	 // pages; larger vm_map_ram takes an area of its own
+	VMAP_MAX_ALLOC = 32, // pages; larger vm_map_ram takes an area of its own
 	VMAP_BBMAP_BITS_MAX = 1024,
-	VMAP_BLOCKS = 256,	 // pool; 112 MiB hold at most 112 blocks of 1 MiB
+	VMAP_BLOCKS = 256, // pool; 112 MiB hold at most 112 blocks of 1 MiB
 };
 
-struct vmap_block { // entry of a pool, index = id, 0 = none
+struct vmap_block {		    // entry of a pool, index = id, 0 = none
 	struct list_node free_list; // its CPU's queue, newest first; next chains unused entries
 	kaddr_t addr;		    // start of its area; 0 = entry unused
 	kaddr_t obj;		    // address of the vmap_block object
@@ -37,8 +37,8 @@ struct vmap_block_state {
 	struct vmap_block block[VMAP_BLOCKS];
 };
 
-kaddr_t vb_alloc(struct machine *m, uint32_t count);		  // 0: no address space or memory
-int vb_free(struct machine *m, kaddr_t addr, uint32_t count);	  // -EINVAL: not such a range
+kaddr_t vb_alloc(struct machine *m, uint32_t count);	      // 0: no address space or memory
+int vb_free(struct machine *m, kaddr_t addr, uint32_t count); // -EINVAL: not such a range
 void purge_fragmented_blocks(struct machine *m, unsigned cpu);
 void vmap_block_init(struct machine *m);
 int vmap_block_check(struct machine *m, char *why, size_t size);
