@@ -300,6 +300,13 @@ static bool pages_inside(const char *payload, size_t n, size_t npages)
 	return true;
 }
 
+size_t keyframe_memory_size(const void *blob, size_t blob_size)
+{
+	struct blob_head head;
+
+	return read_head(&head, KEYFRAME_MAGIC, blob, blob_size) ? head.base : 0;
+}
+
 int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full)
 {
 	struct blob_head head;

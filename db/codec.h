@@ -26,6 +26,8 @@ struct keyframer *keyframer_create(const void *memory, size_t size);
 void keyframer_destroy(struct keyframer *k);
 // full: every non-zero page; else pages changed since the last call. Blob as above.
 int keyframe_encode(struct keyframer *k, bool full, void **blob, size_t *blob_size);
+// Size of the machine memory a keyframe belongs to, as the blob claims; 0: no keyframe.
+size_t keyframe_memory_size(const void *blob, size_t blob_size);
 // Writes the blob's pages over memory (zeroed first when the blob is full). -EILSEQ damaged.
 int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full);
 
