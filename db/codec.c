@@ -168,6 +168,20 @@ int log_decode(const void *blob, size_t size, struct log_entry **e, size_t *n)
 	return 0;
 }
 
+int log_apply(struct machine *m, const struct record *r)
+{
+	bool locked = r->kind > EV_LAST_OP && r->kind < EV_LAST_STEP && r->lock != LOCK_NONE &&
+		      r->lock < NR_LOCKS;
+	int error;
+
+	if (locked)
+		m->s->ticket[r->lock] = r->ticket - 1;
+	error = fold_apply(m, r);
+	if (locked) // a refused step must not hold up those behind it
+		m->s->ticket[r->lock] = r->ticket;
+	return error;
+}
+
 struct keyframer {
 	const char *memory;
 	size_t npages;

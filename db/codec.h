@@ -8,7 +8,7 @@
 //   zeroes) or incremental (base = the previous keyframe of the process). Layout id checked.
 #pragma once
 
-#include "../core/machine.h"
+#include "../core/fold.h"
 
 struct log_entry {
 	struct record r;
@@ -20,6 +20,11 @@ int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size);
 // Decodes into a malloc'ed array. -EILSEQ: damaged (never crashes, never allocates more than the
 // blob's own claim checked against sane limits).
 int log_decode(const void *blob, size_t size, struct log_entry **e, size_t *n);
+
+// Applies one entry of a log. A locked step whose ticket is not the next one (records were lost) is
+// taken as if those before it had been applied; recorder and readers must agree on that. As
+// fold_apply otherwise: 0, or -EILSEQ when the record contradicts the state.
+int log_apply(struct machine *m, const struct record *r);
 
 struct keyframer; // remembers the last keyframe of one machine
 struct keyframer *keyframer_create(const void *memory, size_t size);

@@ -1,3 +1,224 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// What can be done only when the last record is in: stacks, names, totals; then the folder goes.
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inserter.h"
+#include "symbols.h"
+
+enum {
+	STACK_DEPTH_MAX = 512
+};
+
+struct address_key {
+	uint64_t ip;
+	uint32_t image, pad;
+};
+
+struct module_range {
+	uint64_t start, end, base;
+	int64_t module;
+	uint32_t image;
+};
+
+struct finisher {
+	struct inserter *ins;
+	struct intern addresses;
+	struct module_range *module; // sorted by image, start
+	size_t nmodules;
+};
+
+static int by_image_start(const void *a, const void *b)
+{
+	const struct module_range *x = a, *y = b;
+
+	if (x->image != y->image)
+		return x->image < y->image ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static void load_modules(struct finisher *f)
+{
+	sqlite3_stmt *s;
+
+	f->module = calloc(f->ins->modules + 1, sizeof(*f->module));
+	if (!f->module ||
+	    sqlite3_prepare_v2(f->ins->db, "SELECT image, start, \"end\", base, module FROM module",
+			       -1, &s, NULL))
+		return;
+	while (f->nmodules < f->ins->modules && sqlite3_step(s) == SQLITE_ROW)
+		f->module[f->nmodules++] = (struct module_range){
+			.image = (uint32_t)sqlite3_column_int64(s, 0),
+			.start = (uint64_t)sqlite3_column_int64(s, 1),
+			.end = (uint64_t)sqlite3_column_int64(s, 2),
+			.base = (uint64_t)sqlite3_column_int64(s, 3),
+			.module = sqlite3_column_int64(s, 4),
+		};
+	sqlite3_finalize(s);
+	qsort(f->module, f->nmodules, sizeof(*f->module), by_image_start);
+}
+
+static const struct module_range *module_at(const struct finisher *f, uint32_t image, uint64_t ip)
+{
+	const struct module_range key = {.image = image, .start = ip};
+	size_t lo = 0, hi = f->nmodules;
+
+	while (lo < hi) { // first one behind the key
+		size_t mid = (lo + hi) / 2;
+
+		if (by_image_start(&f->module[mid], &key) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || f->module[lo - 1].image != image || ip > f->module[lo - 1].end)
+		return NULL;
+	return &f->module[lo - 1];
+}
+
+static int64_t address_of(struct finisher *f, uint32_t image, uint64_t ip)
+{
+	const struct address_key key = {.ip = ip, .image = image};
+	const struct module_range *m;
+	bool is_new = false;
+	uint32_t id = intern_id(&f->addresses, &key, &is_new);
+
+	if (!is_new)
+		return id;
+	m = module_at(f, image, ip - 1); // the call, not what follows it
+	store_run(f->ins, ST_ADDRESS, m ? "iiiii" : "iiinn", (int64_t)id, (int64_t)image,
+		  (int64_t)ip, m ? m->module : 0, m ? (int64_t)(ip - m->base) : 0);
+	return id;
+}
+
+// A stack from its innermost frame outwards. Parents are older than children, so an id that does
+// not fall ends the walk.
+static void store_stack(struct finisher *f, uint32_t stack)
+{
+	const struct segment *seg = &f->ins->seg;
+	const struct depot_node *nodes =
+		(const struct depot_node *)((const char *)seg->h + seg->own.off_nodes);
+	uint64_t ip[STACK_DEPTH_MAX], word = 0;
+	uint32_t id = stack, image = 0;
+	unsigned depth = 0;
+
+	while (id && id < seg->own.max_nodes && depth < STACK_DEPTH_MAX) {
+		uint32_t parent = nodes[id].parent;
+
+		word = atomic_load_explicit(&nodes[id].ip, memory_order_relaxed);
+		if (!word || word & DEPOT_ROOT)
+			break;
+		ip[depth++] = word;
+		id = parent < id ? parent : 0;
+	}
+	if (word & DEPOT_ROOT)
+		image = (uint32_t)word;
+	for (unsigned i = 0; i < depth; i++)
+		store_run(f->ins, ST_FRAME, "iii", (int64_t)stack, (int64_t)i,
+			  address_of(f, image, ip[i]));
+}
+
+static void store_stacks(struct inserter *ins)
+{
+	struct finisher f = {.ins = ins};
+
+	if (intern_init(&f.addresses, sizeof(struct address_key))) {
+		store_fail(ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	load_modules(&f);
+	for (uint32_t byte = 0; byte < ins->seg.own.max_nodes / 8; byte++)
+		for (unsigned bit = 0; ins->stack_seen[byte] >> bit; bit++)
+			if (ins->stack_seen[byte] >> bit & 1)
+				store_stack(&f, byte * 8 + bit);
+	intern_finish(&f.addresses);
+	free(f.module);
+}
+
+static void on_symbols(void *ctx, uint64_t done, uint64_t total)
+{
+	(void)done, (void)total;
+	insert_report(ctx, "symbols", false);
+}
+
+static void resolve(struct inserter *ins)
+{
+	char err[ERR_LEN] = "";
+
+	if (!ins->error && symbols_resolve(ins->db, false, on_symbols, ins, err, sizeof(err)))
+		store_meta_text(ins, "symbols", err);
+}
+
+static void store_totals(struct inserter *ins)
+{
+	const struct session_header *h = ins->seg.h;
+	int64_t end = 0;
+	uint32_t processes = 0;
+
+	for (uint32_t i = 1; i < ins->nproc; i++) {
+		if (!ins->proc[i])
+			continue;
+		processes++;
+		end = ins->proc[i]->end_ns > end ? ins->proc[i]->end_ns : end;
+	}
+	store_meta_int(ins, "duration_ns", end);
+	store_meta_int(ins, "events", (int64_t)ins->events);
+	store_meta_int(ins, "transitions", (int64_t)ins->transitions);
+	store_meta_int(ins, "processes", processes);
+	store_meta_int(ins, "lost", (int64_t)ins->lost);
+	store_meta_int(ins, "divergences", (int64_t)ins->divergences);
+	if (ins->divergences)
+		store_meta_text(ins, "divergence", ins->divergence);
+	store_meta_int(ins, "processes_without_slot", atomic_load(&h->no_slot));
+	store_meta_int(ins, "stacks_not_recorded", atomic_load(&h->depot_full));
+	if (ins->recovered)
+		store_meta_int(ins, "recovered", 1);
+	if (ins->truncated)
+		store_meta_text(ins, "truncated", ins->truncated);
+}
+
+static void remove_folder(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		bool ours = !strcmp(e->d_name, "rings") || !strcmp(e->d_name, "spool") ||
+			    !strcmp(e->d_name, "session.json") || !strncmp(e->d_name, "state.", 6);
+
+		if (ours)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	closedir(dir);
+	rmdir(folder);
+}
+
+void finish_recording(struct inserter *ins)
+{
+	insert_report(ins, "finishing", true);
+	store_stacks(ins);
+	store_totals(ins);
+	store_commit(ins);
+	insert_report(ins, "symbols", true);
+	resolve(ins);
+	store_meta_int(ins, "complete", 1);
+	store_commit(ins);
+	if (ins->error)
+		return;
+	for (int i = 0; i < ST_COUNT; i++) {
+		sqlite3_finalize(ins->stmt[i]);
+		ins->stmt[i] = NULL;
+	}
+	// A reader that has the file open keeps the log alive; the file is whole either way.
+	sqlite3_busy_timeout(ins->db, 1000);
+	sqlite3_exec(ins->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE", NULL,
+		     NULL, NULL);
+	remove_folder(ins->folder);
+}

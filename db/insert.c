@@ -1,3 +1,291 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// The inserter: follows the spool and makes the recording.
+//
+// It starts at the spool's first byte with an empty database, always: whatever interrupts it, the
+// spool still has everything, and the next run begins again.
+#include <errno.h>
+#include <fcntl.h>
+#include <json-glib/json-glib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inserter.h"
+
+enum {
+	COMMIT_NS = 500000000,
+	PROGRESS_NS = 100000000,
+	WAIT_NS = 3000000,
+	DRAINER_DEAD_NS = 2000000000, // without a heartbeat, and no such process
+	MAX_PROCESSES = 1 << 20,
+};
+
+void insert_report(struct inserter *ins, const char *phase, bool now)
+{
+	struct insert_progress p = {.events = ins->events,
+				    .transitions = ins->transitions,
+				    .spool_done = ins->spool.offset,
+				    .phase = phase};
+	int64_t t = (int64_t)clock_monotonic_ns();
+
+	if (!ins->progress || (!now && t - ins->progress_ns < PROGRESS_NS))
+		return;
+	ins->progress_ns = t;
+	p.spool_size = (uint64_t)lseek(ins->spool.fd, 0, SEEK_END);
+	ins->progress(ins->progress_ctx, &p);
+}
+
+static int take_process(struct inserter *ins, const struct spool_chunk *c, const void *payload)
+{
+	uint32_t number = c->process;
+
+	if (c->count != sizeof(struct slot) || !number || number >= MAX_PROCESSES)
+		return 0;
+	if (number >= ins->nproc) {
+		uint32_t n = number * 2 + 16;
+		struct proc **p = realloc(ins->proc, n * sizeof(struct proc *));
+
+		if (!p)
+			return -ENOMEM;
+		memset(p + ins->nproc, 0, (n - ins->nproc) * sizeof(struct proc *));
+		ins->proc = p;
+		ins->nproc = n;
+	}
+	return ins->proc[number] ? 0 : proc_begin(ins, payload, number);
+}
+
+static int take_end(struct inserter *ins, const struct spool_chunk *c, const void *payload)
+{
+	struct proc *p = proc_find(ins, c->process);
+
+	if (!p || c->count != sizeof(p->end))
+		return 0;
+	memcpy(&p->end, payload, sizeof(p->end));
+	p->over = true;
+	return 0;
+}
+
+static int take_chunk(struct inserter *ins, const struct spool_chunk *c, const void *payload)
+{
+	struct proc *p = proc_find(ins, c->process);
+
+	switch (c->type) {
+	case SPOOL_PROCESS:
+		return take_process(ins, c, payload);
+	case SPOOL_RECORDS:
+		return p ? proc_records(p, c->cpu, c->first, payload, c->count) : 0;
+	case SPOOL_ENDED:
+		return take_end(ins, c, payload);
+	case SPOOL_CLOSED:
+		ins->closed = true;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static void advance_all(struct inserter *ins)
+{
+	for (uint32_t i = 1; i < ins->nproc && !ins->error; i++) {
+		struct proc *p = ins->proc[i];
+
+		if (!p || p->state == PROC_ENDED)
+			continue;
+		proc_advance(p);
+		if (p->over && p->state != PROC_WAITING)
+			proc_end(p);
+	}
+	if ((int64_t)clock_monotonic_ns() - ins->commit_ns > COMMIT_NS)
+		store_commit(ins);
+	insert_report(ins, "recording", false);
+}
+
+static bool drainer_gone(const struct inserter *ins)
+{
+	uint64_t beat = atomic_load(&ins->seg.h->heartbeat_ns), now = clock_monotonic_ns();
+	uint32_t pid = atomic_load(&ins->seg.h->drainer_pid);
+
+	if (now > beat && now - beat < DRAINER_DEAD_NS)
+		return false;
+	return !pid || !pid_start_time((int)pid);
+}
+
+// Takes chunks until none is left. False: the spool is damaged from here on.
+static bool take_chunks(struct inserter *ins)
+{
+	struct spool_chunk c;
+	const void *payload;
+	int got = SPOOL_WAIT;
+
+	while (!ins->error && !ins->closed &&
+	       (got = spool_next(&ins->spool, &c, &payload)) == SPOOL_MORE) {
+		int error = take_chunk(ins, &c, payload);
+
+		if (error)
+			store_fail(ins, error, strerror(-error));
+		if (c.type == SPOOL_ROUND || c.type == SPOOL_ENDED)
+			advance_all(ins);
+	}
+	return got >= 0;
+}
+
+static void follow(struct inserter *ins)
+{
+	const struct timespec wait = {.tv_nsec = WAIT_NS};
+
+	while (!ins->error && !ins->closed) {
+		if (!take_chunks(ins)) {
+			ins->truncated = "the spool is damaged";
+			return;
+		}
+		advance_all(ins);
+		if (ins->closed)
+			return;
+		if (ins->finish_torn && drainer_gone(ins)) {
+			ins->truncated = "the recorder did not finish";
+			return;
+		}
+		nanosleep(&wait, NULL);
+	}
+}
+
+// What is still in the rings of a recording nobody drains any more; waits for processes that
+// still live.
+static void drain_rest(struct inserter *ins)
+{
+	char err[ERR_LEN];
+
+	if (!drainer_gone(ins))
+		return;
+	ins->recovered = true;
+	drain_run(ins->folder, -1, err); // a failure leaves the spool as it is
+}
+
+static int read_json(struct inserter *ins)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autofree char *path = g_build_filename(ins->folder, "session.json", NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) argv = g_string_new(NULL);
+	JsonNode *root;
+	JsonArray *list;
+	const char *output;
+
+	if (!json_parser_load_from_file(parser, path, &error))
+		return sentence(ins->err, -ENOENT, "%s is no session folder: %s", ins->folder,
+				error->message);
+	root = json_parser_get_root(parser);
+	if (!root || !JSON_NODE_HOLDS_OBJECT(root))
+		return sentence(ins->err, -EILSEQ, "%s is damaged", path);
+	output = json_object_get_string_member_with_default(json_node_get_object(root), "output",
+							    NULL);
+	if (!output || strlen(output) >= sizeof(ins->output))
+		return sentence(ins->err, -EILSEQ, "%s is damaged", path);
+	snprintf(ins->output, sizeof(ins->output), "%s", output);
+	list = json_object_has_member(json_node_get_object(root), "argv")
+		       ? json_object_get_array_member(json_node_get_object(root), "argv")
+		       : NULL;
+	for (guint i = 0; list && i < json_array_get_length(list); i++)
+		g_string_append_printf(argv, "%s%s", i ? "\n" : "",
+				       json_array_get_string_element(list, i));
+	ins->argv = g_string_free(g_steal_pointer(&argv), FALSE);
+	return 0;
+}
+
+static void store_start(struct inserter *ins)
+{
+	const struct session_header *h = &ins->seg.own;
+	const struct machine_config *m = &h->opt.machine;
+
+	store_meta_text(ins, "format", "kalloscope recording");
+	store_meta_int(ins, "version", SESSION_VERSION);
+	store_meta_int(ins, "complete", 0);
+	store_meta_text(ins, "argv", ins->argv);
+	store_meta_int(ins, "start", (int64_t)h->realtime0_ns);
+	store_meta_text(ins, "model", m->model == MODEL_3_4 ? "3.4" : "classic");
+	store_meta_int(ins, "ncpus", m->ncpus);
+	store_meta_int(ins, "page_offset", m->page_offset);
+	store_meta_int(ins, "vmalloc_bytes", m->vmalloc_bytes);
+	store_meta_int(ins, "flags", h->opt.flags);
+	store_meta_int(ins, "max_frames", h->opt.max_frames);
+	store_commit(ins);
+}
+
+static int start(struct inserter *ins)
+{
+	int error = segment_open(&ins->seg, ins->folder, false, ins->err);
+
+	if (!error)
+		error = read_json(ins);
+	if (error)
+		return error;
+	ins->t0_ns = (int64_t)ins->seg.own.ns0;
+	if (ins->finish_torn)
+		drain_rest(ins);
+	for (int i = 0; (error = spool_open(&ins->spool, ins->folder)) == -ENOENT && i < 1000; i++)
+		nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+	if (error)
+		return sentence(ins->err, error, "cannot read the spool in %s: %s", ins->folder,
+				strerror(-error));
+	ins->stack_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1);
+	if (!ins->stack_seen || intern_init(&ins->contexts, sizeof(struct context_key)) ||
+	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)))
+		return sentence(ins->err, -ENOMEM, "not enough memory");
+	error = store_open(ins);
+	if (!error)
+		store_start(ins);
+	return ins->error;
+}
+
+static void end_all(struct inserter *ins)
+{
+	for (uint32_t i = 1; i < ins->nproc && !ins->error; i++)
+		if (ins->proc[i])
+			proc_end(ins->proc[i]);
+}
+
+static void stop(struct inserter *ins)
+{
+	for (uint32_t i = 1; i < ins->nproc; i++)
+		proc_destroy(ins->proc[i]);
+	free(ins->proc);
+	intern_finish(&ins->contexts);
+	intern_finish(&ins->transition_contexts);
+	free(ins->event_cell);
+	free(ins->transition_cell);
+	free(ins->stack_seen);
+	spool_close(&ins->spool);
+	segment_close(&ins->seg);
+	store_close(ins);
+	g_free(ins->argv);
+	free(ins);
+}
+
+int insert_run(const char *folder, bool finish_torn,
+	       void (*progress)(void *ctx, const struct insert_progress *p), void *ctx, char *err)
+{
+	struct inserter *ins = calloc(1, sizeof(*ins));
+	int error;
+
+	if (!ins)
+		return sentence(err, -ENOMEM, "not enough memory");
+	ins->err = err;
+	ins->seg.fd = ins->spool.fd = -1;
+	ins->finish_torn = finish_torn;
+	ins->progress = progress;
+	ins->progress_ctx = ctx;
+	snprintf(ins->folder, sizeof(ins->folder), "%s", folder);
+	error = start(ins);
+	if (!error) {
+		follow(ins);
+		end_all(ins);
+		if (!ins->error)
+			finish_recording(ins);
+		error = ins->error;
+	}
+	stop(ins);
+	return error;
+}

@@ -1,3 +1,623 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "recorder.h"
+// One process of a recording: its rings, merged and folded into a machine of its own.
+//
+// What is applied goes into log blobs, in that order; every few blobs a keyframe is written. At a
+// barrier the blob is cut and a keyframe made, because a forked child may start from there: the
+// child's machine is read back from the parent's keyframes, however late it shows up.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inserter.h"
+
+enum {
+	PATIENCE = 1 << 20, // records queued behind one that was lost before it is given up
+};
+
+// --- details of the step being applied
+
+static bool counts_something(unsigned kind)
+{
+	return strstr(event_fields((enum event_kind)kind), "count") != NULL;
+}
+
+static bool continues(const struct trace_event *last, const struct trace_event *t)
+{
+	int64_t step = (int64_t)t->pfn - last->pfn;
+
+	if (last->kind != t->kind || last->cache != t->cache || last->cpu != t->cpu ||
+	    last->zone != t->zone || last->order != t->order || last->order2 != t->order2 ||
+	    last->migratetype != t->migratetype || last->migratetype2 != t->migratetype2 ||
+	    last->flags != t->flags || last->addr != t->addr || last->value != t->value ||
+	    t->count > 1 || !t->pfn || counts_something(t->kind))
+		return false;
+	if (last->count <= 1)
+		return step && step == (int32_t)step;
+	return step == (int64_t)last->count * last->stride;
+}
+
+static void on_trace(struct machine *m, const struct trace_event *t)
+{
+	struct proc *p = m->priv;
+	struct ring_queue *q = &p->queue[p->ring];
+	struct trace_event *last = q->ntrace ? &q->trace[q->ntrace - 1] : NULL;
+
+	if (t->kind == EV_T_CACHE_CREATED && p->new_caches < 64)
+		p->new_cache[p->new_caches++] = t->cache;
+	if (last && continues(last, t)) {
+		if (last->count <= 1) {
+			last->count = 1;
+			last->stride = (int32_t)(t->pfn - last->pfn);
+		}
+		last->count++;
+		return;
+	}
+	if (q->ntrace == q->trace_room) {
+		size_t room = q->trace_room * 2 + 64;
+		struct trace_event *more = realloc(q->trace, room * sizeof(*more));
+
+		if (!more)
+			return;
+		q->trace = more;
+		q->trace_room = room;
+	}
+	q->trace[q->ntrace++] = *t;
+}
+
+static const struct machine_ops fold_ops = {.trace = on_trace};
+
+// --- log and keyframes
+
+static void keyframe_store(struct proc *p)
+{
+	bool full = p->keyframes % FULL_KEYFRAMES == 0;
+	void *blob;
+	size_t size;
+
+	if (keyframe_encode(p->keyframer, full, &blob, &size)) {
+		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	p->keyframes++;
+	store_run(p->ins, ST_KEYFRAME, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->last_event, (int64_t)p->m.s->barrier, (int64_t)full, blob, size);
+	free(blob);
+}
+
+static void log_flush(struct proc *p)
+{
+	void *blob;
+	size_t size;
+
+	if (!p->nlog)
+		return;
+	if (log_encode(p->log, p->nlog, &blob, &size)) {
+		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	store_run(p->ins, ST_LOG, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->log_before, (int64_t)p->last_event, (int64_t)p->nlog, blob, size);
+	free(blob);
+	p->log_seq++;
+	p->log_before = p->last_event;
+	p->nlog = 0;
+}
+
+static void log_append(struct proc *p, const struct record *r, uint64_t event)
+{
+	p->log[p->nlog++] = (struct log_entry){.r = *r, .event = event};
+	if (p->nlog < LOG_ENTRIES)
+		return;
+	log_flush(p);
+	if (p->log_seq - p->keyframe_seq < KEYFRAME_BLOBS)
+		return;
+	keyframe_store(p);
+	p->keyframe_seq = p->log_seq;
+}
+
+// --- starting
+
+static void cache_row(struct proc *p, unsigned id, uint64_t event)
+{
+	const struct kmem_cache *c = &p->m.caches[id];
+	char name[CACHE_NAME_LEN + 1];
+
+	snprintf(name, sizeof(name), "%.*s", CACHE_NAME_LEN, c->name);
+	store_run(p->ins, ST_CACHE, "iiisii", (int64_t)p->number, (int64_t)id, (int64_t)event, name,
+		  (int64_t)c->obj_size, (int64_t)c->buffer_size);
+}
+
+static int memory_map(struct proc *p, size_t size)
+{
+	p->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p->memory == MAP_FAILED) {
+		p->memory = NULL;
+		return -ENOMEM;
+	}
+	madvise(p->memory, size, MADV_NOHUGEPAGE);
+	p->size = size;
+	return 0;
+}
+
+static bool config_sane(const struct machine_config *c)
+{
+	return c->model <= MODEL_3_4 && c->ncpus >= 1 && c->ncpus <= MAX_CPUS &&
+	       c->e820.nr_map <= E820MAX;
+}
+
+static int boot(struct proc *p)
+{
+	const struct machine_config *cfg = &p->slot.cfg;
+	const char *why;
+	int error = config_sane(cfg) ? memory_map(p, machine_size(cfg)) : -EINVAL;
+
+	return error ? error : machine_boot(&p->m, p->memory, cfg, &why);
+}
+
+// Everything that depends on the machine being there.
+static int running(struct proc *p)
+{
+	int error = machine_attach(&p->m, p->memory, p->size, 0, &fold_ops, p);
+
+	if (error)
+		return error;
+	p->keyframer = keyframer_create(p->memory, p->size);
+	p->log = malloc(LOG_ENTRIES * sizeof(*p->log));
+	if (!p->keyframer || !p->log)
+		return -ENOMEM;
+	p->merge.m = &p->m;
+	p->merge.nrings = p->nrings = p->m.s->cfg.ncpus;
+	p->state = PROC_RUNNING;
+	p->zones_dirty = true;
+	p->last_barrier = p->m.s->barrier;
+	p->log_before = p->last_event;
+	for (unsigned id = 1; id < MAX_CACHES; id++)
+		if (p->m.caches[id].used)
+			cache_row(p, id, 0);
+	keyframe_store(p);
+	return 0;
+}
+
+static const struct barrier_mark *barrier_find(const struct proc *parent, uint64_t barrier)
+{
+	for (size_t i = parent->nbarriers; i > 0; i--)
+		if (parent->barrier[i - 1].barrier == barrier)
+			return &parent->barrier[i - 1];
+	return NULL;
+}
+
+// The parent's memory at a barrier: its last full keyframe up to there and what followed.
+static int read_keyframes(struct proc *p, const struct proc *parent, uint64_t seq)
+{
+	sqlite3_stmt *s;
+	int error = -ENOENT;
+	bool full;
+
+	if (sqlite3_prepare_v2(
+		    p->ins->db,
+		    "SELECT data FROM keyframe WHERE process=?1 AND seq<=?2 AND seq>="
+		    "(SELECT max(seq) FROM keyframe WHERE process=?1 AND seq<=?2 AND \"full\")"
+		    " ORDER BY seq",
+		    -1, &s, NULL))
+		return -EIO;
+	sqlite3_bind_int64(s, 1, parent->number);
+	sqlite3_bind_int64(s, 2, (int64_t)seq);
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		error = keyframe_apply(p->memory, p->size, sqlite3_column_blob(s, 0),
+				       (size_t)sqlite3_column_bytes(s, 0), &full);
+		if (error)
+			break;
+	}
+	sqlite3_finalize(s);
+	return error;
+}
+
+static int start_forked(struct proc *p, struct proc *parent, const struct barrier_mark *at)
+{
+	int error = memory_map(p, parent->size);
+
+	if (!error)
+		error = read_keyframes(p, parent, at->seq);
+	if (error)
+		return error;
+	matching_finish(&p->live);
+	error = matching_clone(&p->live, &parent->live, at->mark);
+	if (error)
+		return error;
+	p->fork_event = at->event;
+	p->last_event = 0;
+	stats_inherit(&p->stats, &p->live);
+	if (!p->argv[0])
+		memcpy(p->argv, parent->argv, sizeof(p->argv));
+	return running(p);
+}
+
+static void broken(struct proc *p, int error)
+{
+	p->state = PROC_BROKEN;
+	snprintf(p->state_check, sizeof(p->state_check), "its machine could not be built: %s",
+		 strerror(-error));
+}
+
+// A forked child waits for its parent to come to the barrier. When that will not happen any more,
+// records are missing; the child then starts from a new machine and is marked as untrue.
+static void try_start(struct proc *p)
+{
+	struct proc *parent = p->slot.how == HOW_FORK ? proc_find(p->ins, p->slot.parent) : NULL;
+	const struct barrier_mark *at = parent ? barrier_find(parent, p->slot.fork_barrier) : NULL;
+	int error;
+
+	if (at) {
+		error = start_forked(p, parent, at);
+	} else if (parent && parent->number < p->number && parent->state <= PROC_RUNNING) {
+		return;
+	} else {
+		error = boot(p);
+		error = error ? error : running(p);
+		p->lossy |= p->slot.how == HOW_FORK;
+	}
+	if (error)
+		broken(p, error);
+}
+
+int proc_begin(struct inserter *ins, const struct slot *s, uint32_t number)
+{
+	struct proc *p = calloc(1, sizeof(*p));
+	uint64_t start = segment_clock(&ins->seg, s->start_tsc);
+
+	if (!p)
+		return -ENOMEM;
+	ins->proc[number] = p;
+	p->number = number;
+	p->ins = ins;
+	p->slot = *s;
+	p->nrings = MAX_CPUS;
+	p->dirty = true;
+	p->start_ns = p->end_ns = (int64_t)start - ins->t0_ns;
+	memcpy(p->exe, s->exe, sizeof(p->exe));
+	p->exe[sizeof(p->exe) - 1] = 0;
+	if (matching_init(&p->live) || stats_init(&p->stats))
+		return -ENOMEM;
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		p->queue[i].t_ns = p->start_ns;
+	try_start(p);
+	return 0;
+}
+
+// --- records
+
+static void diverged(struct proc *p, const struct record *r, const char *what)
+{
+	struct inserter *ins = p->ins;
+
+	p->divergences++;
+	if (!ins->divergences++)
+		snprintf(ins->divergence, sizeof(ins->divergence),
+			 "process %u, CPU %u, after event %llu: %s %s (%x %x %x %x)", p->number,
+			 r->cpu, (unsigned long long)p->last_event,
+			 event_name((enum event_kind)r->kind), what, r->arg[0], r->arg[1],
+			 r->arg[2], r->arg[3]);
+}
+
+static int queue_room(struct ring_queue *q, struct merge_ring *ring, size_t more)
+{
+	size_t left = (size_t)(ring->end - ring->next);
+
+	if (left && ring->next != q->buf)
+		memmove(q->buf, ring->next, left * sizeof(*q->buf));
+	if (left + more > q->room) {
+		size_t room = (left + more) * 2;
+		struct record *buf = realloc(q->buf, room * sizeof(*buf));
+
+		if (!buf)
+			return -ENOMEM;
+		q->buf = buf;
+		q->room = room;
+	}
+	ring->next = q->buf;
+	ring->end = q->buf + left;
+	return 0;
+}
+
+static int queue_append(struct proc *p, unsigned cpu, const struct record *r, size_t n)
+{
+	struct merge_ring *ring = &p->merge.ring[cpu];
+	int error = queue_room(&p->queue[cpu], ring, n);
+	struct record *to = (struct record *)ring->end;
+
+	if (error)
+		return error;
+	memcpy(to, r, n * sizeof(*r));
+	for (size_t i = 0; i < n; i++)
+		to[i].cpu = cpu & 15; // the ring says which CPU it is
+	ring->end = to + n;
+	return 0;
+}
+
+int proc_records(struct proc *p, unsigned cpu, uint64_t first, const struct record *r, uint32_t n)
+{
+	struct ring_queue *q = &p->queue[cpu];
+	uint64_t known = q->next > first ? q->next - first : 0;
+
+	if (p->state == PROC_BROKEN || cpu >= p->nrings || known >= n)
+		return 0;
+	if (first > q->next) {
+		p->lossy = true;
+		p->missing += first - q->next;
+	}
+	q->next = first + n;
+	return queue_append(p, cpu, r + known, n - known);
+}
+
+static void lost_record(struct proc *p, const struct record *r)
+{
+	p->lossy = true;
+	p->missing += r->arg[0] | (uint64_t)r->arg[1] << 32;
+}
+
+static void stream_record(struct proc *p, struct ring_queue *q, const struct record *r)
+{
+	uint64_t stamp = r->arg[0] | (uint64_t)r->arg[1] << 32;
+
+	switch (r->kind) {
+	case EV_TIME:
+		q->t_ns = (int64_t)segment_clock(&p->ins->seg, stamp) - p->ins->t0_ns;
+		break;
+	case EV_TEXT:
+		text_record(p, q, r);
+		break;
+	case EV_LOST:
+		lost_record(p, r);
+		break;
+	default:
+		p->zones_dirty = true;
+		break;
+	}
+}
+
+static void apply(struct proc *p, unsigned ring)
+{
+	const struct record *r = p->merge.ring[ring].next++;
+	struct ring_queue *q = &p->queue[ring];
+	uint64_t event = 0;
+
+	p->ring = ring;
+	if (log_apply(&p->m, r))
+		diverged(p, r, "contradicts the machine");
+	if (r->kind < EV_LAST_OP && r->kind > EV_NONE)
+		event = operation(p, r);
+	else
+		stream_record(p, q, r);
+	while (p->new_caches)
+		cache_row(p, p->new_cache[--p->new_caches], p->ins->events);
+	log_append(p, r, event);
+}
+
+// All rings have come to a barrier: everything before it is applied, nothing after it.
+static void on_barrier(struct proc *p)
+{
+	const struct record r = {.kind = EV_BARRIER, .arg = {(uint32_t)p->m.s->barrier}};
+	struct barrier_mark *more = realloc(p->barrier, (p->nbarriers + 1) * sizeof(*more));
+
+	p->last_barrier = p->m.s->barrier;
+	log_append(p, &r, 0);
+	log_flush(p);
+	if (p->keyframe_seq != p->log_seq)
+		keyframe_store(p);
+	p->keyframe_seq = p->log_seq;
+	if (!more)
+		return;
+	p->barrier = more;
+	more[p->nbarriers++] = (struct barrier_mark){.barrier = p->last_barrier,
+						     .mark = matching_mark(&p->live),
+						     .event = p->last_event,
+						     .seq = p->log_seq};
+}
+
+// Nothing can be applied by the rules, because what would come next was lost. The head whose lock
+// is least far ahead is taken as if everything before it had been applied.
+static bool force_one(struct proc *p)
+{
+	uint32_t best_gap = UINT32_MAX;
+	int best = -1;
+
+	for (unsigned i = 0; i < p->nrings; i++) {
+		const struct merge_ring *ring = &p->merge.ring[i];
+		uint32_t gap;
+
+		if (ring->next == ring->end || ring->next->kind == EV_BARRIER)
+			continue;
+		gap = ring->next->lock < NR_LOCKS
+			      ? ring->next->ticket - p->m.s->ticket[ring->next->lock]
+			      : 0;
+		if (best >= 0 && gap >= best_gap)
+			continue;
+		best = (int)i;
+		best_gap = gap;
+	}
+	if (best < 0)
+		return false;
+	p->forced++;
+	apply(p, (unsigned)best);
+	return true;
+}
+
+static bool impatient(const struct proc *p)
+{
+	for (unsigned i = 0; i < p->nrings; i++)
+		if (p->lossy && p->merge.ring[i].end - p->merge.ring[i].next > PATIENCE)
+			return true;
+	return false;
+}
+
+int proc_advance(struct proc *p)
+{
+	if (p->state == PROC_WAITING)
+		try_start(p);
+	if (p->state != PROC_RUNNING)
+		return 0;
+	for (unsigned i = 0; p->over && i < p->nrings; i++)
+		p->merge.ring[i].ended = true;
+	for (;;) {
+		int ring = merge_pick(&p->merge);
+
+		if (p->m.s->barrier != p->last_barrier)
+			on_barrier(p);
+		if (ring >= 0)
+			apply(p, (unsigned)ring);
+		else if (!(ring == MERGE_STUCK || (ring == MERGE_NEED_INPUT && impatient(p))) ||
+			 !force_one(p))
+			return p->ins->error;
+	}
+}
+
+// --- the end
+
+// Words that are the library's own, not the machine's: locks and the count of barriers.
+static void compare_state(struct proc *p, void *theirs, size_t size)
+{
+	struct machine other;
+	char where[128];
+	int64_t at;
+
+	if (machine_attach(&other, theirs, size, 0, &machine_ops_none, NULL)) {
+		snprintf(p->state_check, sizeof(p->state_check),
+			 "the program's state is no machine");
+		return;
+	}
+	other.s->barrier = p->m.s->barrier;
+	at = machine_compare(&p->m, &other);
+	if (at < 0) {
+		snprintf(p->state_check, sizeof(p->state_check), "equal");
+		return;
+	}
+	machine_describe_offset(&p->m, (size_t)at, where, sizeof(where));
+	snprintf(p->state_check, sizeof(p->state_check), "differs at %s", where);
+}
+
+// The final machine as the program left it, when it was asked to.
+static void check_state(struct proc *p)
+{
+	char path[sizeof(p->ins->folder) + 32];
+	struct stat st;
+	void *map;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/state.%u", p->ins->folder, p->number);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && (size_t)st.st_size == p->size) {
+		map = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+		if (map != MAP_FAILED) {
+			compare_state(p, map, p->size);
+			munmap(map, p->size);
+		}
+	} else {
+		snprintf(p->state_check, sizeof(p->state_check),
+			 "the program's state is incomplete");
+	}
+	close(fd);
+}
+
+static void threads_store(struct proc *p)
+{
+	for (size_t i = 0; i < p->nthreads; i++) {
+		const struct thread_info *t = &p->thread[i];
+
+		if (t->events)
+			store_run(p->ins, ST_THREAD, "iisiii", (int64_t)p->number, (int64_t)i,
+				  t->name[0] ? t->name : NULL, (int64_t)t->first, (int64_t)t->last,
+				  (int64_t)t->events);
+	}
+}
+
+// Gives back what only a running process needs. What children may still ask for stays.
+static void release(struct proc *p)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		free(p->queue[i].buf);
+		free(p->queue[i].trace);
+		p->queue[i] = (struct ring_queue){0};
+		p->merge.ring[i] = (struct merge_ring){.ended = true};
+	}
+	keyframer_destroy(p->keyframer);
+	p->keyframer = NULL;
+	if (p->memory)
+		munmap(p->memory, p->size);
+	p->memory = NULL;
+	free(p->log);
+	p->log = NULL;
+	free(p->thread);
+	p->thread = NULL;
+	p->nthreads = 0;
+	stats_free_tables(&p->stats);
+	text_finish(p);
+	if (!p->nbarriers)
+		matching_finish(&p->live);
+}
+
+int proc_end(struct proc *p)
+{
+	if (p->state == PROC_ENDED)
+		return 0;
+	p->over = true;
+	proc_advance(p);
+	if (p->state == PROC_RUNNING) {
+		for (unsigned i = 0; i < p->nrings; i++) {
+			p->ring = i;
+			operation_details(p, &p->queue[i], 0);
+		}
+		log_flush(p);
+		check_state(p);
+		stats_store(p->ins, p);
+		threads_store(p);
+		p->state = PROC_ENDED;
+	}
+	p->ins->lost += p->end.lost > p->missing ? p->end.lost : p->missing;
+	proc_store(p);
+	release(p);
+	return p->ins->error;
+}
+
+void proc_destroy(struct proc *p)
+{
+	if (!p)
+		return;
+	release(p);
+	matching_finish(&p->live);
+	stats_finish(&p->stats);
+	free(p->barrier);
+	free(p);
+}
+
+struct proc *proc_find(struct inserter *ins, uint32_t number)
+{
+	return number < ins->nproc ? ins->proc[number] : NULL;
+}
+
+int proc_store(struct proc *p)
+{
+	const struct slot *s = &p->slot;
+	bool over = p->state == PROC_ENDED;
+
+	p->dirty = false;
+	store_run(p->ins, ST_PROCESS, "iiiiiiissiizziiiiiiiimiiiis", (int64_t)p->number,
+		  (int64_t)s->parent, (int64_t)s->how, (int64_t)s->pid, (int64_t)s->ppid,
+		  (int64_t)s->image, (int64_t)p->nrings, p->exe, p->argv, (int64_t)s->fork_barrier,
+		  (int64_t)p->fork_event, (int64_t)p->first_event, (int64_t)p->last_event,
+		  (int64_t)p->events, p->start_ns, p->end_ns,
+		  (int64_t)(p->end.lost > p->missing ? p->end.lost : p->missing),
+		  (int64_t)p->divergences, (int64_t)p->end.early_calls,
+		  (int64_t)p->end.unrecorded_children, (int64_t)(over && p->end.killed),
+		  (int64_t)p->end.wait_status, (int64_t)p->stats.live_bytes,
+		  (int64_t)p->stats.live_count, (int64_t)p->stats.peak_bytes,
+		  (int64_t)p->stats.peak_event, p->state_check[0] ? p->state_check : NULL);
+	return p->ins->error;
+}

@@ -68,7 +68,7 @@ CREATE TABLE context(
 	cache INTEGER,
 	gfp INTEGER,         -- gfp_name
 	flags INTEGER,       -- bits: 1 popped from / 2 pushed to the CPU's array, 4 failed, 8 nested in a signal handler, 16 not the thread's own CPU, 32 small stack, 64 early stack, 128 truncated stack
-	alloc INTEGER        -- bytes really taken; NULL: req rounded up to pages
+	alloc INTEGER        -- bytes really taken; -1: req; NULL: req rounded up to pages
 );
 
 -- What the program did, in the order of completion. rowid is the event's id, 1.. without gaps.
@@ -251,7 +251,8 @@ CREATE VIEW events(id, t_ns, process, thread, cpu, kind, path, addr, req, alloc,
 	cache, reason, flags, old) AS
 SELECT e.rowid, e.t_ns, c.process, c.thread, c.cpu, k.name, p.name,
 	CASE WHEN e.addr < 0 THEN e.addr + 4294967296 ELSE e.addr END,
-	e.req, ifnull(c.alloc, (e.req + 4095) & ~4095), c.gfp, e.stack,
+	e.req,
+	CASE c.alloc WHEN -1 THEN e.req ELSE ifnull(c.alloc, (e.req + 4095) & ~4095) END, c.gfp, e.stack,
 	CASE WHEN e.back THEN e.rowid - e.back ELSE 0 END,
 	CASE WHEN p.name IN ('kmalloc', 'slab') AND c.cache THEN
 		(SELECT x.name FROM cache x WHERE x.process = c.process AND x.cache = c.cache

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What the parts of the inserter know of each other.
+//
+//   spool ─► insert.c ─► process.c: rings ─ merge ─ fold ─► matching.c   which allocation was freed
+//              │              │ trace                       stats.c      totals, timeline
+//              │              ▼                             contexts.c   what rows share
+//              │          transitions, log blobs, keyframes
+//              ▼
+//           store.c, batch.c ─► SQLite        finish.c: what can be done only at the end
+#pragma once
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "../core/fold.h"
+#include "codec.h"
+#include "recorder.h"
+#include "session_file.h"
+
+enum {
+	LOG_ENTRIES = 16384, // of a log blob
+	KEYFRAME_BLOBS = 6,  // log blobs between keyframes
+	FULL_KEYFRAMES = 16, // keyframes between full ones
+	TIMELINE_LEVELS = 3,
+	TIMELINE_ITEMS = 5, // of reader.h
+	EVENT_COLUMNS = 6,
+	TRANSITION_COLUMNS = 8,
+	BATCH_ROWS = 32768,
+};
+
+// --- matching.c: live allocations by address, with a way back for children of a fork
+enum live_flags {
+	LIVE_MAP = 1,	    // a mapping: may be unmapped piece by piece
+	LIVE_HOST = 2,	    // served by the host
+	LIVE_FILE = 4,	    // not memory of the program
+	LIVE_INHERITED = 8, // made by an ancestor
+};
+struct live {
+	uint64_t key; // address, bit 48 set for host addresses; 0 empty
+	uint64_t event;
+	uint64_t bytes; // asked for and not yet given back
+	uint64_t span;	// length of a mapping
+	uint32_t stack;
+	uint32_t flags;
+};
+struct undo {
+	struct live old; // bytes 0 and event 0: was not there
+	uint64_t key;
+};
+struct matching {
+	struct live *slot;
+	size_t mask, used; // capacity - 1
+	uint64_t *maps;	   // keys of LIVE_MAP, sorted
+	size_t nmaps, maps_room;
+	struct undo *journal; // changes since the first barrier
+	size_t njournal, journal_room;
+	uint64_t journal_base; // entries dropped from its start
+	bool journalling;
+};
+int matching_init(struct matching *t);
+void matching_finish(struct matching *t);
+struct live *matching_find(struct matching *t, uint64_t key);
+struct live *matching_find_map(struct matching *t, uint64_t key); // the mapping around key
+void matching_add(struct matching *t, const struct live *l);	  // replaces
+void matching_remove(struct matching *t, struct live *l);
+void matching_touch(struct matching *t, const struct live *l); // before *l is changed in place
+uint64_t matching_mark(struct matching *t);		       // now, for matching_clone
+// `to` becomes what `from` was at the mark (or as near as is still known), all inherited.
+int matching_clone(struct matching *to, const struct matching *from, uint64_t mark);
+
+// --- stats.c
+struct stack_stat {
+	uint32_t stack, peak_gen;
+	uint64_t calls, bytes, alloc_bytes, live_count, live_bytes, peak_bytes, temporary, failed;
+};
+struct timeline_cell {
+	uint64_t first, last, bucket;
+	int64_t t_ns;
+	uint64_t min[TIMELINE_ITEMS], max[TIMELINE_ITEMS];
+	uint32_t n, failures;
+};
+struct stats {
+	struct stack_stat *stack; // open addressing by stack
+	size_t mask, used;
+	uint64_t live_bytes, live_count, host_bytes, peak_bytes, peak_event;
+	uint32_t peak_gen;
+	uint64_t now[TIMELINE_ITEMS];
+	struct timeline_cell cell[TIMELINE_LEVELS];
+};
+struct inserter;
+struct proc;
+int stats_init(struct stats *s);
+void stats_finish(struct stats *s);
+void stats_free_tables(struct stats *s); // the totals stay
+void stats_alloc(struct stats *s, const struct live *l, uint64_t alloc, uint64_t event);
+void stats_failed(struct stats *s, uint32_t stack);
+void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whole, bool temporary);
+void stats_inherit(struct stats *s, const struct matching *t);
+void timeline_event(struct inserter *ins, struct proc *p, uint64_t event, int64_t t_ns,
+		    bool failed);
+int stats_store(struct inserter *ins, struct proc *p); // rows of a finished process
+
+// --- contexts.c
+struct context_key {
+	uint32_t process;
+	uint16_t thread, cache;
+	uint8_t cpu, kind, path, pad;
+	uint16_t flags, pad2;
+	uint32_t gfp, pad3;
+	int64_t alloc; // -1: req; -2: req rounded up to pages
+};
+struct transition_key {
+	uint32_t process;
+	uint16_t kind, cache, flags, pad;
+	uint8_t cpu, zone, order, order2, migratetype, migratetype2, pad2[2];
+};
+struct intern {
+	unsigned char *keys; // by id
+	uint32_t *slot;	     // ids by hash
+	size_t mask, count, key_size;
+};
+int intern_init(struct intern *t, size_t key_size);
+void intern_finish(struct intern *t);
+uint32_t intern_id(struct intern *t, const void *key, bool *is_new); // 1..; 0: no memory
+int64_t context_of(struct inserter *ins, const struct context_key *k);
+int64_t transition_context_of(struct inserter *ins, const struct transition_key *k);
+
+// --- process.c
+struct ring_queue {
+	struct record *buf;
+	size_t n, room;
+	uint64_t next;		   // number of the record expected next
+	int64_t t_ns;		   // of what follows
+	struct trace_event *trace; // details since the last OP
+	size_t ntrace, trace_room;
+	char text[4096]; // being assembled
+	size_t text_len;
+	char thread_name[32]; // for the thread of the next operation
+};
+struct thread_info {
+	uint64_t first, last, events;
+	uint64_t last_alloc; // id of its last operation when that was an allocation
+	char name[32];
+};
+struct barrier_mark {
+	uint64_t barrier, mark, event, seq; // seq: of the keyframe
+};
+enum proc_state {
+	PROC_WAITING,
+	PROC_RUNNING,
+	PROC_ENDED,
+	PROC_BROKEN
+};
+struct proc {
+	uint32_t number;
+	enum proc_state state;
+	bool over;  // nothing more will come from the spool
+	bool dirty; // its row changed
+	bool lossy;
+	struct slot slot; // as the drainer saw it
+	struct spool_end end;
+	struct segment *seg;
+	struct inserter *ins;
+	void *memory;
+	size_t size;
+	struct machine m;
+	struct merge merge;
+	unsigned nrings, ring; // ring being applied
+	struct ring_queue queue[MAX_CPUS];
+	struct matching live;
+	struct stats stats;
+	struct thread_info *thread;
+	size_t nthreads;
+	struct barrier_mark *barrier;
+	size_t nbarriers;
+	struct keyframer *keyframer;
+	struct log_entry *log;
+	size_t nlog;
+	uint64_t log_seq, log_before, keyframes, keyframe_seq, last_barrier;
+	uint64_t first_event, last_event, events, fork_event;
+	int64_t start_ns, end_ns;
+	uint64_t divergences, missing, forced;
+	struct module_set *modules; // of its current image; text.c
+	bool zones_dirty;
+	uint16_t new_cache[64]; // created by the record being applied
+	unsigned new_caches;
+	char exe[SLOT_EXE_LEN], argv[4096];
+	char state_check[256];
+};
+int proc_begin(struct inserter *ins, const struct slot *s, uint32_t number);
+int proc_records(struct proc *p, unsigned cpu, uint64_t first, const struct record *r, uint32_t n);
+int proc_advance(struct proc *p); // applies what can be applied
+int proc_end(struct proc *p);	  // after the last record: what is left, totals, final row
+int proc_store(struct proc *p);	  // its row
+void proc_destroy(struct proc *p);
+struct proc *proc_find(struct inserter *ins, uint32_t number);
+
+// --- operations.c: one finished operation: its row, its match, its statistics
+uint64_t operation(struct proc *p, const struct record *r); // its event id
+// Writes the details collected on a ring; event 0: nobody's.
+void operation_details(struct proc *p, struct ring_queue *q, uint64_t event);
+
+// --- text.c
+void text_record(struct proc *p, struct ring_queue *q, const struct record *r);
+void text_finish(struct proc *p);
+
+// --- store.c: the database
+struct inserter {
+	char folder[4096], output[4096];
+	sqlite3 *db;
+	struct segment seg;
+	struct spool_reader spool;
+	int64_t t0_ns; // CLOCK_MONOTONIC of t_ns 0
+	uint64_t events, transitions, divergences, lost;
+	char divergence[256]; // the first one
+	struct intern contexts, transition_contexts;
+	struct proc **proc; // by number
+	uint32_t nproc;
+	int64_t *event_cell, *transition_cell; // batches
+	size_t nevents, ntransitions;
+	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
+	sqlite3_stmt *stmt[32];	     // by enum statement
+	bool in_transaction, closed, finish_torn;
+	bool recovered;	     // the drainer had died: we emptied the rings
+	char *argv;	     // of the program, newlines between
+	uint8_t *stack_seen; // bit per depot node that an event names
+	int64_t commit_ns;
+	int error; // first failure, negative errno
+	char *err; // ERR_LEN
+	void (*progress)(void *ctx, const struct insert_progress *p);
+	void *progress_ctx;
+	int64_t progress_ns;
+	const char *truncated; // why the recording ends early
+};
+enum statement {
+	ST_EVENTS,
+	ST_TRANSITIONS,
+	ST_CONTEXT,
+	ST_TRANSITION_CONTEXT,
+	ST_GFP,
+	ST_OLD,
+	ST_CACHE,
+	ST_MODULE,
+	ST_MARK,
+	ST_LOG,
+	ST_KEYFRAME,
+	ST_PROCESS,
+	ST_THREAD,
+	ST_STAT,
+	ST_TIMELINE,
+	ST_META,
+	ST_ADDRESS,
+	ST_FRAME,
+	ST_COUNT,
+};
+int store_open(struct inserter *ins);
+void store_close(struct inserter *ins);
+// Runs a prepared statement: types has a letter per argument: i int64_t (z: 0 is NULL, m: -1 is
+// NULL), s text or NULL, b blob and size_t, n NULL without an argument. Failures end up in ins->error.
+void store_run(struct inserter *ins, enum statement st, const char *types, ...);
+void store_exec(struct inserter *ins, const char *sql);
+void store_meta_int(struct inserter *ins, const char *key, int64_t value);
+void store_meta_text(struct inserter *ins, const char *key, const char *value);
+void store_commit(struct inserter *ins);
+void store_fail(struct inserter *ins, int error, const char *what);
+
+// --- batch.c: the virtual tables the big inserts read from
+int batch_register(struct inserter *ins);
+int64_t *batch_event(struct inserter *ins);	 // EVENT_COLUMNS cells to fill
+int64_t *batch_transition(struct inserter *ins); // TRANSITION_COLUMNS
+void batch_flush(struct inserter *ins);
+
+// --- finish.c
+void finish_recording(struct inserter *ins);
+void insert_report(struct inserter *ins, const char *phase, bool now);

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// One finished operation of the program: its event row, which allocation it ends, its statistics.
+#include <string.h>
+
+#include "inserter.h"
+
+enum {
+	HOST_KEY_BIT = 48
+};
+enum {
+	ALLOC_AS_ASKED = -1,
+	ALLOC_IN_PAGES = -2
+};
+
+static uint64_t page_round(uint64_t n)
+{
+	return (n + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
+// Simulated and host addresses live in one table.
+static uint64_t live_key(uint64_t addr, unsigned path)
+{
+	bool host = path == PATH_HOST || path == PATH_FILE;
+
+	return addr ? addr | (uint64_t)host << HOST_KEY_BIT : 0;
+}
+
+static bool gives_memory(unsigned kind)
+{
+	return kind == EV_MALLOC || kind == EV_CALLOC || kind == EV_REALLOC ||
+	       kind == EV_MEMALIGN || kind == EV_MMAP || kind == EV_MREMAP;
+}
+
+// What the block really takes; ALLOC_* where that follows from the request.
+static int64_t alloc_bytes(const struct proc *p, const struct record *r)
+{
+	unsigned cache = (unsigned)r->op.cache;
+
+	if (!gives_memory(r->kind) || r->op.flags & OPF_FAILED || !r->op.addr)
+		return 0;
+	switch (r->path) {
+	case PATH_KMALLOC:
+	case PATH_SLAB:
+		return cache < MAX_CACHES ? (int64_t)p->m.caches[cache].buffer_size : 0;
+	case PATH_PAGES:
+		return cache < MAX_ORDER ? (int64_t)PAGE_SIZE << cache : 0;
+	case PATH_HOST:
+	case PATH_POOL:
+	case PATH_NONE:
+		return ALLOC_AS_ASKED;
+	default:
+		return ALLOC_IN_PAGES;
+	}
+}
+
+static uint64_t alloc_value(int64_t alloc, uint64_t req)
+{
+	return alloc >= 0 ? (uint64_t)alloc : alloc == ALLOC_AS_ASKED ? req : page_round(req);
+}
+
+static struct thread_info *thread_of(struct proc *p, unsigned number)
+{
+	if (number >= p->nthreads) {
+		size_t n = number + 16;
+		struct thread_info *t = realloc(p->thread, n * sizeof(*t));
+
+		if (!t)
+			return NULL;
+		memset(t + p->nthreads, 0, (n - p->nthreads) * sizeof(*t));
+		p->thread = t;
+		p->nthreads = n;
+	}
+	return &p->thread[number];
+}
+
+// Takes the block away; returns its event. `next`: the very next operation of its thread.
+static uint64_t end_block(struct proc *p, struct live *l, const struct thread_info *t, bool counts)
+{
+	struct live copy = *l;
+
+	stats_free(&p->stats, &copy, copy.bytes, true, counts && t && t->last_alloc == copy.event);
+	matching_remove(&p->live, l);
+	return copy.event;
+}
+
+// Part of a mapping goes: the rest keeps its event.
+static uint64_t cut_mapping(struct proc *p, struct live *l, uint64_t bytes)
+{
+	uint64_t event = l->event;
+
+	if (bytes >= l->bytes)
+		return end_block(p, l, NULL, false);
+	matching_touch(&p->live, l);
+	stats_free(&p->stats, l, bytes, false, false);
+	l->bytes -= bytes;
+	return event;
+}
+
+static uint64_t op_free(struct proc *p, const struct record *r, const struct thread_info *t)
+{
+	uint64_t key = live_key(r->op.addr, r->path);
+	struct live *l;
+
+	if (r->kind == EV_FREE) {
+		l = matching_find(&p->live, key);
+		return l ? end_block(p, l, t, true) : 0;
+	}
+	l = matching_find_map(&p->live, key);
+	if (!l)
+		l = matching_find(&p->live, key);
+	if (!l)
+		return 0;
+	if (!r->op.req || (l->key == key && r->op.req >= l->bytes))
+		return end_block(p, l, t, true);
+	return cut_mapping(p, l, page_round(r->op.req));
+}
+
+static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc)
+{
+	struct live l = {.key = live_key(r->op.addr, r->path),
+			 .event = event,
+			 .bytes = r->op.req,
+			 .stack = r->ticket};
+	uint64_t ref = 0;
+	struct live *old;
+
+	if (r->kind == EV_REALLOC || r->kind == EV_MREMAP) {
+		old = matching_find(&p->live, live_key(r->op.old, r->op.old_path));
+		ref = old ? end_block(p, old, NULL, false) : 0;
+	}
+	if (!l.key)
+		return ref;
+	if (r->kind == EV_MMAP || r->kind == EV_MREMAP) {
+		l.flags = LIVE_MAP;
+		l.bytes = l.span = page_round(l.bytes);
+	}
+	l.flags |= r->path == PATH_HOST ? LIVE_HOST : r->path == PATH_FILE ? LIVE_FILE : 0;
+	old = matching_find(&p->live, l.key);
+	if (old) // its end was never seen
+		end_block(p, old, NULL, false);
+	matching_add(&p->live, &l);
+	stats_alloc(&p->stats, &l, alloc_value(alloc, l.bytes), event);
+	return ref;
+}
+
+static uint64_t match(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
+		      struct thread_info *t)
+{
+	bool failed = r->op.flags & OPF_FAILED;
+	uint64_t ref = 0;
+
+	if (failed && gives_memory(r->kind))
+		stats_failed(&p->stats, r->ticket);
+	else if (!failed && gives_memory(r->kind))
+		ref = op_alloc(p, r, event, alloc);
+	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
+		ref = op_free(p, r, t);
+	if (t)
+		t->last_alloc = !failed && gives_memory(r->kind) ? event : 0;
+	return ref;
+}
+
+// Simulated addresses fit four bytes when they are signed.
+static int64_t narrow(uint64_t addr)
+{
+	return addr <= UINT32_MAX ? (int32_t)(uint32_t)addr : (int64_t)addr;
+}
+
+static void event_row(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
+		      uint64_t ref, int64_t t_ns)
+{
+	struct context_key k = {
+		.process = p->number,
+		.thread = r->lock,
+		.cache = (uint16_t)r->op.cache,
+		.cpu = r->cpu,
+		.kind = r->kind,
+		.path = r->path,
+		.flags = (uint16_t)r->op.flags,
+		.gfp = r->op.gfp < GFPC_COUNT ? gfp_code_value((enum gfp_code)r->op.gfp) : 0,
+		.alloc = alloc,
+	};
+	int64_t *cell = batch_event(p->ins);
+
+	cell[0] = context_of(p->ins, &k);
+	cell[1] = t_ns;
+	cell[2] = narrow(r->op.addr);
+	cell[3] = (int64_t)r->op.req;
+	cell[4] = r->ticket;
+	if (r->ticket < p->ins->seg.own.max_nodes)
+		p->ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);
+	cell[5] = ref ? (int64_t)(event - ref) : 0;
+	if (r->op.old)
+		store_run(p->ins, ST_OLD, "iii", (int64_t)event, (int64_t)r->op.old,
+			  (int64_t)r->op.old_path);
+}
+
+static void transition_row(struct proc *p, const struct trace_event *t, uint64_t event,
+			   uint64_t seq)
+{
+	struct transition_key k = {
+		.process = p->number,
+		.kind = t->kind,
+		.cache = t->cache,
+		.flags = t->flags,
+		.cpu = t->cpu,
+		.zone = t->zone,
+		.order = t->order,
+		.order2 = t->order2,
+		.migratetype = t->migratetype,
+		.migratetype2 = t->migratetype2,
+	};
+	int64_t *cell = batch_transition(p->ins);
+
+	cell[0] = (int64_t)event;
+	cell[1] = (int64_t)seq;
+	cell[2] = transition_context_of(p->ins, &k);
+	cell[3] = t->pfn;
+	cell[4] = narrow(t->addr);
+	cell[5] = t->count;
+	cell[6] = t->stride;
+	cell[7] = t->value;
+}
+
+void operation_details(struct proc *p, struct ring_queue *q, uint64_t event)
+{
+	uint64_t seq = 0, *next = event ? &seq : &p->ins->unclaimed;
+
+	for (size_t i = 0; i < q->ntrace; i++)
+		transition_row(p, &q->trace[i], event, (*next)++);
+	p->ins->transitions += q->ntrace;
+	q->ntrace = 0;
+}
+
+uint64_t operation(struct proc *p, const struct record *r)
+{
+	struct ring_queue *q = &p->queue[p->ring];
+	uint64_t event = ++p->ins->events, ref;
+	struct thread_info *t = thread_of(p, r->lock);
+	int64_t alloc = alloc_bytes(p, r);
+
+	ref = match(p, r, event, alloc, t);
+	event_row(p, r, event, alloc, ref, q->t_ns);
+	operation_details(p, q, event);
+	timeline_event(p->ins, p, event, q->t_ns,
+		       gives_memory(r->kind) && r->op.flags & OPF_FAILED);
+	if (t) {
+		t->first = t->first ? t->first : event;
+		t->last = event;
+		t->events++;
+		if (q->thread_name[0])
+			memcpy(t->name, q->thread_name, sizeof(t->name));
+		q->thread_name[0] = 0;
+	}
+	if (!p->events++) {
+		p->first_event = event;
+		p->start_ns = q->t_ns;
+	}
+	p->last_event = event;
+	p->end_ns = q->t_ns > p->end_ns ? q->t_ns : p->end_ns;
+	p->dirty = true;
+	return event;
+}
