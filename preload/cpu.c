@@ -4,8 +4,8 @@
 //
 // Lock order: stop_lock, CPU locks ascending, one inner lock. A thread that runs an operation has
 // one CPU lock; a thread that stops the machine gives its CPU up first, so nobody waits for stop_lock
-// or a second CPU while holding one. Words live outside the machine's memory: 0 free, 1 taken,
-// 2 taken and somebody may sleep on it. While the process has one thread they are plain stores.
+// or a second CPU while holding one. Words live outside the machine's memory: 0 free, else the owner
+// and whether somebody may sleep on it. While the process has one thread they are plain stores.
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdalign.h>
@@ -16,6 +16,8 @@
 #include "sys.h"
 
 enum { SPINS = 64 };
+#define OWNED	 0x10000u    // + thread slot
+#define SLEEPERS 0x80000000u
 
 struct word {
 	alignas(64) _Atomic uint32_t w;
@@ -41,6 +43,13 @@ static long futex(_Atomic uint32_t *w, int op, uint32_t value)
 	return sys(SYS_futex, w, op | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
 }
 
+// What an owner writes: a handler's jump may leave a lock at any instruction, and then the word
+// alone must tell that it is ours.
+static inline uint32_t self(void)
+{
+	return OWNED | thread_self.slot;
+}
+
 static inline bool word_try(_Atomic uint32_t *w)
 {
 	uint32_t free = 0;
@@ -48,22 +57,30 @@ static inline bool word_try(_Atomic uint32_t *w)
 	if (alone()) {
 		if (atomic_load_explicit(w, memory_order_relaxed))
 			return false;
-		atomic_store_explicit(w, 1, memory_order_relaxed);
+		atomic_store_explicit(w, self(), memory_order_relaxed);
 		return true;
 	}
-	return atomic_compare_exchange_strong_explicit(w, &free, 1, memory_order_acquire,
+	return atomic_compare_exchange_strong_explicit(w, &free, self(), memory_order_acquire,
 						       memory_order_relaxed);
 }
 
 __attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
 {
+	uint32_t now;
+
 	for (unsigned i = 0; i < SPINS; i++) {
 		__builtin_ia32_pause();
 		if (!atomic_load_explicit(w, memory_order_relaxed) && word_try(w))
 			return;
 	}
-	while (atomic_exchange_explicit(w, 2, memory_order_acquire))
-		futex(w, FUTEX_WAIT, 2);
+	for (;;) {
+		now = 0; // whoever slept takes the lock as one that others may sleep on
+		if (atomic_compare_exchange_strong_explicit(w, &now, self() | SLEEPERS, memory_order_acquire,
+							    memory_order_relaxed))
+			return;
+		if (now & SLEEPERS || atomic_compare_exchange_strong(w, &now, now | SLEEPERS))
+			futex(w, FUTEX_WAIT, now | SLEEPERS);
+	}
 }
 
 static inline void word_take(_Atomic uint32_t *w)
@@ -78,7 +95,7 @@ static inline void word_release(_Atomic uint32_t *w)
 		atomic_store_explicit(w, 0, memory_order_release);
 		return;
 	}
-	if (__builtin_expect(atomic_exchange_explicit(w, 0, memory_order_release) == 2, 0))
+	if (__builtin_expect(atomic_exchange_explicit(w, 0, memory_order_release) & SLEEPERS, 0))
 		futex(w, FUTEX_WAKE, 1);
 }
 
@@ -131,14 +148,25 @@ void cpu_leave(struct thread *t, struct machine *m)
 	word_release(&cpu_word[m->cpu].w);
 }
 
-// The outer call of this thread will never go on (a signal handler left it by a jump).
+static bool release_own(_Atomic uint32_t *w)
+{
+	if ((atomic_load(w) & ~SLEEPERS) != self())
+		return false;
+	word_release(w);
+	return true;
+}
+
+// The outer call of this thread will never go on: a signal handler left it by a jump.
 void cpu_abandon(struct thread *t)
 {
-	if (t->held_inner)
-		word_release(&inner_word[t->held_inner]);
-	t->held_inner = LOCK_NONE;
-	if (t->held)
-		cpu_leave(t, t->held);
+	bool inner = false;
+
+	for (unsigned i = 0; i < NR_LOCKS; i++)
+		inner |= release_own(&inner_word[i]);
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		release_own(&cpu_word[i].w);
+	release_own(&stop_word.w);
+	t->held = NULL;
 }
 
 // --- machine_ops
@@ -147,13 +175,11 @@ static void inner_lock(struct machine *m, unsigned lock)
 {
 	(void)m;
 	word_take(&inner_word[lock]);
-	thread_self.held_inner = lock;
 }
 
 static void inner_unlock(struct machine *m, unsigned lock)
 {
 	(void)m;
-	thread_self.held_inner = LOCK_NONE;
 	word_release(&inner_word[lock]);
 }
 
@@ -221,5 +247,4 @@ void cpu_reset_after_fork(void)
 	memset(&stop_word, 0, sizeof(stop_word));
 	memset(inner_word, 0, sizeof(inner_word));
 	thread_self.held = NULL;
-	thread_self.held_inner = LOCK_NONE;
 }

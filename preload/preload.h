@@ -40,7 +40,6 @@ struct thread {
 	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
 	uint32_t ndeferred;
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
-	uint32_t held_inner;	   // inner lock it has, LOCK_NONE none (cpu.c)
 	uint32_t nested_calls;	   // calls of signal handlers since the outer call began
 };
 
