@@ -64,21 +64,6 @@ static void hash_del(struct kmap_state *k, unsigned slot)
 
 // --- windows -------------------------------------------------------------------------------------
 
-// The mark tells whose page it is while it has a user; a window merely left over says nothing.
-static void mark_used(struct machine *m, pfn_t pfn, kaddr_t addr, bool used)
-{
-	struct page *p = pfn_to_page(m, pfn);
-	uint32_t flag = 1u << PG_mapped_kernel;
-
-	if (used && !p->mapping && !(p->flags & flag)) {
-		p->flags |= flag;
-		p->mapping = addr;
-	} else if (!used && p->flags & flag && p->mapping == addr) {
-		p->flags &= ~flag;
-		p->mapping = 0;
-	}
-}
-
 static void trace_kmap(struct machine *m, enum event_kind kind, unsigned slot)
 {
 	const struct kmap_state *k = &m->s->kmap;
@@ -149,7 +134,7 @@ static kaddr_t kmap_locked(struct machine *m, pfn_t pfn)
 		return 0;
 	if (++k->pkmap_count[slot] == 2) {
 		k->in_use++;
-		mark_used(m, pfn, slot_addr(k, (uint32_t)slot), true);
+		page_mark_mapped(m, pfn, slot_addr(k, (uint32_t)slot));
 	}
 	trace_kmap(m, EV_T_KMAP_MAP, (unsigned)slot);
 	return slot_addr(k, (uint32_t)slot);
@@ -185,7 +170,8 @@ static int kunmap_locked(struct machine *m, pfn_t pfn)
 		return -EILSEQ;
 	if (--k->pkmap_count[slot] == 1) {
 		k->in_use--;
-		mark_used(m, pfn, slot_addr(k, (uint32_t)slot), false);
+		// a window merely left over says nothing: the page may be freed before the flush
+		page_clear_mapped(m, pfn, slot_addr(k, (uint32_t)slot));
 	}
 	trace_kmap(m, EV_T_KMAP_UNMAP, (unsigned)slot);
 	return 0;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "buddy.h"
 #include "fold.h"
 #include "layout.h"
 #include "machine.h"
@@ -16,14 +17,23 @@ enum {
 };
 #define PGDIR_SIZE (1u << PGDIR_SHIFT)
 
+// Looked at without a lock too: a stale answer only makes a CPU try to add the table again.
+static uint32_t pde(const struct machine *m, uint32_t index)
+{
+	return __atomic_load_n(&m->s->pgd[index], __ATOMIC_RELAXED);
+}
+
 static int pgtable_add_locked(struct machine *m, uint32_t index, pfn_t pfn)
 {
+	struct page *page;
+
 	// only the kernel half above lowmem gets tables after boot, from frames of lowmem
 	if (index < m->s->vmalloc.start >> PGDIR_SHIFT || index >= PTRS_PER_PGD ||
-	    m->s->pgd[index] & _PAGE_PRESENT || !pfn || pfn >= m->s->max_low_pfn)
+	    pde(m, index) & _PAGE_PRESENT || !pfn || pfn >= m->s->max_low_pfn)
 		return -EILSEQ;
-	m->s->pgd[index] = pfn << PAGE_SHIFT | _KERNPG_TABLE;
-	pfn_to_page(m, pfn)->flags |= 1u << PG_pgtable;
+	__atomic_store_n(&m->s->pgd[index], pfn << PAGE_SHIFT | _KERNPG_TABLE, __ATOMIC_RELAXED);
+	page = pfn_to_page(m, pfn);
+	set_page_flags(page, page_flags(page) | 1u << PG_pgtable);
 	trace(m, &(struct trace_event){.kind = EV_T_PAGE_TABLE,
 				       .cpu = (uint8_t)m->cpu,
 				       .zone = 255,
@@ -63,22 +73,56 @@ int pgtable_populate(struct machine *m, kaddr_t addr, size_t size)
 	uint32_t last = (uint32_t)(((uint64_t)addr + size - 1) >> PGDIR_SHIFT);
 
 	for (uint32_t i = addr >> PGDIR_SHIFT; size && i <= last; i++)
-		if (!(m->s->pgd[i] & _PAGE_PRESENT) && pte_alloc_kernel(m, i))
+		if (!(pde(m, i) & _PAGE_PRESENT) && pte_alloc_kernel(m, i))
 			return -ENOMEM;
 	return 0;
 }
 
 uint32_t pte_of(struct machine *m, kaddr_t addr)
 {
-	uint32_t pde = m->s->pgd[addr >> PGDIR_SHIFT];
+	uint32_t entry = pde(m, addr >> PGDIR_SHIFT);
 
-	if (addr < m->s->cfg.page_offset || !(pde & _PAGE_PRESENT))
+	if (addr < m->s->cfg.page_offset || !(entry & _PAGE_PRESENT))
 		return 0;
 	if (is_lowmem(m, addr)) // one rule for all of it; the 4 MiB ones have no entry of their own
 		return lowmem_pfn(m, addr) << PAGE_SHIFT |
-		       (pde & _PAGE_PSE ? PAGE_KERNEL_LARGE : PAGE_KERNEL);
+		       (entry & _PAGE_PSE ? PAGE_KERNEL_LARGE : PAGE_KERNEL);
 	return m->pte[(addr - m->s->cfg.page_offset) >> PAGE_SHIFT];
 }
+
+// --- whose page ----------------------------------------------------------------------------------
+
+// Frames with another owner keep their word `mapping`.
+static bool mark_allowed(const struct page *p)
+{
+	uint32_t owned = 1u << PG_reserved | 1u << PG_slab | 1u << PG_buddy | 1u << PG_pcp |
+			 1u << PG_hole | 1u << PG_pgtable | 1u << PG_pagecache |
+			 1u << PG_mapped_kernel;
+
+	return !(page_flags(p) & owned) && !p->mapping;
+}
+
+void page_mark_mapped(struct machine *m, pfn_t pfn, kaddr_t addr)
+{
+	struct page *p = pfn < m->s->max_pfn ? pfn_to_page(m, pfn) : NULL;
+
+	if (p && mark_allowed(p)) {
+		set_page_flags(p, page_flags(p) | 1u << PG_mapped_kernel);
+		p->mapping = addr;
+	}
+}
+
+void page_clear_mapped(struct machine *m, pfn_t pfn, kaddr_t addr)
+{
+	struct page *p = pfn < m->s->max_pfn ? pfn_to_page(m, pfn) : NULL;
+
+	if (p && page_flags(p) & 1u << PG_mapped_kernel && p->mapping == addr) {
+		set_page_flags(p, page_flags(p) & ~(1u << PG_mapped_kernel));
+		p->mapping = 0;
+	}
+}
+
+// --- boot ----------------------------------------------------------------------------------------
 
 // A table made before there is a page allocator: its frame comes from memblock, for good.
 static void boot_table(struct machine *m, uint32_t index)

@@ -26,3 +26,8 @@ int pgtable_populate(struct machine *m, kaddr_t addr,
 		     size_t size);		  // PTE pages for a range; -ENOMEM
 uint32_t pte_of(struct machine *m, kaddr_t addr); // entry, 0 not present
 void pgtable_init(struct machine *m);
+
+// For step bodies: a frame remembers the linear address that maps it (PG_mapped_kernel), unless it
+// has another owner or is mapped already. Frames beyond mem_map are left alone.
+void page_mark_mapped(struct machine *m, pfn_t pfn, kaddr_t addr);
+void page_clear_mapped(struct machine *m, pfn_t pfn, kaddr_t addr); // if that is what it remembers

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "buddy.h"
 #include "fold.h"
 #include "machine.h"
 
@@ -18,7 +19,8 @@ static int account_kernel_stack(struct machine *m, kaddr_t addr, kaddr_t task, i
 		return -EILSEQ;
 	pfn = lowmem_pfn(m, addr);
 	p = pfn_to_page(m, pfn);
-	if (p->mapping != (delta > 0 ? 0 : task) || p->flags & (1u << PG_slab | 1u << PG_buddy))
+	if (p->mapping != (delta > 0 ? 0 : task) ||
+	    page_flags(p) & (1u << PG_slab | 1u << PG_buddy))
 		return -EILSEQ;
 	p->mapping = delta > 0 ? task : 0;
 	m->s->zone[page_zonenum(m, pfn)].vm_stat[NR_KERNEL_STACK] += delta;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "buddy.h"
 #include "fold.h"
 #include "machine.h"
 #include "vmap_area.h"
@@ -34,35 +35,6 @@ static uint32_t pages_of(uint64_t bytes)
 
 // --- page table entries ------------------------------------------------------------------------
 
-// Frames with another owner keep their word `mapping`.
-static bool mark_allowed(const struct page *p)
-{
-	uint32_t owned = 1u << PG_reserved | 1u << PG_slab | 1u << PG_buddy | 1u << PG_pcp |
-			 1u << PG_hole | 1u << PG_pgtable | 1u << PG_pagecache;
-
-	return !(p->flags & owned) && !p->mapping;
-}
-
-static void mark_mapped(struct machine *m, pfn_t pfn, kaddr_t addr)
-{
-	struct page *p = pfn < m->s->max_pfn ? pfn_to_page(m, pfn) : NULL;
-
-	if (p && mark_allowed(p)) {
-		p->flags |= 1u << PG_mapped_kernel;
-		p->mapping = addr;
-	}
-}
-
-static void clear_mapped(struct machine *m, pfn_t pfn, kaddr_t addr)
-{
-	struct page *p = pfn < m->s->max_pfn ? pfn_to_page(m, pfn) : NULL;
-
-	if (p && p->flags & 1u << PG_mapped_kernel && p->mapping == addr) {
-		p->flags &= ~(1u << PG_mapped_kernel);
-		p->mapping = 0;
-	}
-}
-
 // The area that wholly contains the pages, if it may change; NULL otherwise.
 static struct vmap_area *area_of_range(struct machine *m, kaddr_t addr, uint32_t count)
 {
@@ -91,7 +63,7 @@ static int vm_map_locked(struct machine *m, kaddr_t addr, pfn_t pfn, uint32_t co
 	for (uint32_t i = 0; i < count; i++, pfn += (pfn_t)stride) {
 		pte[i] = pfn << PAGE_SHIFT | prot;
 		if (prot == PAGE_KERNEL)
-			mark_mapped(m, pfn, addr + i * PAGE_SIZE);
+			page_mark_mapped(m, pfn, addr + i * PAGE_SIZE);
 	}
 	va->nr_pages += count;
 	trace(m, &(struct trace_event){.kind = EV_T_VMAP_MAP,
@@ -132,7 +104,7 @@ static int vm_unmap_locked(struct machine *m, kaddr_t addr, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		if (!pte[i])
 			continue;
-		clear_mapped(m, pte[i] >> PAGE_SHIFT, addr + i * PAGE_SIZE);
+		page_clear_mapped(m, pte[i] >> PAGE_SHIFT, addr + i * PAGE_SIZE);
 		pte[i] = 0;
 		cleared++;
 	}
@@ -588,7 +560,7 @@ int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
 static bool is_ram(const struct machine *m, pfn_t pfn)
 {
 	return pfn < m->s->max_pfn &&
-	       !(pfn_to_page(m, pfn)->flags & (1u << PG_reserved | 1u << PG_hole));
+	       !(page_flags(pfn_to_page(m, pfn)) & (1u << PG_reserved | 1u << PG_hole));
 }
 
 kaddr_t ioremap(struct machine *m, uint64_t phys, size_t size)
