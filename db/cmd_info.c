@@ -77,7 +77,7 @@ static bool each_table(struct recording *r, table_fn *fn, void *ctx)
 {
 	sqlite3_stmt *q = NULL;
 	sqlite3_prepare_v2(recording_db(r),
-			   "SELECT name, sum(pgsize) FROM dbstat WHERE aggregate GROUP BY name"
+			   "SELECT name, sum(pgsize) FROM dbstat WHERE aggregate = TRUE GROUP BY name"
 			   " ORDER BY 2 DESC",
 			   -1, &q, NULL);
 	bool known = q;
