@@ -13,16 +13,16 @@
 
 enum {
 	ARENA_PAGES = 1 << 20,
-	CHUNK_PAGES = 512,		// committed together once mappings run short
-	GIVE_BACK_ORDER = 4,		// smallest free block worth a system call
-	GIVE_BACK_BATCH = 64,		// blocks per lock section
-	GIVE_BACK_MIN = 8 << 20,	// dirty free bytes always tolerated
-	ZERO_BY_HOST = 128 << 10,	// from here on clearing is left to the host
+	CHUNK_PAGES = 512,	  // committed together once mappings run short
+	GIVE_BACK_ORDER = 4,	  // smallest free block worth a system call
+	GIVE_BACK_BATCH = 64,	  // blocks per lock section
+	GIVE_BACK_MIN = 8 << 20,  // dirty free bytes always tolerated
+	ZERO_BY_HOST = 128 << 10, // from here on clearing is left to the host
 };
 #define ARENA_SIZE (1ull << 32)
 
 #ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA	     0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
@@ -135,12 +135,14 @@ static void reservation_advise(void *p, size_t size)
 // address space that 4 GiB still pass.
 static char *reserve_aligned(void)
 {
-	static const uint64_t from[] = { 0x200000000000, 0x100000000000, 0x4000000000, 0x800000000 };
+	static const uint64_t from[] = {0x200000000000, 0x100000000000, 0x4000000000, 0x800000000};
 
 	for (unsigned i = 0; i < sizeof(from) / sizeof(from[0]); i++)
 		for (uint64_t at = from[i]; at < from[i] + 16 * ARENA_SIZE; at += ARENA_SIZE) {
 			long p = sys(SYS_mmap, at, ARENA_SIZE, PROT_NONE,
-				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+					     MAP_FIXED_NOREPLACE,
+				     -1, 0);
 			if (p == (long)at)
 				return (char *)p;
 			if (p >= 0 || p < -4095) // a kernel that takes the flag for a hint
@@ -197,7 +199,8 @@ void arena_clear(kaddr_t a, size_t bytes)
 {
 	uint32_t first = first_page(a), n = pages_touched(a, bytes);
 
-	if (bytes >= ZERO_BY_HOST && !(a & (PAGE_SIZE - 1)) && !bits_all(arena.dirty, first, n, false) &&
+	if (bytes >= ZERO_BY_HOST && !(a & (PAGE_SIZE - 1)) &&
+	    !bits_all(arena.dirty, first, n, false) &&
 	    !sys(SYS_madvise, to_host(a), (size_t)n << PAGE_SHIFT, MADV_DONTNEED))
 		bits_assign(arena.dirty, first, n, false);
 	for (uint32_t i = 0; i < n; i++) {
@@ -250,7 +253,8 @@ static void give_back_zone(struct machine *m, unsigned zone)
 
 void arena_freed(struct machine *m, size_t bytes)
 {
-	uint64_t sum = atomic_fetch_add_explicit(&arena.dirty_free, bytes, memory_order_relaxed) + bytes;
+	uint64_t sum =
+		atomic_fetch_add_explicit(&arena.dirty_free, bytes, memory_order_relaxed) + bytes;
 
 	if (sum < GIVE_BACK_MIN)
 		return;
@@ -269,7 +273,8 @@ void arena_freed(struct machine *m, size_t bytes)
 static int32_t borders(uint32_t first, uint32_t n)
 {
 	int32_t sum = 0;
-	uint32_t from = first ? first - 1 : 0, to = first + n < ARENA_PAGES ? first + n : first + n - 1;
+	uint32_t from = first ? first - 1 : 0,
+		 to = first + n < ARENA_PAGES ? first + n : first + n - 1;
 	bool last = bit_get(arena.open, from);
 
 	for (uint32_t i = from + 1; i <= to; i++) {
@@ -352,7 +357,8 @@ void arena_shut(kaddr_t a, size_t bytes)
 bool arena_move(kaddr_t to, kaddr_t from, size_t bytes)
 {
 	return sys(SYS_mremap, to_host(from), bytes, bytes,
-		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to_host(to)) == (long)to_host(to);
+		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+		   to_host(to)) == (long)to_host(to);
 }
 
 void arena_altered(kaddr_t a, size_t bytes)
@@ -398,7 +404,7 @@ void span_clear(kaddr_t a, uint32_t pages)
 struct span span_of(kaddr_t a)
 {
 	uint32_t owner = arena.owner[first_page(a)];
-	struct span s = { .kind = owner >> 24 };
+	struct span s = {.kind = owner >> 24};
 
 	if (!owner)
 		return s;

@@ -15,8 +15,10 @@
 #include "arena.h"
 #include "sys.h"
 
-enum { SPINS = 64 };
-#define OWNED	 0x10000u    // + thread slot
+enum {
+	SPINS = 64
+};
+#define OWNED	 0x10000u // + thread slot
 #define SLEEPERS 0x80000000u
 
 struct word {
@@ -75,8 +77,8 @@ __attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
 	}
 	for (;;) {
 		now = 0; // whoever slept takes the lock as one that others may sleep on
-		if (atomic_compare_exchange_strong_explicit(w, &now, self() | SLEEPERS, memory_order_acquire,
-							    memory_order_relaxed))
+		if (atomic_compare_exchange_strong_explicit(
+			    w, &now, self() | SLEEPERS, memory_order_acquire, memory_order_relaxed))
 			return;
 		if (now & SLEEPERS || atomic_compare_exchange_strong(w, &now, now | SLEEPERS))
 			futex(w, FUTEX_WAIT, now | SLEEPERS);

@@ -23,7 +23,7 @@
 
 static uint32_t no_wipe = 1;
 
-struct process process = { .single = 0, .ncpus = 1, .wipe = &no_wipe };
+struct process process = {.single = 0, .ncpus = 1, .wipe = &no_wipe};
 
 static _Atomic uint32_t early_calls;
 static bool fork_nested; // fork was called by a handler that interrupted the machine
@@ -50,11 +50,12 @@ static void wipe_init(void)
 // Slabs made while booting went by unseen; their pages count as used.
 static void boot_slabs_dirty(struct machine *m)
 {
-	struct record r = { .kind = EV_SLAB_ADD };
+	struct record r = {.kind = EV_SLAB_ADD};
 
 	for (unsigned id = 1; id < MAX_CACHES; id++) {
 		const struct kmem_cache *c = &m->caches[id];
-		const struct list_head *lists[] = { &c->slabs_partial, &c->slabs_full, &c->slabs_free };
+		const struct list_head *lists[] = {&c->slabs_partial, &c->slabs_full,
+						   &c->slabs_free};
 		for (unsigned i = 0; c->used && i < 3; i++)
 			for (pfn_t pfn = lists[i]->first; pfn; pfn = m->slab_area[pfn].list.next) {
 				r.arg[0] = id;
@@ -89,7 +90,7 @@ static void host_start(void)
 	static struct machine_state nothing;
 
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		process.cpu[i] = (struct machine){ .s = &nothing, .cpu = i, .ops = &preload_ops };
+		process.cpu[i] = (struct machine){.s = &nothing, .cpu = i, .ops = &preload_ops};
 	process.base = NULL;
 }
 
@@ -230,13 +231,16 @@ static bool page_is_zero(const uint64_t *p)
 // Only what the host has pages for can differ from zero; mincore says so without touching it.
 static void dump_memory(int fd)
 {
-	enum { RUN = 4096 };
+	enum {
+		RUN = 4096
+	};
 	unsigned char present[RUN];
 	const char *base = process.machine;
 
 	for (size_t at = 0; at < process.machine_size; at += (size_t)RUN * PAGE_SIZE) {
 		size_t left = process.machine_size - at;
-		size_t n = left < (size_t)RUN * PAGE_SIZE ? (left + PAGE_SIZE - 1) / PAGE_SIZE : RUN;
+		size_t n =
+			left < (size_t)RUN * PAGE_SIZE ? (left + PAGE_SIZE - 1) / PAGE_SIZE : RUN;
 		if (sys(SYS_mincore, base + at, n * PAGE_SIZE, present))
 			memset(present, 1, n);
 		for (size_t i = 0; i < n; i++) {
@@ -282,7 +286,7 @@ static void dump_state(void)
 
 static void exit_record(struct thread *t, struct machine *m, int status)
 {
-	struct record r = { .kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot };
+	struct record r = {.kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot};
 
 	r.op.req = (uint32_t)status;
 	capture_op(m, &r);

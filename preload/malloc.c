@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "family.h"
 #include "host.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MIN_ALIGN = 16, SHRINK_FROM = 2 * PAGE_SIZE };
+enum {
+	MIN_ALIGN = 16,
+	SHRINK_FROM = 2 * PAGE_SIZE
+};
 
 // --- allocation
 
@@ -115,7 +119,7 @@ static inline void *allocate(enum event_kind kind, const struct request *q, void
 	return likely(s == SERVE_MACHINE) ? alloc_machine(&c, q) : alloc_elsewhere(&c, s, q);
 }
 
-#define REQUEST(n, a, z) (&(struct request){ .size = (n), .align = (a), .zero = (z), .fused = true })
+#define REQUEST(n, a, z) (&(struct request){.size = (n), .align = (a), .zero = (z), .fused = true})
 
 EXPORT void *malloc(size_t size)
 {
@@ -234,7 +238,7 @@ static void *realloc_done(struct call *c, void *p)
 // freeing the old one are one operation.
 static void *realloc_copy(struct call *c, void *old, const struct place *place, size_t size)
 {
-	const struct request q = { .size = size, .align = MIN_ALIGN };
+	const struct request q = {.size = size, .align = MIN_ALIGN};
 	size_t keep = size < place->usable ? size : place->usable;
 	kaddr_t a = route_alloc(c->m, &c->r, &q);
 	void *p = NULL;
@@ -291,7 +295,8 @@ static void *realloc_machine(struct call *c, void *old, size_t size)
 static void *realloc_leave(struct call *c, enum service s, void *old, size_t size)
 {
 	size_t keep = usable(old);
-	void *p = s == SERVE_NESTED ? nested_alloc(c->t, size, MIN_ALIGN) : host_alloc(size, MIN_ALIGN, false);
+	void *p = s == SERVE_NESTED ? nested_alloc(c->t, size, MIN_ALIGN)
+				    : host_alloc(size, MIN_ALIGN, false);
 
 	if (!p)
 		return no_memory();
@@ -304,7 +309,7 @@ static void *realloc_leave(struct call *c, enum service s, void *old, size_t siz
 }
 
 __attribute__((noinline, cold)) static void *realloc_elsewhere(struct call *c, enum service s,
-								void *old, size_t size)
+							       void *old, size_t size)
 {
 	bool ours = in_arena(old) || nested_owns(old);
 
@@ -414,10 +419,22 @@ EXPORT void *pvalloc(size_t size)
 {
 	if (size > PTRDIFF_MAX - PAGE_SIZE)
 		return no_memory();
-	return allocate_aligned(PAGE_SIZE, (size + PAGE_SIZE - 1) & -(size_t)PAGE_SIZE, ENTRY_FRAME);
+	return allocate_aligned(PAGE_SIZE, (size + PAGE_SIZE - 1) & -(size_t)PAGE_SIZE,
+				ENTRY_FRAME);
 }
 
 // --- other names of free
+
+void *family_alloc(size_t size, size_t align, void *frame)
+{
+	return align > MIN_ALIGN ? allocate_aligned(align, size, frame)
+				 : allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), frame);
+}
+
+void family_free(void *p, void *frame)
+{
+	release(p, frame);
+}
 
 EXPORT void cfree(void *p);
 EXPORT void free_sized(void *p, size_t size);

@@ -12,7 +12,8 @@
 #define DEVICE_START 0xE8000000u
 #define DEVICE_END   0xFE000000u
 
-static void answer(struct record *r, enum op_path path, unsigned order, enum gfp_code gfp, kaddr_t a)
+static void answer(struct record *r, enum op_path path, unsigned order, enum gfp_code gfp,
+		   kaddr_t a)
 {
 	r->path = path;
 	r->op.cache = order;
@@ -120,7 +121,8 @@ kaddr_t map_shared(struct machine *m, struct record *r, size_t bytes)
 
 	if (bytes > DEVICE_END - DEVICE_START)
 		return 0;
-	uint32_t at = atomic_fetch_add(&next, (uint32_t)bytes) % (DEVICE_END - DEVICE_START - bytes + 1);
+	uint32_t at =
+		atomic_fetch_add(&next, (uint32_t)bytes) % (DEVICE_END - DEVICE_START - bytes + 1);
 	kaddr_t a = ioremap(m, DEVICE_START + (at & -(uint32_t)PAGE_SIZE), bytes);
 	if (!a)
 		return 0;

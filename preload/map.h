@@ -11,8 +11,8 @@
 #include "entry.h"
 
 enum {
-	WINDOWS_MAX = 960,	  // of the 1024 kmap windows, held by the program
-	LOCKED_MAX = 64 << 10,	  // MAP_LOCKED up to here is DMA memory
+	WINDOWS_MAX = 960,     // of the 1024 kmap windows, held by the program
+	LOCKED_MAX = 64 << 10, // MAP_LOCKED up to here is DMA memory
 };
 
 // All with the CPU held. Bytes are zero and accessible; 0: the machine cannot. Fills the record.

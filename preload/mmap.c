@@ -44,7 +44,7 @@ struct parts {
 static struct parts parts_of(uintptr_t addr, size_t len)
 {
 	uintptr_t end = addr + len, base = (uintptr_t)process.base;
-	struct parts p = { addr, end, end, end };
+	struct parts p = {addr, end, end, end};
 
 	if (!base || end <= base || addr >= ARENA_END)
 		return p;
@@ -121,8 +121,8 @@ static bool map_finish(kaddr_t a, size_t len, int prot, int flags)
 	return true;
 }
 
-static void *map_host(struct call *c, void *addr, size_t len, int prot, int flags, int fd, off_t off,
-		      enum host_reason reason)
+static void *map_host(struct call *c, void *addr, size_t len, int prot, int flags, int fd,
+		      off_t off, enum host_reason reason)
 {
 	long p = sys(SYS_mmap, addr, len, prot, flags, fd, off);
 	bool failed = p < 0 && p > -4096;
@@ -155,8 +155,9 @@ static void *map_machine(struct call *c, size_t len, int prot, int flags)
 {
 	size_t bytes = round_pages(len);
 	struct machine *m = call_lock(c);
-	kaddr_t a = (flags & MAP_TYPE) == MAP_SHARED ? map_shared(m, &c->r, bytes)
-						       : map_private(m, &c->r, bytes, flags & MAP_LOCKED);
+	kaddr_t a = (flags & MAP_TYPE) == MAP_SHARED
+			    ? map_shared(m, &c->r, bytes)
+			    : map_private(m, &c->r, bytes, flags & MAP_LOCKED);
 
 	if (a && !map_finish(a, bytes, prot, flags)) {
 		map_release(m, &c->r, a, bytes >> PAGE_SHIFT);
@@ -286,7 +287,8 @@ EXPORT int munmap(void *addr, size_t len)
 	struct call c;
 	uintptr_t start = (uintptr_t)addr;
 	enum service s = call_begin(&c, EV_MUNMAP, ENTRY_FRAME);
-	bool ours = !(start & (PAGE_SIZE - 1)) && len && len < 1ull << 47 && touches_arena(start, len);
+	bool ours =
+		!(start & (PAGE_SIZE - 1)) && len && len < 1ull << 47 && touches_arena(start, len);
 	long err;
 
 	if (s > SERVE_HOST)
@@ -345,7 +347,8 @@ static void *remap_move(struct call *c, const struct remap *q)
 	else
 		memcpy(to_host(a), to_host(q->a), keep);
 	for (uint32_t done = 0, n; done < q->old_len >> PAGE_SHIFT; done += n) {
-		n = map_release(c->m, &c->r, q->a + (done << PAGE_SHIFT), (q->old_len >> PAGE_SHIFT) - done);
+		n = map_release(c->m, &c->r, q->a + (done << PAGE_SHIFT),
+				(q->old_len >> PAGE_SHIFT) - done);
 		if (!n)
 			break;
 	}
@@ -357,8 +360,8 @@ static bool remap_grow(struct call *c, const struct remap *q)
 {
 	struct span s = span_of(q->a);
 
-	if (s.kind != SPAN_VMALLOC || s.start != q->a || (size_t)s.pages << PAGE_SHIFT != q->old_len ||
-	    q->new_len >= 1ull << 32 ||
+	if (s.kind != SPAN_VMALLOC || s.start != q->a ||
+	    (size_t)s.pages << PAGE_SHIFT != q->old_len || q->new_len >= 1ull << 32 ||
 	    vmalloc_grow(c->m, q->a, q->new_len, GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO))
 		return false;
 	if (!arena_open(q->a + q->old_len, q->new_len - q->old_len)) {
@@ -409,7 +412,8 @@ out:
 // Copying out of the arena where the machine may not be touched; the old pages stay accounted.
 static void *remap_blind(const struct remap *q)
 {
-	long p = sys(SYS_mmap, 0, q->new_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long p = sys(SYS_mmap, 0, q->new_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
 
 	if (p > 0)
 		memcpy((void *)p, to_host(q->a), q->old_len < q->new_len ? q->old_len : q->new_len);
@@ -426,8 +430,10 @@ static bool remap_valid(uintptr_t old, size_t old_len, size_t new_len, int flags
 EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 {
 	struct call c;
-	struct remap q = { .a = to_sim(old), .old_len = round_pages(old_len),
-			   .new_len = round_pages(new_len), .flags = flags };
+	struct remap q = {.a = to_sim(old),
+			  .old_len = round_pages(old_len),
+			  .new_len = round_pages(new_len),
+			  .flags = flags};
 	enum service s = call_begin(&c, EV_MREMAP, ENTRY_FRAME);
 	long p;
 
@@ -442,7 +448,8 @@ EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 		     !owned((uintptr_t)old, (uintptr_t)old + q.old_len))) {
 		p = remap_valid((uintptr_t)old, old_len, new_len, flags) ? -EFAULT : -EINVAL;
 	} else if (s > SERVE_HOST || !ours) {
-		p = ours ? (long)remap_blind(&q) : sys(SYS_mremap, old, old_len, new_len, flags, q.target);
+		p = ours ? (long)remap_blind(&q)
+			 : sys(SYS_mremap, old, old_len, new_len, flags, q.target);
 		if (s <= SERVE_HOST && !ours) {
 			c.r.op.req = new_len;
 			c.r.op.old = (uintptr_t)old;
@@ -486,7 +493,8 @@ static long on_pages(enum event_kind kind, long nr, void *addr, size_t len, int 
 	bool ours = p.lo != p.hi;
 	long err = ours && !owned(p.lo, p.hi) ? -ENOMEM : 0;
 
-	if (!err && ours && (kind == EV_MPROTECT || (kind == EV_MADVISE && advice_leaves_mark(arg))))
+	if (!err && ours &&
+	    (kind == EV_MPROTECT || (kind == EV_MADVISE && advice_leaves_mark(arg))))
 		arena_altered((kaddr_t)p.lo, p.hi - p.lo);
 	if (!err)
 		err = sys(nr, addr, len, arg);

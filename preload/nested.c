@@ -58,13 +58,15 @@ static int bitmap_take(unsigned class)
 
 static void *big_alloc(size_t size, size_t align)
 {
-	size_t bytes = (size + PAGE_SIZE - 1 + (align > PAGE_SIZE ? align : 0)) & -(size_t)PAGE_SIZE;
+	size_t bytes =
+		(size + PAGE_SIZE - 1 + (align > PAGE_SIZE ? align : 0)) & -(size_t)PAGE_SIZE;
 
 	for (unsigned i = 0; i < BIG_BLOCKS; i++) {
 		uintptr_t none = 0;
 		if (!atomic_compare_exchange_strong(&big[i].start, &none, 1))
 			continue;
-		long p = sys(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		long p = sys(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p < 0 && p > -4096) {
 			atomic_store(&big[i].start, 0);
 			return NULL;
@@ -82,12 +84,14 @@ void *nested_alloc(struct thread *t, size_t size, size_t align)
 	size_t need = size > align ? size : align;
 
 	t->nested_calls++;
-	for (unsigned class = 0; pool && class < CLASSES && need <= 1u << CLASS_MAX_SHIFT; class++) {
+	for (unsigned class = 0; pool && class < CLASSES && need <= 1u << CLASS_MAX_SHIFT;
+	     class ++) {
 		if (need > 1u << (class + CLASS_MIN_SHIFT))
 			continue;
 		int slot = bitmap_take(class);
 		if (slot >= 0)
-			return pool + (size_t)class * SEGMENT + ((size_t)slot << (class + CLASS_MIN_SHIFT));
+			return pool + (size_t) class * SEGMENT +
+			       ((size_t)slot << (class + CLASS_MIN_SHIFT));
 	}
 	return size < PTRDIFF_MAX - 2 * align ? big_alloc(size, align) : NULL;
 }
@@ -132,7 +136,8 @@ void nested_free(struct thread *t, void *p)
 	(void)t;
 	if (in_pool(p)) {
 		unsigned class = class_of(p);
-		unsigned slot = (unsigned)(((char *)p - pool) % SEGMENT >> (class + CLASS_MIN_SHIFT));
+		unsigned slot =
+			(unsigned)(((char *)p - pool) % SEGMENT >> (class + CLASS_MIN_SHIFT));
 		atomic_fetch_and(&used[class][slot / 64], ~(1ull << slot % 64));
 		return;
 	}
@@ -170,7 +175,7 @@ __attribute__((noinline, cold)) void call_drain(struct thread *t)
 bool nested_outer_gone(const struct thread *t, const void *frame)
 {
 	const char *outer = t->inside, *now = frame;
-	stack_t alt = { 0 };
+	stack_t alt = {0};
 
 	if (now < outer)
 		return false;

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-enum { PAGES_MAX = PAGE_SIZE << (MAX_ORDER - 1) };
+enum {
+	PAGES_MAX = PAGE_SIZE << (MAX_ORDER - 1)
+};
 
 static enum op_path route_for(const struct machine *m, const struct request *q)
 {
@@ -16,7 +18,8 @@ static enum op_path route_for(const struct machine *m, const struct request *q)
 	return need <= PAGES_MAX ? PATH_PAGES : PATH_VMALLOC;
 }
 
-static void answer(struct record *r, enum op_path path, unsigned cache, enum gfp_code gfp, kaddr_t a)
+static void answer(struct record *r, enum op_path path, unsigned cache, enum gfp_code gfp,
+		   kaddr_t a)
 {
 	r->path = path;
 	r->op.cache = cache;
@@ -65,7 +68,9 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 {
 	size_t size = kmalloc_size(m, q);
 	unsigned cache = kmalloc_cache(m, size, GFP_KERNEL);
-	kaddr_t a = !cache ? 0 : likely(q->fused) ? cache_pop(m, r, cache) : kmalloc(m, size, GFP_KERNEL);
+	kaddr_t a = !cache	       ? 0
+		    : likely(q->fused) ? cache_pop(m, r, cache)
+				       : kmalloc(m, size, GFP_KERNEL);
 
 	if (!a)
 		return 0;
@@ -103,7 +108,9 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 static kaddr_t alloc_pages_path(struct machine *m, struct record *r, const struct request *q)
 {
 	unsigned order = get_order(q->size > q->align ? q->size : q->align);
-	pfn_t pfn = order < MAX_ORDER ? alloc_pages(m, GFP_KERNEL | __GFP_COMP | __GFP_NOWARN, order) : 0;
+	pfn_t pfn = order < MAX_ORDER
+			    ? alloc_pages(m, GFP_KERNEL | __GFP_COMP | __GFP_NOWARN, order)
+			    : 0;
 
 	if (!pfn)
 		return 0;
@@ -286,7 +293,7 @@ static void copy_area(struct machine *m, kaddr_t to, kaddr_t from, uint32_t page
 
 kaddr_t route_move(struct machine *m, struct record *r, const struct place *p, size_t size)
 {
-	const struct request q = { .size = size, .align = 16 };
+	const struct request q = {.size = size, .align = 16};
 	size_t old = (size_t)span_of(p->start).pages << PAGE_SHIFT;
 	kaddr_t a = alloc_vmalloc(m, r, &q);
 
@@ -294,7 +301,8 @@ kaddr_t route_move(struct machine *m, struct record *r, const struct place *p, s
 		return 0;
 	copy_area(m, a, p->start, old >> PAGE_SHIFT);
 	if (arena_move(a, p->start, old))
-		arena_altered(a, old); // mappings that moved never merge with their neighbours again
+		arena_altered(a,
+			      old); // mappings that moved never merge with their neighbours again
 	else
 		memcpy(to_host(a), to_host(p->start), old);
 	free_vmalloc(m, p->start);
