@@ -33,6 +33,7 @@ struct trace_cache {
 	uint64_t hits, misses;
 	struct cache_entry entry[CACHE_ENTRIES];
 	struct trace trace;
+	struct depot_path path;
 	uint64_t value[CACHE_WORDS];
 	uint32_t offset[CACHE_WORDS]; // from the entry's cfa, in words
 };
@@ -212,7 +213,7 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 
 	if (!c) { // not the thread's own call yet, or no memory for it
 		*flags |= OPF_SMALL_STACK;
-		return depot_intern(&f.ip, 1);
+		return depot_intern_caller(f.ip);
 	}
 	call = ++c->calls;
 	c->misses++;
@@ -220,10 +221,10 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 	walk(t, &c->trace, f, max < TRACE_FRAMES ? max : TRACE_FRAMES);
 	if (c->calls != call) { // a handler used the same scratch: only the caller is sure
 		*flags |= OPF_TRUNCATED;
-		return depot_intern(&f.ip, 1);
+		return depot_intern_caller(f.ip);
 	}
 	modules_refresh(t);
-	stack = depot_intern(c->trace.ip, c->trace.nips);
+	stack = depot_intern(&c->path, c->trace.ip, c->trace.nips);
 	*flags |= c->trace.flags;
 	if (stack)
 		cache_keep(c, f.ip, f.sp, f.fp, stack);

@@ -16,7 +16,20 @@ uint64_t clock_now_ns(void); // CLOCK_MONOTONIC by raw system call
 uint64_t clock_stamp(void);  // what TIME carries: TSC, or ns when the session has no TSC clock
 
 // --- depot.c
-uint32_t depot_intern(const uintptr_t *ip, unsigned n); // ip[0] innermost; 0: not recorded
+enum {
+	DEPOT_PATH = 256
+}; // frames of a stack at most
+
+struct depot_path { // nodes of the stack a thread interned last, outermost first
+	unsigned n;
+	const struct depot_node *root;
+	uintptr_t ip[DEPOT_PATH];
+	uint32_t id[DEPOT_PATH];
+};
+
+// ip[0] is the innermost frame. 0: not recorded.
+uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n);
+uint32_t depot_intern_caller(uintptr_t ip); // a stack of one frame
 void depot_new_image(void); // later stacks belong to a new image: exec, or a module went away
 uint32_t depot_image(void); // image number in use, drawn when first needed
 

@@ -100,17 +100,48 @@ static uint32_t root_node(struct session_header *h)
 	return root;
 }
 
-uint32_t depot_intern(const uintptr_t *ip, unsigned n)
+static uint32_t depot_failed(struct session_header *h)
+{
+	atomic_fetch_add_explicit(&h->depot_full, 1, memory_order_relaxed);
+	return 0;
+}
+
+uint32_t depot_intern_caller(uintptr_t ip)
 {
 	struct session_header *h = process.session;
 	uint32_t id;
 
-	if (!h || !process.slot || !n)
+	if (!h || !process.slot)
 		return 0;
 	id = root_node(h);
-	while (id && n--)
-		id = node_intern(h, id, ip[n]);
-	if (!id)
-		atomic_fetch_add_explicit(&h->depot_full, 1, memory_order_relaxed);
-	return id;
+	if (id)
+		id = node_intern(h, id, ip);
+	return id ? id : depot_failed(h);
+}
+
+// Neighbouring stacks share their outer part, so the walk through the tree starts where the new
+// stack leaves the one interned before.
+uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n)
+{
+	struct session_header *h = process.session;
+	unsigned same = 0;
+	uint32_t id;
+
+	if (!h || !process.slot || !n || n > DEPOT_PATH)
+		return 0;
+	id = root_node(h);
+	if (last->root != &depot_nodes(h)[id])
+		last->n = 0;
+	last->root = &depot_nodes(h)[id];
+	while (same < n && same < last->n && last->ip[same] == ip[n - 1 - same])
+		id = last->id[same++];
+	for (last->n = same; id && last->n < n; last->n++) {
+		id = node_intern(h, id, ip[n - 1 - last->n]);
+		last->ip[last->n] = ip[n - 1 - last->n];
+		last->id[last->n] = id;
+	}
+	if (id)
+		return id;
+	last->n = 0;
+	return depot_failed(h);
 }

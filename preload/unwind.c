@@ -25,11 +25,13 @@
 
 enum {
 	UNWIND_STACK = 256 << 10,
-	HDR_TABLE = 12
+	HDR_TABLE = 12,
+	LIB_PATIENCE = 1000
 };
 
 static struct {
 	__typeof__(&unw_create_addr_space) create;
+	__typeof__(&unw_set_caching_policy) set_caching;
 	__typeof__(&unw_init_remote) init;
 	__typeof__(&unw_step) step;
 	__typeof__(&unw_get_reg) get_reg;
@@ -41,6 +43,7 @@ static struct {
 
 static _Atomic bool lib_ready;
 static atomic_flag lib_busy = ATOMIC_FLAG_INIT;
+static bool fork_took;
 
 bool unwind_ready(void)
 {
@@ -168,6 +171,17 @@ static void call_on_stack(void (*fn)(void *), void *arg, char *top)
 			   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
+// Whoever is inside waits for nobody, so it will not be long; still nobody waits for ever.
+static bool lib_take(void)
+{
+	for (unsigned i = 0; i < LIB_PATIENCE; i++) {
+		if (!atomic_flag_test_and_set_explicit(&lib_busy, memory_order_acquire))
+			return true;
+		sys(SYS_sched_yield);
+	}
+	return false;
+}
+
 // False: another thread is at it, or system calls are not allowed.
 static bool lib_run(void (*fn)(void *), void *arg)
 {
@@ -177,7 +191,7 @@ static bool lib_run(void (*fn)(void *), void *arg)
 		return false;
 	if (sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old)))
 		return false;
-	bool mine = !atomic_flag_test_and_set_explicit(&lib_busy, memory_order_acquire);
+	bool mine = lib_take();
 	if (mine) {
 		call_on_stack(fn, arg, lib.stack_top);
 		atomic_flag_clear_explicit(&lib_busy, memory_order_release);
@@ -189,16 +203,13 @@ static bool lib_run(void (*fn)(void *), void *arg)
 // A child inherits libunwind's own locks as they are at that moment.
 void unwind_fork_prepare(void)
 {
-	for (unsigned i = 0; i < 1u << 16; i++) {
-		if (!atomic_flag_test_and_set_explicit(&lib_busy, memory_order_acquire))
-			return;
-		sys(SYS_sched_yield);
-	}
+	fork_took = lib_take();
 }
 
 void unwind_fork_done(void)
 {
-	atomic_flag_clear_explicit(&lib_busy, memory_order_release);
+	if (fork_took)
+		atomic_flag_clear_explicit(&lib_busy, memory_order_release);
 }
 
 // --- learning
@@ -273,7 +284,7 @@ struct lesson {
 static void learn(void *arg)
 {
 	enum {
-		SHIFT_SP = 0x10000,
+		SHIFT_SP = 0x10008,
 		SHIFT_FP = 0x230000
 	};
 	struct lesson *l = arg;
@@ -368,11 +379,12 @@ static bool lib_load(void)
 	if (!so)
 		return false;
 	lib.create = (__typeof__(lib.create))dlsym(so, "_Ux86_64_create_addr_space");
+	lib.set_caching = (__typeof__(lib.set_caching))dlsym(so, "_Ux86_64_set_caching_policy");
 	lib.init = (__typeof__(lib.init))dlsym(so, "_Ux86_64_init_remote");
 	lib.step = (__typeof__(lib.step))dlsym(so, "_Ux86_64_step");
 	lib.get_reg = (__typeof__(lib.get_reg))dlsym(so, "_Ux86_64_get_reg");
 	lib.search = (__typeof__(lib.search))dlsym(so, "_Ux86_64_dwarf_search_unwind_table");
-	return lib.create && lib.init && lib.step && lib.get_reg && lib.search;
+	return lib.create && lib.set_caching && lib.init && lib.step && lib.get_reg && lib.search;
 }
 
 static bool lib_prepare(void)
@@ -390,6 +402,9 @@ static bool lib_prepare(void)
 	if (!lib_load())
 		return false;
 	lib.space = lib.create(&acc, 0);
+	// The rules are the cache; libunwind's own would outlive modules.
+	if (lib.space)
+		lib.set_caching(lib.space, UNW_CACHE_NONE);
 	stack = sys(SYS_mmap, NULL, UNWIND_STACK, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!lib.space || (stack < 0 && stack > -4096))

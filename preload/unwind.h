@@ -40,7 +40,7 @@ struct frame {
 };
 
 enum {
-	TRACE_FRAMES = 256,
+	TRACE_FRAMES = DEPOT_PATH,
 	TRACE_WORDS = 2 * TRACE_FRAMES + 64
 };
 

@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#include "../preload/capture.h"
+#include "../preload/unwind.h"
 #include "session_make.h"
 
 struct process process;
@@ -41,6 +41,7 @@ static inline void stub_start(unsigned ncpus, const struct session_size *z)
 	process.opt = h->opt;
 	process.slot_index = 0;
 	process.slot = session_slot(h, process.slot_index);
+	rules_flush(); // cached traces name nodes of the session before
 	ring_attach();
 	depot_new_image();
 	atomic_store(&process.mode, MODE_LIVE);

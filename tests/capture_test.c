@@ -223,23 +223,31 @@ static void test_barrier(void)
 
 // --- depot
 
+static uint32_t intern(const uintptr_t *ip, unsigned n)
+{
+	static _Thread_local struct depot_path path;
+
+	path.n = 0;
+	return depot_intern(&path, ip, n);
+}
+
 static void test_depot(void)
 {
 	uintptr_t a[] = {0x1000, 0x2000, 0x3000}, b[] = {0x1100, 0x2000, 0x3000}, back[8];
 	uint32_t ida, idb;
 
 	start(1);
-	ida = depot_intern(a, 3);
-	idb = depot_intern(b, 3);
+	ida = intern(a, 3);
+	idb = intern(b, 3);
 	CHECK(ida && idb && ida != idb);
-	CHECK_EQ(depot_intern(a, 3), ida);
+	CHECK_EQ(intern(a, 3), ida);
 	CHECK_EQ(session_stack(process.session, ida, back, 8), 3);
 	CHECK(!memcmp(a, back, sizeof(a)));
 	CHECK_EQ(depot_nodes(process.session)[ida].parent,
 		 depot_nodes(process.session)[idb].parent);
 	CHECK_EQ(process.session->depot_count, 5); // root, two shared, two of their own
 	depot_new_image();
-	CHECK(depot_intern(a, 3) != ida);
+	CHECK(intern(a, 3) != ida);
 }
 
 static void test_depot_full(void)
@@ -248,12 +256,12 @@ static void test_depot_full(void)
 
 	start(1);
 	process.session->depot_limit = 8;
-	CHECK(depot_intern(ip, 4) != 0);
+	CHECK(intern(ip, 4) != 0);
 	ip[3] = 99;
-	CHECK_EQ(depot_intern(ip, 4), 0);
+	CHECK_EQ(intern(ip, 4), 0);
 	CHECK_EQ(process.session->depot_full, 1);
 	process.session->depot_limit = 100; // the drainer made room
-	CHECK(depot_intern(ip, 4) != 0);
+	CHECK(intern(ip, 4) != 0);
 }
 
 enum {
@@ -277,7 +285,7 @@ static void *depot_writer(void *arg)
 
 	for (unsigned n = 0; n < STACKS; n++) {
 		make_stack(n, ip);
-		ids[n] = depot_intern(ip, DEPTH);
+		ids[n] = intern(ip, DEPTH);
 	}
 	return NULL;
 }
@@ -310,12 +318,12 @@ static void test_depot_hostile_chain(void)
 
 	start(1);
 	h = process.session;
-	id = depot_intern(ip, 2);
+	id = intern(ip, 2);
 	// Somebody tied every chain into a loop, or sends it out of the array.
 	for (uint32_t i = 1; i <= h->depot_count; i++)
 		depot_nodes(h)[i].next = i & 1 ? i : 0x7fffffff;
 	ip[0] = 7;
-	CHECK(depot_intern(ip, 2) != id);
+	CHECK(intern(ip, 2) != id);
 }
 
 // --- threads
