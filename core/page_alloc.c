@@ -180,6 +180,29 @@ int BUDDY_FREE_apply(struct machine *m, const struct record *r)
 
 // ---- references and flags ----
 
+// Single pages go in and out of CPU-local lists without a ticket. When one CPU's program frees
+// what another's was given, only this says in which order the two records come: a page passes
+// between allocator and owner under its zone's lock. (Users that hand pages on under a lock of
+// their own, vmalloc and the page cache, take them in bulk and need none.)
+static void page_own(struct machine *m, pfn_t pfn)
+{
+	unsigned zone = zone_of(m, pfn);
+
+	step_begin(m, LOCK_ZONE + zone);
+	step_end(m, LOCK_ZONE + zone, EV_PAGE_OWN, zone, pfn, 0, 0, 0, 0);
+}
+
+int PAGE_OWN_apply(struct machine *m, const struct record *r)
+{
+	pfn_t pfn = r->arg[1];
+
+	if (!pfn || pfn >= m->s->max_pfn || zone_of(m, pfn) != r->arg[0] ||
+	    r->lock != LOCK_ZONE + r->arg[0])
+		return -EILSEQ;
+	page_own(m, pfn);
+	return 0;
+}
+
 static void page_ref_run(struct machine *m, pfn_t pfn, uint32_t count, int32_t delta)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -218,14 +241,19 @@ void split_page(struct machine *m, pfn_t pfn, unsigned order)
 		page_ref_run(m, pfn + 1, (1u << order) - 1, 1);
 }
 
+// Another CPU may have taken the pages a moment ago, so this is a point all CPUs pass together.
 void set_page_run_flags(struct machine *m, pfn_t pfn, uint32_t count, uint32_t set, uint32_t clear)
 {
+	if (m->ops->stop_machine)
+		m->ops->stop_machine(m);
 	for (uint32_t i = 0; i < count; i++) {
 		struct page *page = pfn_to_page(m, pfn + i);
 
 		set_page_flags(page, (page_flags(page) & ~clear) | set);
 	}
 	step_local(m, EV_PAGE_FLAG, pfn, count, set, clear, 0, 0);
+	if (m->ops->restart_machine)
+		m->ops->restart_machine(m);
 }
 
 int PAGE_FLAG_apply(struct machine *m, const struct record *r)
@@ -613,7 +641,11 @@ pfn_t alloc_pages(struct machine *m, gfp_t gfp, unsigned order)
 	pfn_t pfn;
 
 	context_init(m, &ac, gfp, order);
-	return alloc_pages_some(m, &ac, 1, &pfn) ? pfn : 0;
+	if (!alloc_pages_some(m, &ac, 1, &pfn))
+		return 0;
+	if (!order && m->s->cfg.ncpus > 1)
+		page_own(m, pfn);
+	return pfn;
 }
 
 // Taking several pages at a time from a list equals taking them singly: only a refill changes
@@ -659,8 +691,11 @@ kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp)
 
 void free_hot_cold_page(struct machine *m, pfn_t pfn, bool cold)
 {
-	if (page_is_freeable(m, pfn))
-		pcp_free_run(m, pfn, get_pageblock_migratetype(m, pfn), cold, 1, 0);
+	if (!page_is_freeable(m, pfn))
+		return;
+	if (m->s->cfg.ncpus > 1)
+		page_own(m, pfn);
+	pcp_free_run(m, pfn, get_pageblock_migratetype(m, pfn), cold, 1, 0);
 }
 
 // Drops a reference; the block goes back with the last one. Wrong frees are left alone, as the

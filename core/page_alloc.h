@@ -21,13 +21,15 @@ kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order); // lowme
 void free_pages(struct machine *m, kaddr_t addr, unsigned order);
 kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp);
 void free_pages_exact(struct machine *m, kaddr_t addr, size_t size);
-// Sets and clears PG_* bits of a run of the caller's pages; a CPU-local step.
+// Sets and clears PG_* bits of a run of pages in use; stops the machine.
 void set_page_run_flags(struct machine *m, pfn_t pfn, uint32_t count, uint32_t set, uint32_t clear);
 void split_page(struct machine *m, pfn_t pfn, unsigned order);
 unsigned compound_order(struct machine *m, pfn_t head); // 0 when not compound
 
 // Order-0 pages in bulk, for vmalloc: fills pfns[], returns how many (fewer when memory ends).
-// Exactly `count` single alloc_pages(gfp, 0); steps are recorded as runs.
+// Exactly `count` single alloc_pages(gfp, 0); steps are recorded as runs. Pages taken in bulk may
+// be freed by another CPU only after both held one lock of the machine (the vmap lock), so that
+// the records' order is known; single pages and blocks may be freed anywhere.
 uint32_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint32_t count, pfn_t *pfns);
 void free_pages_bulk(struct machine *m, const pfn_t *pfns, uint32_t count);
 
