@@ -140,7 +140,8 @@ static unsigned cache_id(const struct view_model *v, const char *name)
 
 static struct view_model *model_for(struct source *s, struct arguments *a, char *err, size_t size)
 {
-	struct model_request q = {.process = a->process, .want = WANT_ROWS | WANT_TIMELINE};
+	struct model_request q = {.process = a->process,
+				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE};
 	struct position at;
 	struct view_model *v;
 

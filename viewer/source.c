@@ -13,6 +13,10 @@ struct source {
 	int process; // of `replay`
 	const struct process_info *processes;
 	unsigned nprocesses;
+	struct timeline_bucket *bucket; // of the last range asked for
+	unsigned nbuckets, tl_max;
+	int tl_process;
+	uint64_t tl_from, tl_to;
 };
 
 struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size)
@@ -40,6 +44,7 @@ void source_close(struct source *s)
 		return;
 	replay_close(s->replay);
 	recording_close(s->recording);
+	free(s->bucket);
 	free(s);
 }
 
@@ -97,23 +102,45 @@ static void add_rows(struct source *s, struct view_model *v, uint64_t selected)
 	uint64_t from = selected > MODEL_ROWS / 2 ? selected - MODEL_ROWS / 2 : 1;
 
 	v->row = calloc(MODEL_ROWS, sizeof(*v->row));
-	if (!v->row)
-		return;
-	v->nrows = recording_rows(s->recording, from, MODEL_ROWS, v->row);
+	if (v->row)
+		v->nrows = recording_rows(s->recording, from, MODEL_ROWS, v->row);
+}
+
+static void add_stacks(struct source *s, struct view_model *v, uint64_t selected)
+{
 	read_stack(s, selected, &v->stack);
 	if (v->stack.event)
 		read_stack(s, match_of(&v->stack.row), &v->other);
 }
 
+// The samples change with the range shown, not with the position: the last ones are kept.
+static void refresh_timeline(struct source *s, int process, uint64_t from, uint64_t to,
+			     unsigned max)
+{
+	if (s->bucket && s->tl_process == process && s->tl_from == from && s->tl_to == to &&
+	    s->tl_max == max)
+		return;
+	free(s->bucket);
+	s->bucket = calloc(max, sizeof(*s->bucket));
+	s->nbuckets =
+		s->bucket ? recording_timeline(s->recording, process, from, to, s->bucket, max) : 0;
+	s->tl_process = process;
+	s->tl_from = from;
+	s->tl_to = to;
+	s->tl_max = max;
+}
+
 static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)
 {
 	uint64_t from = q->to ? q->from : v->first_event, to = q->to ? q->to : v->last_event;
-	unsigned max = q->buckets ? q->buckets : 1024;
 
-	v->bucket = calloc(max, sizeof(*v->bucket));
-	if (v->bucket)
-		v->nbuckets =
-			recording_timeline(s->recording, q->process, from, to, v->bucket, max);
+	refresh_timeline(s, q->process, from, to, q->buckets ? q->buckets : 1024);
+	v->bucket = calloc(s->nbuckets + 1, sizeof(*v->bucket));
+	if (!v->bucket)
+		return;
+	v->nbuckets = s->nbuckets;
+	if (v->nbuckets)
+		memcpy(v->bucket, s->bucket, v->nbuckets * sizeof(*v->bucket));
 }
 
 static void name_callers(struct source *s, struct view_model *v)
@@ -175,6 +202,8 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	name_callers(s, v);
 	if (q->want & WANT_ROWS)
 		add_rows(s, v, q->selected ? q->selected : v->event);
+	if (q->want & WANT_STACKS)
+		add_stacks(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_TIMELINE)
 		add_timeline(s, v, q);
 	return v;

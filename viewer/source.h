@@ -8,8 +8,9 @@
 #include "model.h"
 
 enum model_want {
-	WANT_ROWS = 1,
-	WANT_TIMELINE = 2
+	WANT_ROWS = 1,	 // rows around the event
+	WANT_STACKS = 2, // of the event and its match
+	WANT_TIMELINE = 4,
 };
 
 struct model_request {

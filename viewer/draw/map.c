@@ -50,7 +50,7 @@ static struct map_layout layout_for(int zoom, double width)
 		l.per_cell = 1u << -zoom;
 	l.columns = (unsigned)(width / l.px);
 	// round columns give round addresses at the start of a row
-	step = l.columns >= 256 ? 64 : l.columns >= 64 ? 16 : 8;
+	step = l.columns >= 1024 ? 64 : l.columns >= 64 ? 32 : 8;
 	l.columns = l.columns > step ? l.columns / step * step : 1;
 	return l;
 }

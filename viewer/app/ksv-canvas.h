@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// KsvCanvas: one view of the model as a widget, drawn by the functions of draw/.
+//
+// The finished picture is kept as a surface and one render node; hover and selection are separate
+// nodes above it, so moving the pointer redraws nothing. Signal "picked" (int kind, uint64 id): the
+// user chose what lies under the pointer.
+#pragma once
+
+#include <gtk/gtk.h>
+
+#include "../draw/draw.h"
+#include "../format.h"
+
+#define KSV_TYPE_CANVAS (ksv_canvas_get_type())
+G_DECLARE_FINAL_TYPE(KsvCanvas, ksv_canvas, KSV, CANVAS, GtkWidget)
+
+GtkWidget *ksv_canvas_new(const struct view *view);
+void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model); // takes a reference
+void ksv_canvas_set_dark(KsvCanvas *self, gboolean dark);
+// Marks something as selected; HIT_NONE: nothing. A page is scrolled into view.
+void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id);
+void ksv_canvas_zoom(KsvCanvas *self, int steps); // 0: fit

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// KsvEventList: the events of a recording as a list model that reads what is looked at.
+//
+// Item i is event i + 1. Rows come from the recording 256 at a time by their key, and 64 such pages
+// are kept: the cost of a jump does not depend on the number of events.
+#pragma once
+
+#include <gio/gio.h>
+
+#include "../source.h"
+
+#define KSV_TYPE_EVENT (ksv_event_get_type())
+G_DECLARE_FINAL_TYPE(KsvEvent, ksv_event, KSV, EVENT, GObject)
+const struct event_row *ksv_event_get_row(KsvEvent *self);
+
+#define KSV_TYPE_EVENT_LIST (ksv_event_list_get_type())
+G_DECLARE_FINAL_TYPE(KsvEventList, ksv_event_list, KSV, EVENT_LIST, GObject)
+// The recording must outlive the list and is used by this thread alone.
+KsvEventList *ksv_event_list_new(struct recording *recording);

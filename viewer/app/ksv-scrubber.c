@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "ksv-scrubber.h"
+
+struct _KsvScrubber {
+	GtkWidget parent_instance;
+	struct view_model *model;
+	struct viewport vp;
+	gboolean dark;
+	double pointer_x;
+};
+
+G_DEFINE_FINAL_TYPE(KsvScrubber, ksv_scrubber, GTK_TYPE_WIDGET)
+
+enum {
+	SIGNAL_SEEK,
+	SIGNAL_RANGE,
+	SIGNALS
+};
+static guint signals[SIGNALS];
+
+enum {
+	HEIGHT = 112,
+	LEAST_RANGE = 20
+};
+
+static void ksv_scrubber_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
+{
+	KsvScrubber *self = KSV_SCRUBBER(widget);
+	int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
+	cairo_t *cr;
+
+	if (!self->model || width < 2)
+		return;
+	self->vp.width = width;
+	self->vp.height = height;
+	cr = gtk_snapshot_append_cairo(snapshot,
+				       &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
+	draw_timeline(cr, self->model, &self->vp, palette_get(self->dark));
+	cairo_destroy(cr);
+	if (gtk_widget_has_visible_focus(widget))
+		gtk_snapshot_render_focus(snapshot, gtk_widget_get_style_context(widget), 1, 1,
+					  width - 2, height - 2);
+}
+
+static void ksv_scrubber_measure(GtkWidget *widget, GtkOrientation orientation, int for_size,
+				 int *minimum, int *natural, int *minimum_baseline,
+				 int *natural_baseline)
+{
+	(void)widget;
+	(void)for_size;
+	*minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? 320 : HEIGHT;
+	*minimum_baseline = *natural_baseline = -1;
+}
+
+static void update_value(KsvScrubber *self)
+{
+	const struct view_model *v = self->model;
+	g_autofree char *text = NULL;
+
+	if (!v)
+		return;
+	text = g_strdup_printf("event %s of %s, %s", fmt_count(self->vp.position).s,
+			       fmt_count(v->last_event).s, fmt_time(v->t_ns).s);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_VALUE_MIN,
+				       (double)v->first_event, GTK_ACCESSIBLE_PROPERTY_VALUE_MAX,
+				       (double)v->last_event, GTK_ACCESSIBLE_PROPERTY_VALUE_NOW,
+				       (double)self->vp.position,
+				       GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, text, -1);
+}
+
+void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model)
+{
+	g_return_if_fail(KSV_IS_SCRUBBER(self));
+	model_unref(self->model);
+	self->model = model ? model_ref(model) : NULL;
+	update_value(self);
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event)
+{
+	if (self->vp.position == event)
+		return;
+	self->vp.position = event;
+	update_value(self);
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+void ksv_scrubber_set_dark(KsvScrubber *self, gboolean dark)
+{
+	self->dark = dark;
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+static void set_range(KsvScrubber *self, uint64_t from, uint64_t to)
+{
+	self->vp.from = from;
+	self->vp.to = to;
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+	g_signal_emit(self, signals[SIGNAL_RANGE], 0, from, to);
+}
+
+void ksv_scrubber_reset_range(KsvScrubber *self)
+{
+	self->vp.from = self->vp.to = 0;
+}
+
+static void seek_to_x(KsvScrubber *self, double x)
+{
+	if (self->model && self->model->last_event)
+		g_signal_emit(self, signals[SIGNAL_SEEK], 0,
+			      timeline_event_at(self->model, &self->vp, x));
+}
+
+static void on_drag_begin(GtkGestureDrag *drag, double x, double y, KsvScrubber *self)
+{
+	(void)drag;
+	(void)y;
+	gtk_widget_grab_focus(GTK_WIDGET(self));
+	seek_to_x(self, x);
+}
+
+static void on_drag_update(GtkGestureDrag *drag, double dx, double dy, KsvScrubber *self)
+{
+	double x, y;
+
+	(void)dy;
+	if (gtk_gesture_drag_get_start_point(drag, &x, &y))
+		seek_to_x(self, x + dx);
+}
+
+static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvScrubber *self)
+{
+	(void)gesture;
+	(void)x;
+	(void)y;
+	if (n_press == 2)
+		set_range(self, 0, 0);
+}
+
+static void on_motion(GtkEventControllerMotion *controller, double x, double y, KsvScrubber *self)
+{
+	(void)controller;
+	(void)y;
+	self->pointer_x = x;
+}
+
+// What is under the pointer stays there.
+static void zoom_at(KsvScrubber *self, double x, double factor)
+{
+	const struct view_model *v = self->model;
+	uint64_t at, from, to;
+	double width, part, first, last;
+
+	if (!v || v->last_event <= v->first_event)
+		return;
+	at = timeline_event_at(v, &self->vp, x);
+	from = self->vp.to ? self->vp.from : v->first_event;
+	to = self->vp.to ? self->vp.to : v->last_event;
+	width = MAX(LEAST_RANGE, (double)(to - from) * factor);
+	part = (double)(at - from) / (double)(to - from);
+	first = (double)at - part * width;
+	last = first + width;
+	if (first <= (double)v->first_event && last >= (double)v->last_event) {
+		set_range(self, 0, 0);
+		return;
+	}
+	first = CLAMP(first, (double)v->first_event, (double)v->last_event - 1);
+	last = CLAMP(last, first + 1, (double)v->last_event);
+	set_range(self, (uint64_t)first, (uint64_t)last);
+}
+
+static gboolean on_scroll(GtkEventControllerScroll *controller, double dx, double dy,
+			  KsvScrubber *self)
+{
+	(void)controller;
+	(void)dx;
+	zoom_at(self, self->pointer_x, dy < 0 ? 0.8 : 1.25);
+	return TRUE;
+}
+
+static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
+		       GdkModifierType state, KsvScrubber *self)
+{
+	double middle = gtk_widget_get_width(GTK_WIDGET(self)) / 2.0;
+
+	(void)controller;
+	(void)code;
+	if (state & GDK_CONTROL_MASK)
+		return FALSE;
+	switch (key) {
+	case GDK_KEY_plus:
+	case GDK_KEY_KP_Add:
+		zoom_at(self, middle, 0.8);
+		return TRUE;
+	case GDK_KEY_minus:
+	case GDK_KEY_KP_Subtract:
+		zoom_at(self, middle, 1.25);
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
+static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, GtkTooltip *tooltip,
+			   gpointer data)
+{
+	KsvScrubber *self = KSV_SCRUBBER(widget);
+	g_autofree char *text = NULL;
+
+	(void)y;
+	(void)data;
+	if (keyboard || !self->model || !self->model->last_event)
+		return FALSE;
+	text = g_strdup_printf("event %s",
+			       fmt_count(timeline_event_at(self->model, &self->vp, x)).s);
+	gtk_tooltip_set_text(tooltip, text);
+	gtk_tooltip_set_tip_area(tooltip, &(GdkRectangle){x, 0, 1, HEIGHT});
+	return TRUE;
+}
+
+static void ksv_scrubber_finalize(GObject *object)
+{
+	model_unref(KSV_SCRUBBER(object)->model);
+	G_OBJECT_CLASS(ksv_scrubber_parent_class)->finalize(object);
+}
+
+static void ksv_scrubber_class_init(KsvScrubberClass *class)
+{
+	GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
+
+	G_OBJECT_CLASS(class)->finalize = ksv_scrubber_finalize;
+	widget_class->snapshot = ksv_scrubber_snapshot;
+	widget_class->measure = ksv_scrubber_measure;
+	gtk_widget_class_set_css_name(widget_class, "scrubber");
+	gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_SLIDER);
+	signals[SIGNAL_SEEK] = g_signal_new("seek", KSV_TYPE_SCRUBBER, G_SIGNAL_RUN_LAST, 0, NULL,
+					    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
+	signals[SIGNAL_RANGE] =
+		g_signal_new("range", KSV_TYPE_SCRUBBER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+			     G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_UINT64);
+}
+
+static void ksv_scrubber_init(KsvScrubber *self)
+{
+	GtkEventController *motion = gtk_event_controller_motion_new();
+	GtkEventController *scroll =
+		gtk_event_controller_scroll_new(GTK_EVENT_CONTROLLER_SCROLL_VERTICAL);
+	GtkEventController *key = gtk_event_controller_key_new();
+	GtkGesture *drag = gtk_gesture_drag_new(), *click = gtk_gesture_click_new();
+
+	self->vp.bare = TRUE;
+	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
+	g_signal_connect(scroll, "scroll", G_CALLBACK(on_scroll), self);
+	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), self);
+	g_signal_connect(drag, "drag-begin", G_CALLBACK(on_drag_begin), self);
+	g_signal_connect(drag, "drag-update", G_CALLBACK(on_drag_update), self);
+	g_signal_connect(click, "pressed", G_CALLBACK(on_pressed), self);
+	gtk_widget_add_controller(GTK_WIDGET(self), motion);
+	gtk_widget_add_controller(GTK_WIDGET(self), scroll);
+	gtk_widget_add_controller(GTK_WIDGET(self), key);
+	gtk_widget_add_controller(GTK_WIDGET(self), GTK_EVENT_CONTROLLER(drag));
+	gtk_widget_add_controller(GTK_WIDGET(self), GTK_EVENT_CONTROLLER(click));
+	gtk_widget_set_has_tooltip(GTK_WIDGET(self), TRUE);
+	g_signal_connect(self, "query-tooltip", G_CALLBACK(on_tooltip), NULL);
+	gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);
+	gtk_widget_set_hexpand(GTK_WIDGET(self), TRUE);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       "Position in the recording", -1);
+}
+
+GtkWidget *ksv_scrubber_new(void)
+{
+	return g_object_new(KSV_TYPE_SCRUBBER, NULL);
+}
