@@ -40,5 +40,6 @@ enum { MERGE_NEED_INPUT = -1, MERGE_DONE = -2, MERGE_STUCK = -3 };
 // NEED_INPUT: some ring must be refilled first; STUCK: all ended and yet heads wait (records lost).
 int merge_pick(struct merge *g);
 
-// Compares two machines' memory, locks' words excluded. Offset of the first difference, or -1.
+// Compares two machines' memory, except what only a fold keeps (barrier, each CPU's now_ns and
+// ops). Offset of the first difference, or -1.
 int64_t machine_compare(const struct machine *a, const struct machine *b);

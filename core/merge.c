@@ -73,6 +73,24 @@ int merge_pick(struct merge *g)
 	return empty ? MERGE_NEED_INPUT : blocked ? MERGE_STUCK : MERGE_DONE;
 }
 
+// What the fold alone keeps of the stream it read: a machine that runs does not have it.
+static bool is_bookkeeping(size_t at)
+{
+	const size_t cpus = offsetof(struct machine_state, cpu);
+	const size_t one = sizeof(((struct machine_state *)0)->cpu[0]);
+
+	if (at >= offsetof(struct machine_state, barrier) &&
+	    at < offsetof(struct machine_state, barrier) + sizeof(uint64_t))
+		return true;
+	if (at < cpus || at >= cpus + MAX_CPUS * one)
+		return false;
+	at = cpus + (at - cpus) % one; // as if of CPU 0
+	return (at >= offsetof(struct machine_state, cpu[0].now_ns) &&
+		at < offsetof(struct machine_state, cpu[0].now_ns) + sizeof(uint64_t)) ||
+	       (at >= offsetof(struct machine_state, cpu[0].ops) &&
+		at < offsetof(struct machine_state, cpu[0].ops) + sizeof(uint64_t));
+}
+
 int64_t machine_compare(const struct machine *a, const struct machine *b)
 {
 	const unsigned char *pa = (const void *)a->s, *pb = (const void *)b->s;
@@ -80,12 +98,12 @@ int64_t machine_compare(const struct machine *a, const struct machine *b)
 
 	if (size != b->s->size)
 		return offsetof(struct machine_state, size);
-	for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
-		if (!memcmp(pa + at, pb + at, PAGE_SIZE))
+	for (uint64_t page = 0; page < size; page += PAGE_SIZE) {
+		if (!memcmp(pa + page, pb + page, PAGE_SIZE))
 			continue;
-		while (pa[at] == pb[at])
-			at++;
-		return at;
+		for (uint64_t at = page; at < page + PAGE_SIZE; at++)
+			if (pa[at] != pb[at] && !is_bookkeeping(at))
+				return at;
 	}
 	return -1;
 }
