@@ -113,6 +113,9 @@ static int try_boot(const struct machine_config *cfg, char *err)
 	struct machine m;
 	int error;
 
+	if (!size)
+		return sentence(err, -EINVAL, "this machine cannot be built: its memory and address "
+				"layout do not fit together");
 	if (memory == MAP_FAILED)
 		return sentence(err, -ENOMEM, "no address space for a machine of %zu MiB",
 				size >> 20);
