@@ -46,10 +46,12 @@ static void put(struct symbols *y, int64_t address, int order, const char *funct
 		const char *file, int line)
 {
 	char *plain = cplus_demangle(function, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
+	// "fclose@@GLIBC_2.2.5": the version is the linker's business
+	int length = plain ? -1 : (int)strcspn(function, "@");
 	sqlite3_reset(y->insert);
 	sqlite3_bind_int64(y->insert, 1, address);
 	sqlite3_bind_int(y->insert, 2, order);
-	sqlite3_bind_text(y->insert, 3, plain ? plain : function, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(y->insert, 3, plain ? plain : function, length, SQLITE_TRANSIENT);
 	if (file)
 		sqlite3_bind_text(y->insert, 4, file, -1, SQLITE_TRANSIENT);
 	else
@@ -128,14 +130,22 @@ static const char *symbol_name(struct symbols *y, GElf_Addr pc)
 	return name;
 }
 
-// The linkage name says more (scope, parameters) than the plain one.
-static const char *die_name(Dwarf_Die *die)
+// The linkage name says more (scope, parameters) than the plain one. Where C++ or Rust debug
+// information lacks it, the symbol has it; a C symbol may be a compiler's clone (f.constprop.0).
+static const char *die_name(struct symbols *y, Dwarf_Die *die, GElf_Addr pc)
 {
 	Dwarf_Attribute attr;
-	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr)),
+		   *symbol;
 	if (!name)
 		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
-	return name ? name : dwarf_diename(die);
+	if (name)
+		return name;
+	symbol = dwarf_tag(die) == DW_TAG_subprogram ? symbol_name(y, pc) : NULL;
+	if (symbol && *symbol == '_' && (symbol[1] == 'Z' || symbol[1] == 'R'))
+		return symbol;
+	name = dwarf_diename(die);
+	return name ? name : symbol;
 }
 
 static int die_number(Dwarf_Die *die, unsigned attribute)
@@ -157,8 +167,8 @@ static const char *call_file(Dwarf_Die *cu, Dwarf_Die *inlined)
 	return dwarf_filesrc(files, (size_t)i, NULL, NULL);
 }
 
-// The functions around pc from the innermost inlined one to the one that has the code, which is
-// called by its symbol: debug information of C++ lacks the name of some. False: no function found.
+// The functions around pc from the innermost inlined one to the one that has the code. False: no
+// function found.
 static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const char *file, int line)
 {
 	Dwarf_Addr bias;
@@ -171,9 +181,7 @@ static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const c
 		int tag = dwarf_tag(&scope[i]);
 		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
 			continue;
-		const char *name = tag == DW_TAG_subprogram ? symbol_name(y, pc) : NULL;
-		if (!name)
-			name = die_name(&scope[i]);
+		const char *name = die_name(y, &scope[i], pc);
 		put(y, address, order++, name ? name : "?", file, line);
 		if (tag == DW_TAG_subprogram)
 			break;
