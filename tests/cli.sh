@@ -1,0 +1,223 @@
+#!/bin/sh
+# The kalloscope command: wrong usage and bad input with their exit status and messages, help, a
+# recording of a program whose every allocation is known, and what the shell sees of a recorded
+# program.   tests/cli.sh BUILD      TAP on stdout
+set -u
+build=$(cd "${1:?usage: cli.sh BUILD}" && pwd)
+kalloscope=$build/kalloscope
+known=$build/tests/programs/known
+source=$(cd "$(dirname "$0")" && pwd)/programs/known.c
+folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-cli.XXXXXX")
+trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset KALLOSCOPE_OPTIONS LD_PRELOAD
+export LC_ALL=C.UTF-8
+n=0
+failed=0
+
+# result NAME STATUS: one line of TAP; output of the last command as comments when it failed.
+result() {
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' out err 2>/dev/null | head -12
+		failed=1
+	fi
+}
+
+# expect STATUS PATTERN NAME COMMAND...: exit status and a text in what was printed.
+expect() {
+	want=$1 pattern=$2 name=$3
+	shift 3
+	"$@" >out 2>err </dev/null
+	status=$?
+	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
+	ok=$?
+	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
+	result "$name" $ok
+}
+
+# is NAME WANTED GOT
+is() {
+	[ "$2" = "$3" ]
+	ok=$?
+	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
+	: >out
+	: >err
+	result "$1" $ok
+}
+
+query() { "$kalloscope" sql -n known.kalloscope "$1"; }
+line_of() { grep -n "LINE $1\$" "$source" | grep -v drop_ | cut -d: -f1 | tail -1; }
+
+# --- usage
+expect 2 'Commands:' 'no command prints the overview' "$kalloscope"
+expect 0 'Commands:' '--help' "$kalloscope" --help
+expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
+expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
+expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
+for c in record info view sql proc render verify recover recorder; do
+	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
+	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
+	[ $c = record ] || [ $c = recorder ] ||
+		expect 2 'expected' "$c without operands" "$kalloscope" $c
+done
+expect 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope" info --jsn x
+expect 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
+expect 2 'needs an argument' 'option without its argument' "$kalloscope" record -o
+expect 2 'too many operands' 'too many operands' "$kalloscope" info a b
+
+# --- record: programs that cannot be recorded, before anything is run
+expect 2 "'--' is missing" 'record: -- missing' "$kalloscope" record ls
+expect 2 'no program' 'record: program missing' "$kalloscope" record --
+expect 2 'not a value' 'record: bad value' "$kalloscope" record --cpus=99 -- true
+expect 125 'cannot be built\|not a value' 'record: impossible machine' "$kalloscope" record --ram=20M -- true
+expect 127 'not found' 'record: program not in PATH' "$kalloscope" record -- no-such-program-xyz
+expect 127 'not found' 'record: program not at its path' "$kalloscope" record -- ./no-such-program
+expect 126 'is a folder' 'record: a folder' "$kalloscope" record -- /tmp
+echo text >plain
+expect 126 'not executable' 'record: not executable' "$kalloscope" record -- ./plain
+printf '#!/no/such/interpreter\n' >script && chmod +x script
+expect 127 'interpreter' 'record: interpreter missing' "$kalloscope" record -- ./script
+if printf 'int main(void) { return 0; }\n' >s.c && cc -static -o static s.c 2>/dev/null; then
+	expect 125 'statically linked' 'record: static program' "$kalloscope" record -- ./static
+	printf '#!%s/static\n' "$folder" >sscript && chmod +x sscript
+	expect 125 'statically linked' 'record: script of a static interpreter' "$kalloscope" record -- ./sscript
+fi
+cp "$known" elf32 && printf '\001' | dd of=elf32 bs=1 seek=4 conv=notrunc 2>/dev/null
+expect 125 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
+cp "$known" suid && if [ "$(id -u)" = 0 ] && chown nobody suid && chmod u+s suid; then
+	expect 125 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
+fi
+echo old >exists
+expect 125 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
+is 'record: an existing file is left alone' old "$(cat exists)"
+expect 125 'cannot create' 'record: the folder does not exist' "$kalloscope" record -o no/such/folder/x -- "$known"
+is 'record: nothing is left behind by refusals' '' "$(ls -d ./*.spool ./*.kalloscope 2>/dev/null)"
+
+# --- a known program
+expect 0 'kalloscope view known.kalloscope\|kalloscope view .*known.kalloscope' 'record says what to type next' \
+	"$kalloscope" record -o known.kalloscope -- "$known"
+is 'the session folder is gone' '' "$(ls -d known.kalloscope.spool 2>/dev/null)"
+expect 0 'complete and consistent' 'verify' "$kalloscope" verify known.kalloscope
+is 'ten malloc of 100 bytes in make_node' '10|1000' "$(query "
+	SELECT count(*) || '|' || sum(req) FROM events e JOIN stacks s USING (stack)
+	WHERE e.kind = 'malloc' AND s.depth = 0 AND s.function = 'make_node'")"
+is 'the line of the malloc' "$(line_of make_node)" "$(query "
+	SELECT DISTINCT s.line FROM events e JOIN stacks s USING (stack)
+	WHERE e.kind = 'malloc' AND s.depth = 0 AND s.function = 'make_node'")"
+is 'the line and file of its caller' "build:$(line_of build_node):known.c" "$(query "
+	SELECT DISTINCT c.function || ':' || c.line || ':' || replace(c.file, rtrim(c.file, replace(c.file, '/', '')), '')
+	FROM events e JOIN stacks s USING (stack) JOIN stacks c ON c.stack = s.stack AND c.depth = 1
+	WHERE e.kind = 'malloc' AND s.depth = 0 AND s.function = 'make_node' AND c.function = 'build'")"
+is 'nine of them are freed, by drop' '9' "$(query "
+	SELECT count(*) FROM events f JOIN events a ON a.id = f.ref JOIN stacks s ON s.stack = a.stack AND s.depth = 0
+	JOIN stacks d ON d.stack = f.stack AND d.depth = 0
+	WHERE f.kind = 'free' AND s.function = 'make_node' AND d.function = 'drop' AND f.addr = a.addr")"
+is 'calloc 100 x 40' '4000|make_table' "$(query "
+	SELECT e.req || '|' || s.function FROM events e JOIN stacks s USING (stack)
+	WHERE e.kind = 'calloc' AND s.depth = 0 AND s.function = 'make_table'")"
+is 'realloc takes its block over' '200000|4000' "$(query "
+	SELECT r.req || '|' || a.req FROM events r JOIN events a ON a.id = r.ref WHERE r.kind = 'realloc' AND r.req = 200000")"
+is 'two mmap, two munmap' 'mmap:4096 mmap:10485760 munmap:4096 munmap:10485760' "$(query "
+	SELECT group_concat(kind || ':' || req, ' ') FROM (SELECT kind, req FROM events
+	WHERE kind IN ('mmap', 'munmap') AND req IN (4096, 10485760) ORDER BY kind, id)")"
+is 'one page is a kmap window, ten MiB a vmalloc area' 'kmap vmalloc' "$(query "
+	SELECT group_concat(path, ' ') FROM (SELECT path FROM events WHERE kind = 'mmap' AND req IN (4096, 10485760) ORDER BY id)")"
+is 'the one leak of make_node' '1|100' "$(query "
+	SELECT live_count || '|' || live_bytes FROM sites WHERE function = 'make_node' AND live_count")"
+
+# --- sql
+is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
+is 'sql: csv' "$(printf 'a,b\n1,"x,""y"')" "$("$kalloscope" sql --csv known.kalloscope "SELECT 1 AS a, 'x,\"y' AS b")"
+is 'sql: json' '[ {"a": 1, "b": null, "c": "x\"y"}]' "$("$kalloscope" sql --json known.kalloscope "SELECT 1 AS a, NULL AS b, 'x\"y' AS c" | tr -d '\n')"
+expect 1 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event'
+expect 1 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
+expect 1 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
+if command -v script >/dev/null; then
+	is 'sql: aligned on a terminal' 'id  kind' "$(script -qec "$kalloscope sql known.kalloscope 'SELECT 1 AS id, 2 AS kind'" /dev/null </dev/null | head -1 | tr -d '\r')"
+fi
+
+# --- info, proc
+expect 0 'not freed' 'info' "$kalloscope" info known.kalloscope
+is 'info --json is JSON' "known $("$kalloscope" sql -n known.kalloscope 'SELECT max(id) FROM events')" "$(
+	"$kalloscope" info --json known.kalloscope | python3 -c '
+import json, sys, os
+i = json.load(sys.stdin)
+print(os.path.basename(i["program"]), i["events"])')"
+for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo; do
+	expect 0 '[0-9]' "proc $f" "$kalloscope" proc $f known.kalloscope --at end
+done
+expect 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.kalloscope --at '#1'
+expect 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
+expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
+expect 2 "did you mean 'slabinfo'" 'proc: unknown file' "$kalloscope" proc slabinf known.kalloscope
+expect 1 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
+mapped=$(query "SELECT id FROM events WHERE kind = 'mmap' AND req = 10485760")
+is 'the 10 MiB area is in vmallocinfo at its event only' '0 1 0' "$(
+	for at in $((mapped - 1)) "$mapped" $((mapped + 1)); do
+		"$kalloscope" proc vmallocinfo known.kalloscope --at "$at" | grep -c ' 10489856 '
+	done | paste -sd' ')"
+
+# --- files that are no recordings, and damaged ones
+expect 1 'No such file' 'info: missing file' "$kalloscope" info nothing
+expect 1 'not a recording' 'info: a folder' "$kalloscope" info /
+expect 1 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
+head -c 50000 known.kalloscope >torn
+expect 1 '' 'verify: a torn file' "$kalloscope" verify torn
+cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event WHERE rowid = 5'
+expect 1 'NOT OK *ids' 'verify: a missing event' "$kalloscope" verify wrong
+cp known.kalloscope wrong && sqlite3 wrong 'UPDATE event SET addr = addr + 32 WHERE back'
+expect 1 'NOT OK *frees' 'verify: a free of another address' "$kalloscope" verify wrong
+expect 1 'NOT OK *log' 'verify: the log tells of other addresses' "$kalloscope" verify wrong
+cp known.kalloscope wrong && sqlite3 wrong 'UPDATE log SET data = substr(data, 1, 100)'
+expect 1 'NOT OK *log' 'verify: a damaged log' "$kalloscope" verify wrong
+cp known.kalloscope wrong && sqlite3 wrong 'UPDATE keyframe SET data = zeroblob(64)'
+expect 1 'NOT OK' 'verify: a damaged keyframe' "$kalloscope" verify wrong
+cp known.kalloscope wrong && sqlite3 wrong "UPDATE meta SET value = 0 WHERE key = 'complete'"
+expect 1 'NOT OK *complete' 'verify: an incomplete recording' "$kalloscope" verify wrong
+expect 0 'nothing to recover' 'recover: a complete recording' "$kalloscope" recover known.kalloscope
+expect 1 'No such file' 'recover: nothing there' "$kalloscope" recover nothing
+mkdir empty
+expect 1 'no spool' 'recover: a folder without a spool' "$kalloscope" recover empty
+
+# --- the shell's view of a recorded program
+rec() { "$kalloscope" record -q -f -o shell.kalloscope -- "$@"; }
+rec sh -c 'exit 7'
+is 'exit status' 7 $?
+rec sh -c 'kill -TERM $$'
+is 'ended by a signal: 128 + n' 143 $?
+rec sh -c 'kill -KILL $$'
+is 'killed: 128 + 9' 137 $?
+is 'a killed program leaves a consistent recording' 0 "$("$kalloscope" verify shell.kalloscope >/dev/null; echo $?)"
+is 'standard input and output' 'HELLO' "$(echo hello | rec tr a-z A-Z)"
+is 'standard error is the program'"'"'s' 'oops' "$(rec sh -c 'echo oops >&2' 2>&1)"
+is 'arguments with spaces' 'a  b|c' "$(rec sh -c 'echo "$1|$2"' sh 'a  b' c)"
+is 'the environment is passed on' 'yes' "$(KALLOSCOPE_TEST=yes rec sh -c 'echo $KALLOSCOPE_TEST')"
+is 'no descriptor is left in the program' "$(sh -c 'ls /proc/self/fd' | wc -l)" "$(rec sh -c 'ls /proc/self/fd' | wc -l)"
+is 'a pipe behind it ends' 'done' "$(timeout 30 sh -c "'$kalloscope' record -q -f -o shell.kalloscope -- echo done | cat")"
+printf 'echo from a script "$1"\n' >noline && chmod +x noline
+is 'a script without an interpreter line' 'from a script x' "$(rec ./noline x)"
+printf '#!/usr/bin/env sh\necho $0\n' >envline && chmod +x envline
+is 'a script of env' './envline' "$(rec ./envline)"
+mkdir default && (cd default && "$kalloscope" record -q -- true)
+is 'the default name' 1 "$(ls default | grep -c '^true\.[0-9]*\.kalloscope$')"
+is '-q is quiet' '' "$(rec true 2>&1)"
+KALLOSCOPE_OPTIONS='--ram=64M --cpus=1' rec true
+is 'options from the environment' '1' "$("$kalloscope" sql -n shell.kalloscope 'SELECT ncpus FROM process')"
+rec --cpus=1 2>/dev/null
+is 'what follows -- is the program' 127 $?
+(sleep 1; exec kill -TERM $$) 2>/dev/null &
+sh -c 'sleep 0.2' # the group is alive
+kill $! 2>/dev/null
+"$kalloscope" record -q -f -o shell.kalloscope -- sh -c 'trap "echo caught; exit 3" TERM; while :; do sleep 0.1; done' >caught &
+pid=$!
+sleep 1
+kill -TERM $pid
+wait $pid
+is 'a signal sent to record reaches the program' '3 caught' "$? $(cat caught)"
+
+echo "1..$n"
+exit $failed
