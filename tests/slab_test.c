@@ -551,6 +551,44 @@ static void shared_room_is_short(void)
 	check(m);
 }
 
+// While one CPU looks for pages another makes a slab and empties it again: the slab that comes
+// later goes behind it, and the refill takes from the first.
+static struct {
+	unsigned cache;
+	pfn_t others; // slab
+} meanwhile;
+
+static void other_cpu_grows(struct machine *m, const struct record *r)
+{
+	struct machine *other = &box.cpu[1];
+
+	if (r->kind != EV_SLAB_COLOUR || r->arg[0] != meanwhile.cache || m == other ||
+	    meanwhile.others)
+		return;
+	kmem_cache_free(other, meanwhile.cache,
+			kmem_cache_alloc(other, meanwhile.cache, GFP_KERNEL));
+	drain_cpu_array(other, meanwhile.cache, 1);
+	meanwhile.others = m->caches[meanwhile.cache].slabs_free.first;
+}
+
+static const struct machine_ops interrupting = {.record = other_cpu_grows};
+
+static void a_new_slab_goes_last(void)
+{
+	struct machine *m = boot(MODEL_3_4, 64 * MIB, 2);
+	unsigned id = kmem_cache_create(m, "raced", 128, 0, 0);
+	pfn_t slab = 0;
+
+	meanwhile.cache = id;
+	meanwhile.others = 0;
+	CHECK_EQ(machine_attach(m, box.memory, box.size, 0, &interrupting, NULL), 0);
+	CHECK(slab_lookup(m, kmem_cache_alloc(m, id, GFP_KERNEL), NULL, &slab, NULL));
+	CHECK(meanwhile.others);
+	CHECK_EQ(slab, meanwhile.others);
+	CHECK_EQ(m->caches[id].num_slabs, 2);
+	check(m);
+}
+
 // A descriptor's cache flushed while a slab dies: its dead slabs go before those that wait, as in
 // the kernel, where they die within the call.
 static struct {
@@ -979,6 +1017,7 @@ int main(void)
 	RUN(free_slabs_stay_below_the_limit);
 	RUN(other_cpus_share);
 	RUN(shared_room_is_short);
+	RUN(a_new_slab_goes_last);
 	RUN(nested_slabs_die_first);
 	RUN(destroying);
 	RUN(site_caches_know_their_stack);
