@@ -132,7 +132,8 @@ static void slot_fill(struct session_header *h, struct slot *s, enum slot_how ho
 	atomic_store(&s->lost, 0);
 	atomic_store(&s->unrecorded_children, 0);
 	atomic_store(&s->early_calls, 0);
-	s->exe[0] = 0;
+	long len = sys(SYS_readlink, "/proc/self/exe", s->exe, sizeof(s->exe) - 1);
+	s->exe[len > 0 ? len : 0] = 0;
 }
 
 // The recorded process this one came from: the image that exec'd into us (it has our pid and ends
@@ -232,12 +233,9 @@ void session_ready(void)
 	struct thread *t = &thread_self;
 	struct slot *s = process.slot;
 	struct machine *m;
-	long len;
 
 	if (!s)
 		return;
-	len = sys(SYS_readlink, "/proc/self/exe", s->exe, sizeof(s->exe) - 1);
-	s->exe[len > 0 ? len : 0] = 0;
 	s->cfg = process.opt.machine;
 	s->ncpus = process.ncpus;
 	atomic_store_explicit(&s->state, SLOT_LIVE, memory_order_release);
@@ -282,7 +280,6 @@ void session_fork_child(void)
 	s->fork_barrier = process.barrier;
 	s->cfg = from->cfg;
 	s->ncpus = from->ncpus;
-	memcpy(s->exe, from->exe, sizeof(s->exe));
 	ring_attach();
 	atomic_store_explicit(&s->state, SLOT_LIVE, memory_order_release);
 }
