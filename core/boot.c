@@ -246,7 +246,6 @@ int machine_boot(struct machine *m, void *memory, const struct machine_config *c
 		return ret;
 	boot_memblock(m);
 	boot_reserve_early(m);
-	kmap_init(m);
 	pgtable_init(m);
 	page_alloc_init(m);
 	kmem_cache_init(m);

@@ -230,16 +230,6 @@ kaddr_t page_address(struct machine *m, pfn_t pfn)
 	return slot < 0 ? 0 : slot_addr(&m->s->kmap, (uint32_t)slot);
 }
 
-void kmap_init(struct machine *m)
-{
-	uint32_t bytes = m->s->max_pfn * (uint32_t)sizeof(struct page);
-
-	// until boot says where mem_map really lies: at the top of lowmem
-	if (!m->s->kmap.mem_map)
-		m->s->kmap.mem_map =
-			m->s->high_memory - ((bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1u));
-}
-
 // --- check ---------------------------------------------------------------------------------------
 
 #define FAIL(...) return snprintf(why, size, __VA_ARGS__), -EINVAL

@@ -45,5 +45,4 @@ void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count,
 		     int32_t stride); // kmap_atomic runs
 void copy_highpages(struct machine *m, pfn_t to, pfn_t from, uint32_t count);
 
-void kmap_init(struct machine *m);
 int kmap_check(struct machine *m, char *why, size_t size);

@@ -130,8 +130,8 @@ extern const struct machine_ops machine_ops_none;
 size_t machine_size(const struct machine_config *cfg); // bytes to reserve; mostly never touched
 // Boots on zeroed memory: e820 -> memblock -> zones -> buddy -> slab -> vmalloc. 0 or -EINVAL
 // (a bad configuration; *why says what). The address layout (high_memory, vmalloc.start/end,
-// kmap.pkmap_base, fixaddr_*, fix_kmap_begin) is set before any KIND_init is called; kmap_init and
-// pgtable_init run before the hand-over and take frames from m->s->memblock.
+// kmap.pkmap_base, fixaddr_*, fix_kmap_begin) is set before any KIND_init is called; pgtable_init
+// runs before the hand-over and takes frames from m->s->memblock.
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg, const char **why);
 // A handle on booted memory. -EINVAL when the memory is not a machine of this layout.
 int machine_attach(struct machine *m, void *memory, size_t size, unsigned cpu,
