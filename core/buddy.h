@@ -151,6 +151,30 @@ bool page_is_freeable(const struct machine *m, pfn_t pfn);
 void drain_zone_pages(struct machine *m, unsigned zone, unsigned cpu);
 int pcp_check(struct machine *m, unsigned zone, char *why, size_t size);
 
+// What one request looks for.
+struct alloc_context {
+	gfp_t gfp;
+	unsigned order;
+	unsigned migratetype;
+	unsigned high_zoneidx; // zones up to this one
+	unsigned classzone;    // the first populated of them: whose lowmem_reserve counts
+};
+
+// i continues the run of equal strides that begins at pfns[0]; the stride is found at i = 1.
+static inline bool next_in_run(const pfn_t *pfns, uint32_t i, uint32_t count, int32_t *stride)
+{
+	if (i >= count)
+		return false;
+	if (i == 1)
+		*stride = pfns[1] - pfns[0];
+	return *stride && (int32_t)(pfns[i] - pfns[i - 1]) == *stride;
+}
+
+// reclaim.c
+uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac); // pages freed
+void wake_all_kswapd(struct machine *m, const struct alloc_context *ac);
+void oom_step(struct machine *m, const struct alloc_context *ac); // nothing left to reclaim
+
 // page_alloc.c
 unsigned gfp_zone(gfp_t gfp);
 unsigned gfp_migratetype(const struct machine *m, gfp_t gfp);
