@@ -71,6 +71,37 @@ int source_main_process(struct source *s)
 	return best ? best->process : 0;
 }
 
+// The samples change with the range shown, not with the position: the last ones are kept.
+static void refresh_timeline(struct source *s, int process, uint64_t from, uint64_t to,
+			     unsigned max)
+{
+	if (s->bucket && s->tl_process == process && s->tl_from == from && s->tl_to == to &&
+	    s->tl_max == max)
+		return;
+	free(s->bucket);
+	s->bucket = calloc(max, sizeof(*s->bucket));
+	s->nbuckets =
+		s->bucket ? recording_timeline(s->recording, process, from, to, s->bucket, max) : 0;
+	s->tl_process = process;
+	s->tl_from = from;
+	s->tl_to = to;
+	s->tl_max = max;
+}
+
+uint64_t source_peak(struct source *s, int process)
+{
+	const struct process_info *p = source_process(s, process);
+	const struct timeline_bucket *best = NULL;
+
+	if (!p)
+		return 0;
+	refresh_timeline(s, process, p->first_event, p->last_event, 1024);
+	for (unsigned i = 0; i < s->nbuckets; i++)
+		if (!best || s->bucket[i].max[TL_PROGRAM_BYTES] > best->max[TL_PROGRAM_BYTES])
+			best = &s->bucket[i];
+	return best && best->max[TL_PROGRAM_BYTES] ? best->last_event : p->last_event;
+}
+
 static int replay_of(struct source *s, int process, char *err, size_t size)
 {
 	if (s->replay && s->process == process)
@@ -111,23 +142,6 @@ static void add_stacks(struct source *s, struct view_model *v, uint64_t selected
 	read_stack(s, selected, &v->stack);
 	if (v->stack.event)
 		read_stack(s, match_of(&v->stack.row), &v->other);
-}
-
-// The samples change with the range shown, not with the position: the last ones are kept.
-static void refresh_timeline(struct source *s, int process, uint64_t from, uint64_t to,
-			     unsigned max)
-{
-	if (s->bucket && s->tl_process == process && s->tl_from == from && s->tl_to == to &&
-	    s->tl_max == max)
-		return;
-	free(s->bucket);
-	s->bucket = calloc(max, sizeof(*s->bucket));
-	s->nbuckets =
-		s->bucket ? recording_timeline(s->recording, process, from, to, s->bucket, max) : 0;
-	s->tl_process = process;
-	s->tl_from = from;
-	s->tl_to = to;
-	s->tl_max = max;
 }
 
 static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)

@@ -33,6 +33,8 @@ struct recording *source_recording(struct source *s);
 const struct process_info *source_process(struct source *s, int process);
 // The process a viewer shows first: the one with most events.
 int source_main_process(struct source *s);
+// The event a viewer shows first: where the program had most bytes; the last one when unknown.
+uint64_t source_peak(struct source *s, int process);
 // NULL and a sentence in err when the machine cannot be replayed.
 struct view_model *source_model(struct source *s, const struct model_request *q, char *err,
 				size_t size);

@@ -14,6 +14,8 @@ struct _KsvEventsPage {
 	GtkSingleSelection *selection;
 	GtkLabel *title[2], *frames[2];
 	gboolean moving; // the selection follows the position: no signal back
+	guint shown;	 // position of the row to keep in view
+	guint idle;	 // scrolls once the table has a size
 };
 
 G_DEFINE_FINAL_TYPE(KsvEventsPage, ksv_events_page, GTK_TYPE_WIDGET)
@@ -140,10 +142,36 @@ static void on_selected(KsvEventsPage *self)
 // GTK 4.8 has no public way to scroll a column view; its inner list knows the action.
 static void scroll_to(KsvEventsPage *self, guint position)
 {
-	for (GtkWidget *w = gtk_widget_get_first_child(GTK_WIDGET(self->table)); w;
-	     w = gtk_widget_get_next_sibling(w))
+	GtkWidget *w = gtk_widget_get_first_child(GTK_WIDGET(self->table));
+
+	for (; w; w = gtk_widget_get_next_sibling(w))
 		if (!g_strcmp0(G_OBJECT_TYPE_NAME(w), "GtkColumnListView"))
 			gtk_widget_activate_action(w, "list.scroll-to-item", "u", position);
+}
+
+static gboolean scroll_when_idle(gpointer data)
+{
+	KsvEventsPage *self = data;
+
+	self->idle = 0;
+	if (self->shown != GTK_INVALID_LIST_POSITION)
+		scroll_to(self, self->shown);
+	return G_SOURCE_REMOVE;
+}
+
+// A list scrolled before it has a size keeps showing a single row, so this waits for the map.
+static void show_row(KsvEventsPage *self, guint position)
+{
+	self->shown = position;
+	if (gtk_widget_get_mapped(GTK_WIDGET(self)) && !self->idle)
+		self->idle =
+			g_idle_add_full(GDK_PRIORITY_REDRAW + 10, scroll_when_idle, self, NULL);
+}
+
+static void ksv_events_page_map(GtkWidget *widget)
+{
+	GTK_WIDGET_CLASS(ksv_events_page_parent_class)->map(widget);
+	show_row(KSV_EVENTS_PAGE(widget), KSV_EVENTS_PAGE(widget)->shown);
 }
 
 void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *recording)
@@ -201,8 +229,7 @@ void ksv_events_page_set_model(KsvEventsPage *self, const struct view_model *mod
 		self->moving = TRUE;
 		gtk_single_selection_set_selected(self->selection, position);
 		self->moving = FALSE;
-		if (position != GTK_INVALID_LIST_POSITION)
-			scroll_to(self, position);
+		show_row(self, position);
 	}
 	show_stack(self, 0, &model->stack);
 	show_stack(self, 1, &model->other);
@@ -240,6 +267,7 @@ static void ksv_events_page_dispose(GObject *object)
 {
 	KsvEventsPage *self = KSV_EVENTS_PAGE(object);
 
+	g_clear_handle_id(&self->idle, g_source_remove);
 	g_clear_pointer(&self->paned, gtk_widget_unparent);
 	G_OBJECT_CLASS(ksv_events_page_parent_class)->dispose(object);
 }
@@ -249,6 +277,7 @@ static void ksv_events_page_class_init(KsvEventsPageClass *class)
 	GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
 
 	G_OBJECT_CLASS(class)->dispose = ksv_events_page_dispose;
+	widget_class->map = ksv_events_page_map;
 	gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
 	signals[SIGNAL_SEEK] = g_signal_new("seek", KSV_TYPE_EVENTS_PAGE, G_SIGNAL_RUN_LAST, 0,
 					    NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
@@ -259,6 +288,7 @@ static void ksv_events_page_init(KsvEventsPage *self)
 	GtkWidget *scrolled = gtk_scrolled_window_new(),
 		  *stacks = gtk_paned_new(GTK_ORIENTATION_HORIZONTAL);
 
+	self->shown = GTK_INVALID_LIST_POSITION;
 	self->selection = gtk_single_selection_new(NULL);
 	gtk_single_selection_set_autoselect(self->selection, FALSE);
 	gtk_single_selection_set_can_unselect(self->selection, TRUE);

@@ -9,6 +9,7 @@
 
 enum {
 	BUCKETS = 1024,
+	RATE_DEFAULT = 3,
 	RATE_REAL_TIME = 6
 };
 
@@ -143,7 +144,8 @@ static void on_failed(KsvLoader *loader, const char *sentence, KsvWindow *self)
 
 static void use_process(KsvWindow *self, int process)
 {
-	const struct process_info *p = source_process(ksv_loader_get_reader(self->loader), process);
+	struct source *reader = ksv_loader_get_reader(self->loader);
+	const struct process_info *p = source_process(reader, process);
 
 	if (!p)
 		return;
@@ -727,6 +729,7 @@ static void ksv_window_init(KsvWindow *self)
 				 self->info_bar);
 	g_signal_connect_swapped(adw_style_manager_get_default(), "notify::dark",
 				 G_CALLBACK(on_style), self);
+	gtk_drop_down_set_selected(self->rate_chooser, RATE_DEFAULT);
 	gtk_search_bar_connect_entry(self->goto_bar, GTK_EDITABLE(self->goto_entry));
 	add_key_controller(self, GTK_PHASE_CAPTURE, G_CALLBACK(on_key));
 	add_key_controller(self, GTK_PHASE_BUBBLE, G_CALLBACK(on_space));

@@ -146,7 +146,7 @@ static struct grid slab_grid(unsigned objects, double w)
 {
 	struct grid g = {.cell = objects <= 8 ? 18 : objects <= 32 ? 14 : objects <= 128 ? 10 : 7};
 
-	g.columns = (unsigned)ceil(sqrt(objects * 2.0));
+	g.columns = objects <= 4 ? (objects + 1) / 2 : (unsigned)ceil(sqrt(objects * 2.0));
 	if (g.columns * g.cell > w)
 		g.columns = (unsigned)(w / g.cell);
 	if (!g.columns)
@@ -154,7 +154,7 @@ static struct grid slab_grid(unsigned objects, double w)
 	g.w = g.columns * g.cell;
 	g.h = ceil((double)objects / g.columns) * g.cell;
 	g.head = g.w >= 60 ? 16 : 0;
-	g.pitch = g.head > 0 ? fmax(g.w, 104) + 14 : g.w + 5;
+	g.pitch = g.head > 0 ? fmax(g.w, 104) + 14 : g.w + 6;
 	return g;
 }
 
@@ -181,6 +181,7 @@ static void draw_slab_at(struct pen *p, unsigned index, const struct grid *g, do
 	if (g->head > 0)
 		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, g->pitch, p->pal->dim, "0x%x  %u/%u",
 			  s->pfn, s->inuse, c->per_slab);
+	pen_frame(p, x - 2, y + g->head - 2, g->w + 3, g->h + 3, p->pal->border);
 	object_cells(p, s, c->per_slab, g, x, y + g->head);
 	h = pen_hit(p, HIT_OBJECT, (uint64_t)index << 16, x, y + g->head, g->w, g->h);
 	if (h) {
@@ -214,8 +215,8 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 {
 	const struct model_cache *c = &p->v->cache[p->v->selected];
 	struct grid g = slab_grid(c->per_slab, w - 24);
-	double step = g.head + g.h + (g.head > 0 ? 12 : 5), at;
-	unsigned per_row = (unsigned)((w - 24) / g.pitch), rows;
+	double step = g.head + g.h + (g.head > 0 ? 12 : 6), at;
+	unsigned per_row = (unsigned)((w - 28) / g.pitch), rows;
 
 	if (!per_row)
 		per_row = 1;
@@ -237,7 +238,7 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 		double top = at + i / per_row * step;
 
 		if (top + step > y && top < y + h)
-			draw_slab_at(p, i, &g, x + 12 + i % per_row * g.pitch, top);
+			draw_slab_at(p, i, &g, x + 14 + i % per_row * g.pitch, top + 2);
 	}
 	pen_pane_end(p, 1, rows * step);
 }

@@ -112,6 +112,31 @@ static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item 
 	cairo_fill(p->cr);
 }
 
+// The peak is what people look for first: it says itself where it is.
+static void mark_peak(struct pen *p, const struct plot *pl, enum timeline_item item, uint64_t max,
+		      double y)
+{
+	const struct timeline_bucket *b = p->v->bucket;
+	struct text64 t;
+	double x;
+
+	while (b->max[item] != max)
+		b++;
+	x = (x_of(pl, b->first_event) + x_of(pl, b->last_event + 1)) / 2;
+	if (x < pl->x || x > pl->x + pl->w || !max)
+		return;
+	pen_colour(p, lane_colour(p->pal, item));
+	cairo_arc(p->cr, x, y + 1, 3, 0, 2 * M_PI);
+	cairo_fill(p->cr);
+	t = item <= TL_HIGHMEM_USED ? fmt_bytes(max << 12) : fmt_bytes(max);
+	if (x > pl->x + pl->w - 110)
+		pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x - 7, y - 4, 0, p->pal->text, "peak %s",
+			  t.s);
+	else
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + 7, y - 4, 0, p->pal->text, "peak %s",
+			  t.s);
+}
+
 static const char *lane_value(enum timeline_item item, uint64_t value, struct text64 *t)
 {
 	*t = item <= TL_HIGHMEM_USED ? fmt_bytes(value << 12) : fmt_bytes(value);
@@ -139,8 +164,10 @@ static void draw_lane(struct pen *p, const struct plot *pl, enum timeline_item i
 	cairo_save(p->cr);
 	cairo_rectangle(p->cr, pl->x, y, pl->w, h);
 	cairo_clip(p->cr);
-	lane_shape(p, pl, item, min, max, y + 2, h - 4);
+	lane_shape(p, pl, item, min, max, y + 4, h - 6);
 	cairo_restore(p->cr);
+	if (item == TL_PROGRAM_BYTES)
+		mark_peak(p, pl, item, max, y + 4);
 	pen_line(p, pl->x, y + h, pl->x + pl->w, y + h, p->pal->border);
 	pen_text(p, tall ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN, y + (tall ? 0 : h / 2 - 8),
 		 LABEL - 70, p->pal->text, lane_name[item]);
