@@ -4,10 +4,10 @@
 //
 //   program ── clone, no exit signal ──► helper: setsid ── clone ──► recorder (execve)
 //      │ reaps the helper at once             exits at once           writes the path of the
-//      ◄──────────────────────── pipe ────────────────────────────── rings file and a newline
+//      ◄──────────────────────── pipe ────────────────────────────── rings file
 //
-// The recorder is nobody's child, holds no file of the program's (so `program | cat` ends) and is
-// not preloaded into. The program never sees any of it in wait(), whatever it waits for.
+// The recorder is nobody's child, holds no file of the program's but, until it has answered, stderr
+// for its complaints (so `program | cat` ends), and is not preloaded into. The program never sees any of it in wait(), whatever it waits for.
 #include "capture.h"
 
 #include <dlfcn.h>
@@ -114,7 +114,7 @@ static _Noreturn void become_recorder(const char *program, const char *pid, int 
 		if (!is_variable(*from, "LD_PRELOAD"))
 			env[n++] = *from;
 	sys(SYS_dup2, fd, 63);
-	for (int i = 0; i < PIPE_FD; i++) {
+	for (int i = 0; i < 2; i++) {
 		int null = (int)sys(SYS_open, "/dev/null", O_RDWR);
 		sys(SYS_dup2, null, i);
 		if (null > i)
@@ -152,7 +152,7 @@ static bool start_recorder(const char *program, const char *pid, int fd)
 	return true;
 }
 
-// The line the recorder answers with, without its end.
+// What the recorder answers: up to a newline, or until it closes the pipe.
 static bool read_answer(int fd, char *path, size_t size)
 {
 	uint64_t until = clock_now_ns() + ANSWER_MS * 1000000ull;
@@ -168,15 +168,15 @@ static bool read_answer(int fd, char *path, size_t size)
 		if (sys(SYS_poll, &p, 1, (until - now) / 1000000 + 1) < 0)
 			continue;
 		got = sys(SYS_read, fd, path + n, size - n);
-		if (got == 0)
-			return false;
 		if (got < 0)
 			continue;
 		n += (size_t)got;
-		if (path[n - 1] == '\n') {
-			path[n - 1] = 0;
-			return n > 1;
-		}
+		if (got && path[n - 1] != '\n')
+			continue;
+		n -= got != 0;
+		if (n < size)
+			path[n] = 0;
+		return n && n < size;
 	}
 }
 
