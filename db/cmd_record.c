@@ -275,6 +275,19 @@ static void say_nothing_recorded(const struct launch *l)
 	unlink(l->output);
 }
 
+// Only the parent learns how the program ended; its last image is the one that did.
+static void store_status(const struct launch *l)
+{
+	sqlite3 *db = NULL;
+	char *sql = sqlite3_mprintf("UPDATE process SET wait_status = %d WHERE process ="
+				    " (SELECT max(process) FROM process WHERE pid = %d)",
+				    l->wait_status, (int)l->pid);
+	if (!sqlite3_open_v2(l->output, &db, SQLITE_OPEN_READWRITE, NULL))
+		sqlite3_exec(db, sql, NULL, NULL, NULL);
+	sqlite3_close(db);
+	sqlite3_free(sql);
+}
+
 static void report(struct launch *l)
 {
 	if (!l->sup.finished) {
@@ -287,9 +300,12 @@ static void report(struct launch *l)
 		cli_error("try: kalloscope recover %s", l->folder);
 		return;
 	}
-	if (!atomic_load(&l->rings->announced))
+	if (!atomic_load(&l->rings->announced)) {
 		say_nothing_recorded(l);
-	else if (!l->quiet)
+		return;
+	}
+	store_status(l);
+	if (!l->quiet)
 		summary_print_recorded(l->output, exit_status(l->wait_status));
 }
 

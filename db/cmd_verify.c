@@ -157,96 +157,124 @@ static void compare_op(void *ctx, const struct log_entry *e)
 		c->first_wrong = e->event;
 }
 
-struct keyframe_check {
-	uint64_t n, wrong;
-	int64_t first_wrong;
-	char where[128];
+// Sums over the processes; what is wrong with one of them gets a line of its own.
+struct replay_check {
+	uint64_t blobs, ops, keyframes, machines, states;
+	unsigned wrong_logs, wrong_keyframes, wrong_machines, wrong_states;
 };
 
-static void compare_keyframe(struct replay *fold, struct replay *key, int64_t seq,
-			     struct keyframe_check *k)
+static void compare_keyframe(struct verify *v, struct replay_check *k, struct replay *fold,
+			     struct replay *key, int process, int64_t seq)
 {
+	char where[128] = "cannot be decoded";
 	int ret = replay_keyframe(key, seq);
 	if (ret == -ENOENT)
 		return;
-	k->n++;
-	int64_t at = ret ? 0 : machine_compare(replay_machine(fold), replay_machine(key));
-	if (at < 0 || k->wrong++)
+	k->keyframes++;
+	int64_t at = ret ? 0 : replay_compare(fold, key);
+	if (at < 0 || k->wrong_keyframes++)
 		return;
-	k->first_wrong = seq;
-	snprintf(k->where, sizeof(k->where), "cannot be decoded");
 	if (!ret)
-		machine_describe_offset(replay_machine(fold), (size_t)at, k->where,
-					sizeof(k->where));
+		machine_describe_offset(replay_machine(fold), (size_t)at, where, sizeof(where));
+	result(v, false, "keyframe", "process %d, before blob %" PRId64 ": %s", process, seq,
+	       where);
 }
 
-static void fold_process(struct verify *v, const struct process_info *p, struct replay *fold,
-			 struct replay *key)
+static void fold_log(struct verify *v, struct replay_check *k, const struct process_info *p,
+		     struct replay *fold, struct replay *key, struct log_check *c)
 {
-	struct log_check *c = calloc(1, sizeof(*c));
-	struct keyframe_check k = {0};
 	uint64_t diverged = 0;
 	int64_t seq = 0, n = replay_blobs(fold);
-	char what[32], why[256] = "";
-	int ret = c ? replay_keyframe(fold, 0) : -ENOMEM;
-	if (!c)
-		return;
-	c->v = v;
-	c->process = p->process;
+	int ret = replay_keyframe(fold, 0);
 	for (; !ret && seq < n; seq++) {
-		compare_keyframe(fold, key, seq, &k);
+		compare_keyframe(v, k, fold, key, p->process, seq);
 		ret = replay_blob(fold, seq, &diverged, compare_op, c);
 	}
-	snprintf(what, sizeof(what), "log %d", p->process);
-	result(v, !ret && !diverged && !c->wrong && c->ops == p->events, what,
-	       "%" PRId64 " of %" PRId64
-	       " blobs fold, %s of %s events, %s contradict the machine, %s differ from"
-	       " their rows",
-	       seq - !!ret, n, fmt_count(c->ops), fmt_count(p->events), fmt_count(diverged),
-	       fmt_count(c->wrong));
-	snprintf(what, sizeof(what), "keyframes %d", p->process);
-	result(v, k.n && !k.wrong, what,
-	       k.wrong ? "%s, %s differ from the fold; the first before blob %" PRId64 ", %s"
-		       : "%s equal the fold at their place",
-	       fmt_count(k.n), fmt_count(k.wrong), k.first_wrong, k.where);
-	ret = machine_check(replay_machine(fold), why, sizeof(why));
-	snprintf(what, sizeof(what), "machine %d", p->process);
-	result(v, !ret, what, "%s", ret ? why : "all invariants hold at the end");
-	free(c);
+	k->blobs += (uint64_t)seq;
+	k->ops += c->ops;
+	if (!ret && !diverged && !c->wrong && c->ops == p->events)
+		return;
+	k->wrong_logs++;
+	result(v, false, "log",
+	       "process %d: %" PRId64 " of %" PRId64
+	       " blobs fold, %s of %s events, %s records contradict the"
+	       " machine, %s differ from their rows",
+	       p->process, seq - !!ret, n, fmt_count(c->ops), fmt_count(p->events),
+	       fmt_count(diverged), fmt_count(c->wrong));
 }
 
-static void check_state(struct verify *v, const struct process_info *p)
+static void check_machine(struct verify *v, struct replay_check *k, struct replay *fold,
+			  int process)
 {
-	char what[32], text[256] = "";
+	char why[256] = "";
+	k->machines++;
+	if (!machine_check(replay_machine(fold), why, sizeof(why)))
+		return;
+	k->wrong_machines++;
+	result(v, false, "machine", "process %d: %s", process, why);
+}
+
+static void check_state(struct verify *v, struct replay_check *k, int process)
+{
+	char text[256] = "";
 	sqlite3_stmt *q = NULL;
 	sqlite3_prepare_v2(recording_db(v->r), "SELECT state_check FROM process WHERE process = ?1",
 			   -1, &q, NULL);
-	if (q && !sqlite3_bind_int(q, 1, p->process) && sqlite3_step(q) == SQLITE_ROW)
+	if (q && !sqlite3_bind_int(q, 1, process) && sqlite3_step(q) == SQLITE_ROW)
 		reader_text(q, 0, text, sizeof(text));
 	sqlite3_finalize(q);
 	if (!*text) // only with --dump-state
 		return;
-	snprintf(what, sizeof(what), "state %d", p->process);
-	result(v, !strcmp(text, "equal"), what,
-	       "the program's final machine and the replayed one: %s", text);
+	k->states++;
+	if (!strcmp(text, "equal"))
+		return;
+	k->wrong_states++;
+	result(v, false, "state",
+	       "process %d: the program's final machine and the replayed one: %s", process, text);
+}
+
+static void check_process(struct verify *v, struct replay_check *k, const struct process_info *p)
+{
+	char err[256] = "out of memory";
+	struct log_check *c = calloc(1, sizeof(*c));
+	struct replay *fold = c ? replay_open(v->r, p->process, err, sizeof(err)) : NULL;
+	struct replay *key = fold ? replay_open(v->r, p->process, err, sizeof(err)) : NULL;
+	if (key) {
+		c->v = v;
+		c->process = p->process;
+		fold_log(v, k, p, fold, key, c);
+		check_machine(v, k, fold, p->process);
+	} else {
+		k->wrong_logs++;
+		result(v, false, "log", "%s", err);
+	}
+	replay_close(fold);
+	replay_close(key);
+	free(c);
+	check_state(v, k, p->process);
 }
 
 static void check_processes(struct verify *v)
 {
 	const struct process_info *p;
+	struct replay_check k = {0};
 	unsigned n = recording_processes(v->r, &p);
-	for (unsigned i = 0; i < n; i++, p++) {
-		char err[256] = "";
-		struct replay *fold = replay_open(v->r, p->process, err, sizeof(err));
-		struct replay *key = fold ? replay_open(v->r, p->process, err, sizeof(err)) : NULL;
-		if (key)
-			fold_process(v, p, fold, key);
-		else
-			result(v, false, "log", "%s", err);
-		replay_close(fold);
-		replay_close(key);
-		check_state(v, p);
-	}
+	for (unsigned i = 0; i < n; i++)
+		check_process(v, &k, &p[i]);
+	if (!k.wrong_logs)
+		result(v, n, "log",
+		       "%u processes: %s blobs fold from the first record to the last, %s events as"
+		       " in their rows",
+		       n, fmt_count(k.blobs), fmt_count(k.ops));
+	if (!k.wrong_keyframes)
+		result(v, k.keyframes, "keyframes", "%s, equal to the fold at their place",
+		       fmt_count(k.keyframes));
+	if (!k.wrong_machines)
+		result(v, true, "machines", "%s, all invariants hold at the end",
+		       fmt_count(k.machines));
+	if (k.states && !k.wrong_states)
+		result(v, true, "states", "%s final machines equal the replayed ones",
+		       fmt_count(k.states));
 }
 
 // How much of the stacks is what libunwind saw; no failure, but worth knowing.

@@ -55,3 +55,5 @@ int replay_blob(struct replay *p, int64_t seq, uint64_t *diverged,
 		void (*fn)(void *ctx, const struct log_entry *e), void *ctx);
 int replay_keyframe(struct replay *p,
 		    int64_t seq); // memory = this keyframe; -ENOENT: there is none
+// machine_compare, but pages neither has touched are not looked at.
+int64_t replay_compare(const struct replay *a, const struct replay *b);

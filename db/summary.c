@@ -22,7 +22,10 @@ static int shell_status(int wait_status)
 static void add_process(sqlite3_stmt *q, struct summary *s)
 {
 	uint64_t peak = (uint64_t)sqlite3_column_int64(q, 2);
-	if (sqlite3_column_int(q, 9) == 1) {
+	if (!s->processes)
+		s->pid = sqlite3_column_int(q, 11);
+	if (sqlite3_column_int(q, 11) ==
+	    s->pid) { // the program's own images: the last one ended it
 		if (sqlite3_column_type(q, 7) != SQLITE_NULL && sqlite3_column_int(q, 7) != -1)
 			s->status = shell_status(sqlite3_column_int(q, 7));
 		s->killed = sqlite3_column_int(q, 8);
@@ -47,7 +50,7 @@ static void read_processes(struct recording *r, struct summary *s)
 	sqlite3_prepare_v2(
 		recording_db(r),
 		"SELECT live_bytes, live_count, peak_bytes, peak_event, lost,"
-		" unrecorded_children, early_calls, wait_status, killed, process, divergences"
+		" unrecorded_children, early_calls, wait_status, killed, process, divergences, pid"
 		" FROM process ORDER BY process",
 		-1, &q, NULL);
 	while (q && sqlite3_step(q) == SQLITE_ROW)
@@ -191,7 +194,8 @@ static void print_completeness(FILE *to, const struct summary *s)
 void summary_print(FILE *to, const struct summary *s)
 {
 	double seconds = (double)s->duration_ns / 1e9;
-	fprintf(to, "  program     %s\n", *s->argv ? s->argv : "?");
+	fprintf(to, "  program     %.100s%s\n", *s->argv ? s->argv : "?",
+		strlen(s->argv) > 100 ? "..." : "");
 	if (s->status > 128 && s->status < 128 + 65)
 		fprintf(to, "  exit status %d (signal %d, %s)\n", s->status, s->status - 128,
 			strsignal(s->status - 128));

@@ -15,6 +15,7 @@ struct summary {
 	const char *path;
 	char argv[512];
 	bool complete;
+	int pid;     // of the program
 	int status;  // exit status as a shell gives it; -1 unknown
 	bool killed; // the program vanished without saying goodbye
 	unsigned processes;
