@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // SLAB: refilling and flushing the CPUs' arrays, growing and destroying slabs (reference 7.5, 7.6).
+#include "buddy.h"
 #include "fold.h"
 #include "slab_internal.h"
 
@@ -173,7 +174,7 @@ static void slab_mark_pages(struct machine *m, pfn_t pfn, unsigned order, unsign
 {
 	for (pfn_t p = pfn; p < pfn + (1u << order); p++) {
 		struct page *page = pfn_to_page(m, p);
-		page->flags |= 1u << PG_slab;
+		set_page_flags(page, page_flags(page) | PAGE_FLAG_BIT(PG_slab));
 		page->mapping = cache;
 		page->index = pfn;
 	}
@@ -186,14 +187,15 @@ static bool slab_pages_ok(const struct machine *m, const struct kmem_cache *c, p
 	uint32_t bytes = (uint32_t)PAGE_SIZE << c->gfporder;
 	uint64_t used = (uint64_t)offset + (off_slab(c) ? 0 : c->slab_size) +
 			(uint64_t)c->num * c->buffer_size;
-	uint32_t taken =
-		1u << PG_slab | 1u << PG_buddy | 1u << PG_pcp | 1u << PG_reserved | 1u << PG_hole;
+	const uint32_t taken = PAGE_FLAG_BIT(PG_slab) | PAGE_FLAG_BIT(PG_buddy) |
+			       PAGE_FLAG_BIT(PG_pcp) | PAGE_FLAG_BIT(PG_reserved) |
+			       PAGE_FLAG_BIT(PG_hole);
 
 	if (!pfn || pfn >= m->s->max_low_pfn || used > bytes ||
 	    m->s->max_low_pfn - pfn < 1u << c->gfporder || pfn_to_page(m, pfn)->_count < 1)
 		return false;
 	for (pfn_t p = pfn; p < pfn + (1u << c->gfporder); p++)
-		if (pfn_to_page(m, p)->flags & taken || m->slab_area[p].cache)
+		if (page_flags(pfn_to_page(m, p)) & taken || m->slab_area[p].cache)
 			return false;
 	return true;
 }
@@ -491,7 +493,7 @@ static void slab_destroy(struct machine *m)
 	slab_list_del(m, waiting, pfn);
 	for (pfn_t p = pfn; p < pfn + (1u << c->gfporder); p++) {
 		struct page *page = pfn_to_page(m, p);
-		page->flags &= ~(1u << PG_slab);
+		set_page_flags(page, page_flags(page) & ~PAGE_FLAG_BIT(PG_slab));
 		page->mapping = 0;
 		page->index = 0;
 	}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The slab allocator's invariants, checked on a machine at rest.
+//
+// The memory may have been read from a damaged recording: nothing is followed before it is known
+// to stay inside, and what passes is safe for every function of the slab allocator.
 #include "slab_internal.h"
 
 #include <errno.h>
@@ -91,6 +94,27 @@ struct tally {
 	uint32_t slabs, active, free_objects;
 };
 
+// Numbers that bound every loop and index over this cache's slabs.
+static int check_geometry(struct report *r, unsigned cache)
+{
+	const struct kmem_cache *c = &r->m->caches[cache];
+
+	if (!c->num || c->num > BUFCTL_PER_PAGE || c->gfporder >= MAX_ORDER || !c->buffer_size ||
+	    (uint64_t)c->num * c->buffer_size > (uint64_t)PAGE_SIZE << c->gfporder ||
+	    c->reciprocal !=
+		    (uint32_t)((((uint64_t)1 << 32) + c->buffer_size - 1) / c->buffer_size))
+		return broken(r, cache, "%u objects of %u bytes in order %u", c->num,
+			      c->buffer_size, c->gfporder);
+	if (off_slab(c) &&
+	    (!cache_exists(r->m, c->slabp_cache) || off_slab(&r->m->caches[c->slabp_cache])))
+		return broken(r, cache, "descriptors cannot come from cache %u", c->slabp_cache);
+	if (c->obj_offset >= c->buffer_size)
+		return broken(r, cache, "objects start %u bytes into their buffer", c->obj_offset);
+	if (c->name[CACHE_NAME_LEN - 1])
+		return broken(r, cache, "its name has no end");
+	return 0;
+}
+
 static int check_list(struct report *r, unsigned cache, const struct list_head *list,
 		      struct tally *t)
 {
@@ -98,8 +122,8 @@ static int check_list(struct report *r, unsigned cache, const struct list_head *
 	pfn_t prev = 0;
 
 	for (pfn_t pfn = list->first; pfn; pfn = r->m->slab_area[pfn].list.next) {
-		if (pfn >= r->m->s->max_low_pfn || r->m->slab_area[pfn].list.prev != prev ||
-		    ++t->slabs > c->num_slabs)
+		if (pfn >= r->m->s->max_low_pfn || r->m->s->max_low_pfn - pfn < 1u << c->gfporder ||
+		    r->m->slab_area[pfn].list.prev != prev || ++t->slabs > c->num_slabs)
 			return broken(r, cache, "a slab list is broken at %u", pfn);
 		int err = check_slab(r, cache, pfn, list);
 		if (err)
@@ -115,8 +139,10 @@ static int check_lists(struct report *r, unsigned cache)
 {
 	const struct kmem_cache *c = &r->m->caches[cache];
 	struct tally t = {0};
-	int err = check_list(r, cache, &c->slabs_partial, &t);
+	int err = check_geometry(r, cache);
 
+	if (!err)
+		err = check_list(r, cache, &c->slabs_partial, &t);
 	if (!err)
 		err = check_list(r, cache, &c->slabs_full, &t);
 	if (!err)
@@ -176,7 +202,8 @@ static int check_array_sizes(struct report *r, unsigned cache)
 
 	for (unsigned cpu = 0; cpu < r->m->s->cfg.ncpus; cpu++) {
 		const struct array_cache *ac = ac_of(r->m, cache, cpu);
-		if (ac->avail > ac->limit || ac->limit > AC_ENTRIES || ac->batchcount > ac->limit)
+		if (ac->avail > ac->limit || ac->limit > AC_ENTRIES || !ac->batchcount ||
+		    ac->batchcount > ac->limit)
 			return broken(r, cache, "array of CPU %u: %u of %u entries", cpu, ac->avail,
 				      ac->limit);
 	}
@@ -204,23 +231,99 @@ static int check_arrays(struct report *r, unsigned cache)
 	return err;
 }
 
+// ---- the whole ----
+
+// Slabs waiting to be destroyed: off every list, all objects free. *pages counts their frames.
+static int check_doomed(struct report *r, unsigned cpu, uint64_t *pages)
+{
+	struct machine *m = r->m;
+	const struct list_head *list = &m->s->cpu[cpu].doomed;
+	pfn_t prev = 0;
+
+	for (pfn_t pfn = list->first; pfn; pfn = m->slab_area[pfn].list.next) {
+		const struct slab *s = &m->slab_area[pfn];
+		if (pfn >= m->s->max_low_pfn || s->list.prev != prev || s->inuse ||
+		    !cache_exists(m, s->cache))
+			return broken(r, 0, "CPU %u: %u cannot wait to be destroyed", cpu, pfn);
+		int err = check_pages(r, s->cache, pfn);
+		if (err)
+			return err;
+		*pages += 1u << m->caches[s->cache].gfporder;
+		prev = pfn;
+	}
+	return list->last == prev ? 0 : broken(r, 0, "CPU %u: doomed list has another tail", cpu);
+}
+
+// Every frame of a slab belongs to a slab that was found on a list.
+static int check_no_strays(struct report *r, uint64_t pages)
+{
+	struct machine *m = r->m;
+	uint64_t marked = 0;
+
+	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++) {
+		int err = check_doomed(r, cpu, &pages);
+		if (err)
+			return err;
+	}
+	for (pfn_t pfn = 0; pfn < m->s->max_low_pfn; pfn++)
+		marked += pfn_to_page(m, pfn)->flags >> PG_slab & 1;
+	return marked == pages ? 0
+			       : broken(r, 0, "%llu frames are marked as slabs, %llu are",
+					(unsigned long long)marked, (unsigned long long)pages);
+}
+
+// Whatever size is asked for, the tables lead to a general cache.
+static int check_sizes(struct report *r)
+{
+	const struct slab_state *sl = &r->m->s->slab;
+
+	if (sl->nr_sizes > KMALLOC_CACHES || !sl->kmalloc_max ||
+	    kmalloc_index(r->m, sl->kmalloc_max) >= sl->nr_sizes)
+		return broken(r, 0, "%u sizes of general caches", sl->nr_sizes);
+	for (unsigned i = 0; i <= 512 / 8; i++)
+		if (sl->index_small[i] >= sl->nr_sizes)
+			return broken(r, 0, "no general cache for %u bytes", i * 8);
+	for (unsigned i = 0; i < sl->nr_sizes; i++)
+		if (!cache_exists(r->m, sl->size_cache[i]) ||
+		    !cache_exists(r->m, sl->size_cache_dma[i]))
+			return broken(r, 0, "no general cache of %u bytes", sl->size[i]);
+	return 0;
+}
+
+static int check_caches_used(struct report *r, unsigned in_chain)
+{
+	const struct slab_state *sl = &r->m->s->slab;
+	unsigned used = 0;
+
+	for (unsigned id = 0; id < MAX_CACHES; id++)
+		used += r->m->caches[id].used != 0;
+	if (used != in_chain || used != sl->nr_caches || r->m->caches[0].used)
+		return broken(r, 0, "%u caches, %u in use, %u in the chain", sl->nr_caches, used,
+			      in_chain);
+	return check_sizes(r);
+}
+
 int slab_check(struct machine *m, char *why, size_t size)
 {
 	struct report r = {m, why, size};
+	const struct list_head *chain = &m->s->slab.cache_chain;
 	unsigned n = 0, prev = 0;
+	uint64_t pages = 0;
 
-	for (unsigned id = m->s->slab.cache_chain.first; id; id = m->caches[id].chain.next) {
+	for (unsigned id = chain->first; id; id = m->caches[id].chain.next) {
 		if (id >= MAX_CACHES || !m->caches[id].used || m->caches[id].chain.prev != prev ||
-		    ++n > m->s->slab.nr_caches)
+		    ++n > MAX_CACHES)
 			return broken(&r, prev, "the cache chain is broken after it");
 		int err = check_lists(&r, id);
 		if (!err)
 			err = check_arrays(&r, id);
 		if (err)
 			return err;
+		pages += (uint64_t)m->caches[id].num_slabs << m->caches[id].gfporder;
 		prev = id;
 	}
-	return n == m->s->slab.nr_caches && m->s->slab.cache_chain.last == prev
-		       ? 0
-		       : broken(&r, prev, "%u caches, %u in the chain", m->s->slab.nr_caches, n);
+	if (chain->last != prev)
+		return broken(&r, prev, "it is not the tail of the chain");
+	int err = check_caches_used(&r, n);
+	return err ? err : check_no_strays(&r, pages);
 }

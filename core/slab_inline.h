@@ -66,8 +66,8 @@ static inline bool slab_lookup(const struct machine *m, kaddr_t addr, unsigned *
 	if (!is_lowmem(m, addr))
 		return false;
 	const struct page *page = pfn_to_page(m, lowmem_pfn(m, addr));
-	if (!(page->flags & 1u << PG_slab) || page->index >= m->s->max_low_pfn ||
-	    !cache_exists(m, page->mapping))
+	if (!(__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & 1u << PG_slab) ||
+	    page->index >= m->s->max_low_pfn || !cache_exists(m, page->mapping))
 		return false;
 	const struct slab *s = &m->slab_area[page->index];
 	const struct kmem_cache *c = &m->caches[page->mapping];

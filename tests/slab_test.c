@@ -994,6 +994,70 @@ static void damaged_recordings(void)
 	CHECK(applied > 20000);
 }
 
+// A word somewhere in the slab allocator's structures.
+static uint32_t *some_word(struct machine *m)
+{
+	unsigned id = 1 + rnd(m->s->slab.nr_caches);
+	struct kmem_cache *c = &m->caches[id];
+	pfn_t slab = c->slabs_partial.first ? c->slabs_partial.first : c->slabs_full.first;
+
+	switch (rnd(7)) {
+	case 0:
+	case 1:
+		return (uint32_t *)c + rnd(sizeof(*c) / 4);
+	case 2:
+		return (uint32_t *)&m->slab_area[slab] + rnd(16);
+	case 3:
+		return (uint32_t *)ac_of(m, id, rnd(2)) + rnd(12);
+	case 4:
+		return (uint32_t *)&m->shared[id] + rnd(12);
+	case 5:
+		return (uint32_t *)pfn_to_page(m, slab) + rnd(8);
+	default:
+		return (uint32_t *)&m->s->slab + rnd(sizeof(m->s->slab) / 4);
+	}
+}
+
+static void work_on(struct machine *m, unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++) {
+		unsigned slot = rnd(LIVE);
+		if (work.obj[slot])
+			random_free(m, slot);
+		else
+			random_alloc(m, slot);
+	}
+}
+
+// Memory read from a damaged file: the check must not stumble, and what it lets pass must not
+// lead anything else out of bounds.
+static void damaged_memory(void)
+{
+	unsigned passed = 0, found = 0;
+
+	rng = 5;
+	for (unsigned round = 0; round < 300; round++) {
+		struct machine *m = boot(MODEL_CLASSIC, 32 * MIB, 2);
+		char why[200];
+		memset(&work, 0, sizeof(work));
+		work.scale = 8;
+		work_on(m, 1000);
+		for (unsigned n = 1 + rnd(2); n; n--) {
+			uint32_t *word = some_word(m);
+			*word = rnd(2) ? *word ^ 1u << rnd(32) : rnd(3) ? rnd(1u << 28) : 0;
+		}
+		if (slab_check(m, why, sizeof(why))) {
+			found++;
+			continue;
+		}
+		passed++;
+		work_on(m, 3000);
+		cache_reap(m, 1000000000);
+	}
+	CHECK(found > 100);
+	CHECK(passed > 10);
+}
+
 int main(void)
 {
 	RUN(geometry);
@@ -1027,6 +1091,7 @@ int main(void)
 	RUN(hostile_records);
 	RUN(the_fold_repeats_random_work);
 	RUN(damaged_recordings);
+	RUN(damaged_memory);
 	box_free(&box);
 	box_free(&twin);
 	free(log_records);
