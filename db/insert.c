@@ -87,14 +87,18 @@ static int take_chunk(struct inserter *ins, const struct spool_chunk *c, const v
 	}
 }
 
-static void advance_all(struct inserter *ins)
+// round: every ring was drained once more since the last one.
+static void advance_all(struct inserter *ins, bool round)
 {
 	for (uint32_t i = 1; i < ins->nproc && !ins->error; i++) {
 		struct proc *p = ins->proc[i];
 
 		if (!p || p->state == PROC_ENDED)
 			continue;
+		p->at_round = round;
 		proc_advance(p);
+		if (round)
+			causal_round(p);
 		if (p->over && p->state != PROC_WAITING)
 			proc_end(p);
 	}
@@ -127,7 +131,7 @@ static bool take_chunks(struct inserter *ins)
 		if (error)
 			store_fail(ins, error, strerror(-error));
 		if (c.type == SPOOL_ROUND || c.type == SPOOL_ENDED)
-			advance_all(ins);
+			advance_all(ins, c.type == SPOOL_ROUND);
 	}
 	return got >= 0;
 }
@@ -141,7 +145,7 @@ static void follow(struct inserter *ins)
 			ins->truncated = "the spool is damaged";
 			return;
 		}
-		advance_all(ins);
+		advance_all(ins, false);
 		if (ins->closed)
 			return;
 		if (ins->finish_torn && drainer_gone(ins)) {

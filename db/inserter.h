@@ -36,6 +36,11 @@ enum live_flags {
 	LIVE_FILE = 4,	    // not memory of the program
 	LIVE_INHERITED = 8, // made by an ancestor
 };
+// The key of a block whose address was given out again before its end was heard of: another CPU was
+// quicker to say so.
+#define LIVE_SHADOW (1ull << 63)
+// The key of a block that was given back before it was made: the other way round.
+#define LIVE_OWED (1ull << 62)
 struct live {
 	uint64_t key; // address, bit 48 set for host addresses; 0 empty
 	uint64_t event;
@@ -56,6 +61,7 @@ struct matching {
 	struct undo *journal; // changes since the first barrier
 	size_t njournal, journal_room;
 	uint64_t journal_base; // entries dropped from its start
+	size_t shadows;	       // keys with LIVE_SHADOW or LIVE_OWED
 	bool journalling;
 };
 int matching_init(struct matching *t);
@@ -134,7 +140,13 @@ struct ring_queue {
 	int64_t t_ns;		   // of what follows
 	struct trace_event *trace; // details since the last OP
 	size_t ntrace, trace_room;
-	char text[4096]; // being assembled
+	uint64_t settled;      // records before this number were there before the last round
+	uint64_t stamp;	       // last TIME
+	uint64_t pace;	       // stamps per record until the next TIME, estimated
+	bool held, held_ended; // see causality.c
+	const struct record *held_end;
+	uint64_t held_until; // stamp
+	char text[4096];     // being assembled
 	size_t text_len;
 	char thread_name[32]; // for the thread of the next operation
 };
@@ -158,6 +170,7 @@ struct proc {
 	bool over;  // nothing more will come from the spool
 	bool dirty; // its row changed
 	bool lossy;
+	bool at_round;	  // all rings have been taken as far as the drainer saw them
 	struct slot slot; // as the drainer saw it
 	struct spool_end end;
 	struct segment *seg;
@@ -167,6 +180,7 @@ struct proc {
 	struct machine m;
 	struct merge merge;
 	unsigned nrings, ring; // ring being applied
+	unsigned nheld;
 	struct ring_queue queue[MAX_CPUS];
 	struct matching live;
 	struct stats stats;
@@ -196,8 +210,16 @@ int proc_store(struct proc *p);	  // its row
 void proc_destroy(struct proc *p);
 struct proc *proc_find(struct inserter *ins, uint32_t number);
 
+// --- causality.c
+int causal_pick(struct proc *p);		    // merge_pick, with rings held back
+void causal_release(struct proc *p, unsigned ring); // its queue is about to change
+void causal_made(struct proc *p);		    // a block was made
+void causal_round(struct proc *p);		    // all rings were drained once more
+
 // --- operations.c: one finished operation: its row, its match, its statistics
 uint64_t operation(struct proc *p, const struct record *r); // its event id
+// It ends a block that was not made yet, as far as is known.
+bool operation_waits(struct proc *p, const struct record *r);
 // Writes the details collected on a ring; event 0: nobody's.
 void operation_details(struct proc *p, struct ring_queue *q, uint64_t event);
 

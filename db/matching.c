@@ -131,6 +131,7 @@ static void put(struct matching *t, const struct live *l)
 		if (t->used == t->mask)
 			return;
 		t->used++;
+		t->shadows += (l->key & (LIVE_SHADOW | LIVE_OWED)) != 0;
 	}
 	*at = *l;
 	if (l->flags & LIVE_MAP)
@@ -144,6 +145,7 @@ static void take(struct matching *t, struct live *l)
 	if (l->flags & LIVE_MAP)
 		map_remove(t, l->key);
 	t->used--;
+	t->shadows -= (l->key & (LIVE_SHADOW | LIVE_OWED)) != 0;
 	for (;;) { // moves back whoever was pushed behind the hole
 		i = (i + 1) & t->mask;
 		if (!t->slot[i].key)
@@ -210,7 +212,7 @@ int matching_clone(struct matching *to, const struct matching *from, uint64_t ma
 {
 	size_t keep = mark > from->journal_base ? (size_t)(mark - from->journal_base) : 0;
 
-	*to = (struct matching){.mask = from->mask, .used = from->used};
+	*to = (struct matching){.mask = from->mask, .used = from->used, .shadows = from->shadows};
 	to->slot = malloc((to->mask + 1) * sizeof(*to->slot));
 	if (!to->slot)
 		return -ENOMEM;

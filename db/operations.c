@@ -97,23 +97,73 @@ static uint64_t cut_mapping(struct proc *p, struct live *l, uint64_t bytes)
 	return event;
 }
 
+static struct live *find_block(struct proc *p, const struct record *r, uint64_t key)
+{
+	struct live *l = p->live.shadows ? matching_find(&p->live, key | LIVE_SHADOW) : NULL;
+
+	if (!l && r->kind == EV_MUNMAP)
+		l = matching_find_map(&p->live, key);
+	return l ? l : matching_find(&p->live, key);
+}
+
+bool operation_waits(struct proc *p, const struct record *r)
+{
+	bool moves = r->kind == EV_REALLOC || r->kind == EV_MREMAP;
+
+	if (r->kind >= EV_LAST_OP || r->op.flags & OPF_FAILED)
+		return false;
+	if (r->kind == EV_FREE || r->kind == EV_MUNMAP)
+		return r->op.addr && !find_block(p, r, live_key(r->op.addr, r->path));
+	return moves && r->op.old && !find_block(p, r, live_key(r->op.old, r->op.old_path));
+}
+
+// Memory of the machine is not given back before it was made: two CPUs were put in the wrong order.
+static void owe(struct proc *p, const struct record *r, uint64_t key)
+{
+	const struct live l = {.key = key | LIVE_OWED};
+
+	if (r->kind == EV_FREE && key && !(key >> HOST_KEY_BIT) && !p->lossy)
+		matching_add(&p->live, &l);
+}
+
+static bool was_owed(struct proc *p, uint64_t key)
+{
+	struct live *l = p->live.shadows ? matching_find(&p->live, key | LIVE_OWED) : NULL;
+
+	if (l)
+		matching_remove(&p->live, l);
+	return l;
+}
+
 static uint64_t op_free(struct proc *p, const struct record *r, const struct thread_info *t)
 {
 	uint64_t key = live_key(r->op.addr, r->path);
-	struct live *l;
+	struct live *l = find_block(p, r, key);
 
-	if (r->kind == EV_FREE) {
-		l = matching_find(&p->live, key);
-		return l ? end_block(p, l, t, true) : 0;
-	}
-	l = matching_find_map(&p->live, key);
-	if (!l)
-		l = matching_find(&p->live, key);
-	if (!l)
+	if (!l) {
+		owe(p, r, key);
 		return 0;
+	}
+	if (r->kind == EV_FREE)
+		return end_block(p, l, t, true);
 	if (!r->op.req || (l->key == key && r->op.req >= l->bytes))
 		return end_block(p, l, t, true);
 	return cut_mapping(p, l, page_round(r->op.req));
+}
+
+// The address is given out again, but the block's end was not heard of: it will be, from another
+// CPU. Mappings are replaced without a word.
+static void shadow(struct proc *p, struct live *l)
+{
+	struct live copy = *l, *older = matching_find(&p->live, l->key | LIVE_SHADOW);
+
+	if (older || l->flags & LIVE_MAP || p->lossy) {
+		end_block(p, matching_find(&p->live, copy.key), NULL, false);
+		return;
+	}
+	matching_remove(&p->live, l);
+	copy.key |= LIVE_SHADOW;
+	matching_add(&p->live, &copy);
 }
 
 static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc)
@@ -126,7 +176,7 @@ static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event,
 	struct live *old;
 
 	if (r->kind == EV_REALLOC || r->kind == EV_MREMAP) {
-		old = matching_find(&p->live, live_key(r->op.old, r->op.old_path));
+		old = find_block(p, r, live_key(r->op.old, r->op.old_path));
 		ref = old ? end_block(p, old, NULL, false) : 0;
 	}
 	if (!l.key)
@@ -137,10 +187,13 @@ static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event,
 	}
 	l.flags |= r->path == PATH_HOST ? LIVE_HOST : r->path == PATH_FILE ? LIVE_FILE : 0;
 	old = matching_find(&p->live, l.key);
-	if (old) // its end was never seen
-		end_block(p, old, NULL, false);
-	matching_add(&p->live, &l);
+	if (old)
+		shadow(p, old);
 	stats_alloc(&p->stats, &l, alloc_value(alloc, l.bytes), event);
+	if (was_owed(p, l.key))
+		stats_free(&p->stats, &l, l.bytes, true, false);
+	else
+		matching_add(&p->live, &l);
 	return ref;
 }
 
@@ -156,6 +209,8 @@ static uint64_t match(struct proc *p, const struct record *r, uint64_t event, in
 		ref = op_alloc(p, r, event, alloc);
 	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
 		ref = op_free(p, r, t);
+	if (p->nheld && gives_memory(r->kind))
+		causal_made(p);
 	if (t)
 		t->last_alloc = !failed && gives_memory(r->kind) ? event : 0;
 	return ref;

@@ -352,6 +352,7 @@ int proc_records(struct proc *p, unsigned cpu, uint64_t first, const struct reco
 		p->missing += first - q->next;
 	}
 	q->next = first + n;
+	causal_release(p, cpu);
 	return queue_append(p, cpu, r + known, n - known);
 }
 
@@ -388,6 +389,7 @@ static void apply(struct proc *p, unsigned ring)
 	uint64_t event = 0;
 
 	p->ring = ring;
+	causal_clock(p, ring, r);
 	if (log_apply(&p->m, r))
 		diverged(p, r, "contradicts the machine");
 	if (r->kind < EV_LAST_OP && r->kind > EV_NONE)
@@ -465,7 +467,7 @@ int proc_advance(struct proc *p)
 	for (unsigned i = 0; p->over && i < p->nrings; i++)
 		p->merge.ring[i].ended = true;
 	for (;;) {
-		int ring = merge_pick(&p->merge);
+		int ring = causal_pick(p);
 
 		if (p->m.s->barrier != p->last_barrier)
 			on_barrier(p);

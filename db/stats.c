@@ -143,7 +143,8 @@ void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whol
 void stats_inherit(struct stats *s, const struct matching *t)
 {
 	for (size_t i = 0; i <= t->mask; i++)
-		if (t->slot[i].key && !(t->slot[i].flags & LIVE_FILE))
+		if (t->slot[i].key && !(t->slot[i].key & LIVE_OWED) &&
+		    !(t->slot[i].flags & LIVE_FILE))
 			program_grows(s, &t->slot[i]);
 	s->peak_bytes = s->live_bytes;
 }

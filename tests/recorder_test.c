@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The recorder from session to finished file: a target of the core alone writes, a drainer and an
+// inserter record, and the file must say what happened.
+#include "harness.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+#include "../db/codec.h"
+#include "../db/recorder.h"
+#include "model_target.h"
+
+static char dir[] = "/tmp/recorder-test-XXXXXX";
+static char output[256], folder[512], err[ERR_LEN];
+
+static void prepare(struct record_options *o)
+{
+	static char *argv[] = {"model", "one", NULL};
+
+	options_default(o);
+	machine_config_default(&o->session.machine, MODEL_CLASSIC, 256u << 20, 2);
+	snprintf(output, sizeof(output), "%s/out", dir);
+	o->output = output;
+	o->force = true;
+	o->argv = argv;
+	o->self = "kalloscope";
+}
+
+static void session(void)
+{
+	struct record_options o;
+	struct segment seg;
+
+	prepare(&o);
+	if (session_create(&o, folder, sizeof(folder), err))
+		printf("# %s\n", err);
+	CHECK(!segment_open(&seg, folder, true, err));
+	seg.h->tsc_mult = 0; // the model stamps in ns
+	segment_close(&seg);
+}
+
+static pid_t spawn_drainer(pid_t first)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(drain_run(folder, first, err) ? 1 : 0);
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static int64_t query(const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	int64_t value = -1;
+
+	if (sqlite3_open_v2(output, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK) {
+		if (sqlite3_step(s) == SQLITE_ROW)
+			value = sqlite3_column_int64(s, 0);
+		sqlite3_finalize(s);
+	} else {
+		printf("# %s: %s\n", sql, sqlite3_errmsg(db));
+	}
+	sqlite3_close(db);
+	return value;
+}
+
+static void show(const char *sql)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command), "sqlite3 -header %s \"%s\" 2>&1 | sed 's/^/# /'", output,
+		 sql);
+	fflush(stdout);
+	if (system(command))
+		printf("# sqlite3 failed\n");
+}
+
+// What the model knows of itself, left in a page shared with the test.
+static struct truth {
+	uint64_t ops[2], live[2], bytes[2];
+} * truth;
+
+static void tell_truth(const struct target *t, unsigned i)
+{
+	truth->ops[i] = t->ops;
+	for (unsigned b = 0; b < MODEL_BLOCKS; b++)
+		if (t->block[b].addr) {
+			truth->live[i]++;
+			truth->bytes[i] += t->block[b].size;
+		}
+}
+
+static void run_forking_model(void)
+{
+	static struct target t = {.seed = 42};
+	pid_t child;
+
+	model_start(&t, folder);
+	model_work(&t, 60000);
+	model_barrier(&t);
+	child = fork();
+	if (!child) {
+		usleep(50000); // the parent is well past the barrier
+		model_forked(&t);
+		model_work(&t, 30000);
+		tell_truth(&t, 1);
+		model_exit(&t);
+	}
+	model_work(&t, 150000);
+	tell_truth(&t, 0);
+	waitpid(child, NULL, 0);
+	model_exit(&t);
+}
+
+static pid_t spawn_model(void (*run)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		run();
+	return pid;
+}
+
+static void record_forking(void)
+{
+	pid_t drainer, target;
+	int error;
+
+	session();
+	memset(truth, 0, sizeof(*truth));
+	target = spawn_model(run_forking_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	error = insert_run(folder, false, NULL, NULL, err);
+	if (error)
+		printf("# %s\n", err);
+	CHECK_EQ(error, 0);
+	CHECK_EQ(wait_for(drainer), 0);
+}
+
+static void everything_is_there(void)
+{
+	record_forking();
+	if (query("SELECT value FROM meta WHERE key='divergences'"))
+		show("SELECT value FROM meta WHERE key='divergence'");
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='divergences'"), 0);
+	CHECK_EQ(query("SELECT count(*) FROM events"), truth->ops[0] + truth->ops[1]);
+	CHECK_EQ(query("SELECT events FROM process WHERE process=2"), truth->ops[1]);
+	CHECK_EQ(query("SELECT max(id) FROM events"), truth->ops[0] + truth->ops[1]);
+	CHECK_EQ(access(folder, F_OK), -1);
+	CHECK_EQ(query("PRAGMA application_id"), 0x4b414c4f);
+	CHECK_EQ(query("PRAGMA integrity_check"), 0); // the text "ok"
+}
+
+// Of two blocks that changed places in the order, the wrong one may count as the live one.
+static bool near(int64_t value, uint64_t expected)
+{
+	return llabs(value - (int64_t)expected) * 1000 < (int64_t)expected;
+}
+
+static void frees_know_their_allocation(void)
+{
+	// The clock is read too rarely to tell who was first when two CPUs pass a block to and fro.
+	CHECK(query("SELECT count(*) FROM events WHERE kind='free' AND ref=0") * 1000 <
+	      query("SELECT count(*) FROM events WHERE kind='free'"));
+	CHECK_EQ(query("SELECT count(*) FROM events f LEFT JOIN events a ON a.id=f.ref WHERE "
+		       "f.ref AND (a.addr IS NOT f.addr OR a.kind!='malloc' OR a.id>=f.id)"),
+		 0);
+	CHECK_EQ(query("SELECT count(*) FROM (SELECT 1 FROM events WHERE ref GROUP BY process, ref "
+		       "HAVING count(*)>1)"),
+		 0);
+	// A child frees what its parent had before the fork, and only that.
+	CHECK(query("SELECT count(*) FROM events f JOIN events a ON a.id=f.ref WHERE f.process=2 AND "
+		    "a.process=1") > 0);
+	CHECK_EQ(
+		query("SELECT count(*) FROM events f JOIN events a ON a.id=f.ref WHERE f.process=2 AND "
+		      "a.process=1 AND a.id>(SELECT fork_event FROM process WHERE process=2)"),
+		0);
+	CHECK_EQ(query("SELECT live_count FROM process WHERE process=1"), truth->live[0]);
+	CHECK(near(query("SELECT live_bytes FROM process WHERE process=1"), truth->bytes[0]));
+	CHECK_EQ(query("SELECT live_count FROM process WHERE process=2"), truth->live[1]);
+	CHECK(near(query("SELECT live_bytes FROM process WHERE process=2"), truth->bytes[1]));
+}
+
+static void fold_equals_machine(void)
+{
+	show("SELECT process, state_check FROM process");
+	CHECK_EQ(query("SELECT count(*) FROM process WHERE state_check='equal'"), 2);
+}
+
+static void totals_agree_with_rows(void)
+{
+	CHECK_EQ(query("SELECT sum(calls) FROM sites"),
+		 query("SELECT count(*) FROM events WHERE kind='malloc'"));
+	CHECK_EQ(query("SELECT sum(bytes) FROM sites"), query("SELECT sum(req) FROM events"));
+	CHECK_EQ(query("SELECT sum(alloc_bytes) FROM sites"),
+		 query("SELECT sum(alloc) FROM events"));
+	CHECK_EQ(query("SELECT sum(peak_bytes) FROM stack_stat WHERE process=1"),
+		 query("SELECT peak_bytes FROM process WHERE process=1"));
+	CHECK(near(query("SELECT sum(live_bytes) FROM stack_stat WHERE process=1"), truth->bytes[0]));
+	CHECK_EQ(query("SELECT max(program_max) FROM timeline WHERE process=1 AND level=0"),
+		 query("SELECT peak_bytes FROM process WHERE process=1"));
+	CHECK_EQ(
+		query("SELECT sum(last_event IS NOT NULL AND bucket>=0) FROM timeline WHERE level=1 AND process=1"),
+		(int64_t)(truth->ops[0] + 4095) / 4096);
+	CHECK_EQ(query("SELECT count(*) FROM thread"), 4);
+	CHECK(query("SELECT count(*) FROM transitions WHERE kind='mm_page_alloc'") > 0);
+}
+
+static void stacks_have_frames(void)
+{
+	CHECK_EQ(query("SELECT count(*) FROM stacks WHERE stack=3 AND inlined=0"), 2);
+	CHECK_EQ(query("SELECT ip FROM stacks WHERE stack=3 AND depth=0"), 0x401234);
+	CHECK_EQ(query("SELECT count(*) FROM stacks WHERE module='/bin/model' AND depth=1"), 2);
+	CHECK_EQ(query("SELECT offset FROM address WHERE ip=0x401234"), 0x1234);
+	CHECK_EQ(
+		query("SELECT argv='model' || char(10) || 'one argument that is long' FROM process"),
+		1);
+	CHECK_EQ(query("SELECT start FROM module"), 0x401000);
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	truth = mmap(NULL, sizeof(*truth), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	RUN(everything_is_there);
+	RUN(frees_know_their_allocation);
+	RUN(fold_equals_machine);
+	RUN(totals_agree_with_rows);
+	RUN(stacks_have_frames);
+	return DONE();
+}
