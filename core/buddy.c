@@ -47,7 +47,7 @@ void add_free_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
 		page_list_add_tail(m, &area->free_list[migratetype], pfn);
 	else
 		page_list_add(m, &area->free_list[migratetype], pfn);
-	area->nr_free++;
+	set_relaxed(&area->nr_free, area->nr_free + 1);
 }
 
 // Leaves the page's entry all zero, as inside a larger block.
@@ -57,7 +57,7 @@ static void del_free_block(struct machine *m, unsigned zone, pfn_t pfn)
 	struct free_area *area = &m->s->zone[zone].free_area[page->private];
 
 	page_list_del(m, &area->free_list[page->index], pfn);
-	area->nr_free--;
+	set_relaxed(&area->nr_free, area->nr_free - 1);
 	set_page_flags(page, 0);
 	page->private = 0;
 	page->index = 0;

@@ -3,7 +3,7 @@
 // Inside the page allocator: page lists, counters, and what buddy.c, pcp.c, zone.c share.
 //
 // A CPU reads two things that others change: the flags of a neighbouring page (is it a free
-// block's head?) and a zone's counter. Both are single words accessed with relaxed atomics; a
+// block's head?) and a zone's counters. They are single words accessed with relaxed atomics; a
 // stale answer is either impossible (PG_buddy changes only under the zone lock) or only decides
 // which zone is tried, and that decision is an argument of the step that follows.
 #pragma once
@@ -28,6 +28,11 @@ static inline uint32_t page_flags(const struct page *page)
 static inline void set_page_flags(struct page *page, uint32_t flags)
 {
 	__atomic_store_n(&page->flags, flags, __ATOMIC_RELAXED);
+}
+
+static inline void set_relaxed(uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
 static inline void page_list_add(struct machine *m, struct list_head *list, pfn_t pfn)
@@ -69,6 +74,13 @@ static inline void page_list_del(struct machine *m, struct list_head *list, pfn_
 	*node = (struct list_node){0};
 }
 
+// Ends a step that found nothing to do: no ticket, no record.
+static inline void step_abandon(struct machine *m, unsigned lock)
+{
+	if (m->ops->unlock)
+		m->ops->unlock(m, lock);
+}
+
 // Zone lock held, or the CPU's own lock for counters only this CPU changes.
 static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
 				       enum zone_stat_item item, int32_t delta)
@@ -86,9 +98,9 @@ static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
 // Pages came back to the free lists: reclaim may hope again.
 static inline void zone_freed(struct machine *m, struct zone *zone, uint32_t pages)
 {
-	zone->all_unreclaimable = 0;
+	set_relaxed(&zone->all_unreclaimable, 0);
+	set_relaxed(&zone->kswapd_max_order, 0);
 	zone->pages_scanned = 0;
-	zone->kswapd_max_order = 0;
 	__atomic_fetch_add(&m->s->pgfree, pages, __ATOMIC_RELAXED); // shared by all zones
 }
 

@@ -95,6 +95,10 @@ static uint32_t shrink_step(struct machine *m, unsigned zone, unsigned order, gf
 	uint32_t got = 0;
 
 	step_begin(m, LOCK_ZONE + zone);
+	if (!list->last) {
+		step_abandon(m, LOCK_ZONE + zone);
+		return 0;
+	}
 	while (got < count && list->last) {
 		pfns[got] = list->last;
 		lru_del_page(m, zone, pfns[got++]);
@@ -107,7 +111,7 @@ static uint32_t shrink_step(struct machine *m, unsigned zone, unsigned order, gf
 					       .order = order,
 					       .count = got,
 					       .value = gfp});
-	step_end(m, LOCK_ZONE + zone, EV_SHRINK, zone, order, gfp, got, got ? pfns[0] : 0, 0);
+	step_end(m, LOCK_ZONE + zone, EV_SHRINK, zone, order, gfp, got, pfns[0], 0);
 	return got;
 }
 
@@ -116,10 +120,11 @@ int SHRINK_apply(struct machine *m, const struct record *r)
 	uint32_t zone = r->arg[0], count = r->arg[3];
 	pfn_t pfns[SWAP_CLUSTER_MAX];
 
-	if (zone >= MAX_NR_ZONES || r->lock != LOCK_ZONE + zone || count > SWAP_CLUSTER_MAX)
+	if (zone >= MAX_NR_ZONES || r->lock != LOCK_ZONE + zone || !count ||
+	    count > SWAP_CLUSTER_MAX)
 		return -EILSEQ;
 	if (shrink_step(m, zone, r->arg[1], r->arg[2], count, pfns) != count ||
-	    (count && pfns[0] != r->arg[4]))
+	    pfns[0] != r->arg[4])
 		return -EILSEQ;
 	return 0;
 }
@@ -127,10 +132,8 @@ int SHRINK_apply(struct machine *m, const struct record *r)
 static uint32_t shrink_zone(struct machine *m, unsigned zone, unsigned order, gfp_t gfp)
 {
 	pfn_t pfns[SWAP_CLUSTER_MAX];
-	uint32_t got = 0;
+	uint32_t got = shrink_step(m, zone, order, gfp, SWAP_CLUSTER_MAX, pfns);
 
-	if (__atomic_load_n(&m->s->zone[zone].inactive_file.last, __ATOMIC_RELAXED))
-		got = shrink_step(m, zone, order, gfp, SWAP_CLUSTER_MAX, pfns);
 	free_pages_bulk(m, pfns, got);
 	return got;
 }
@@ -147,7 +150,7 @@ uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac)
 static void kswapd_step(struct machine *m, unsigned zone, unsigned order)
 {
 	step_begin(m, LOCK_ZONE + zone);
-	m->s->zone[zone].kswapd_max_order = order + 1;
+	set_relaxed(&m->s->zone[zone].kswapd_max_order, order + 1);
 	if (tracing(m))
 		trace(m, &(struct trace_event){.kind = EV_T_KSWAPD_WAKE,
 					       .cpu = m->cpu,
@@ -187,7 +190,7 @@ void oom_step(struct machine *m, const struct alloc_context *ac)
 	unsigned zone = ac->classzone;
 
 	step_begin(m, LOCK_ZONE + zone);
-	m->s->zone[zone].all_unreclaimable = 1;
+	set_relaxed(&m->s->zone[zone].all_unreclaimable, 1);
 	if (tracing(m))
 		trace(m, &(struct trace_event){.kind = EV_T_OUT_OF_MEMORY,
 					       .cpu = m->cpu,
