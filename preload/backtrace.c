@@ -13,7 +13,8 @@
 enum {
 	CACHE_BITS = 12,
 	CACHE_ENTRIES = 1 << CACHE_BITS,
-	CACHE_WORDS = 1 << 17
+	CACHE_WORDS = 1 << 17,
+	FP_FRAME_MOST = 1 << 20
 };
 
 struct cache_entry {
@@ -28,7 +29,6 @@ struct cache_entry {
 
 struct trace_cache {
 	struct cache_entry *last; // of the last capture_stack
-	uint32_t calls;		  // changes when a signal handler comes in between
 	uint32_t next_word;	  // words[] is filled from the front and thrown away when full
 	uint64_t hits, misses;
 	struct cache_entry entry[CACHE_ENTRIES];
@@ -68,36 +68,62 @@ static bool word_offset_fits(const struct trace *tr, uintptr_t cfa)
 	return true;
 }
 
+// An entry is believed when its ret is set, so that is cleared first and set last: a handler may
+// leave by longjmp at any point of this, and the thread then goes on with the cache as it is.
+static void entry_set(struct cache_entry *e, const struct cache_entry *from)
+{
+	uintptr_t ret = from->ret;
+
+	*(volatile uintptr_t *)&e->ret = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	e->cfa = from->cfa;
+	e->fp = from->fp;
+	e->site = from->site;
+	e->stack = from->stack;
+	e->generation = from->generation;
+	e->first = from->first;
+	e->nwords = from->nwords;
+	e->flags = from->flags;
+	e->fp_used = from->fp_used;
+	atomic_signal_fence(memory_order_seq_cst);
+	*(volatile uintptr_t *)&e->ret = ret;
+}
+
+static void cache_empty(struct trace_cache *c)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES; i++)
+		c->entry[i].ret = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	c->next_word = 0;
+}
+
 // Keeps a finished walk. The older of the two entries of its set goes.
-static void cache_keep(struct trace_cache *c, uintptr_t ret, uintptr_t cfa, uintptr_t fp,
-		       uint32_t stack)
+static void cache_keep(struct trace_cache *c, struct frame f, uint32_t stack)
 {
 	const struct trace *tr = &c->trace;
-	struct cache_entry *e = cache_set(c, ret, cfa);
+	struct cache_entry *e = cache_set(c, f.ip, f.sp), fresh;
 
-	if (tr->overflow || !word_offset_fits(tr, cfa))
+	if (tr->overflow || !word_offset_fits(tr, f.sp))
 		return;
-	if (c->next_word + tr->nwords > CACHE_WORDS) {
-		for (unsigned i = 0; i < CACHE_ENTRIES; i++)
-			c->entry[i].ret = 0;
-		c->next_word = 0;
-	}
-	e[1] = e[0];
-	c->last = e;
-	*e = (struct cache_entry){.ret = ret,
-				  .cfa = cfa,
-				  .fp = fp,
-				  .stack = stack,
-				  .generation = rules_generation(),
-				  .first = c->next_word,
-				  .nwords = (uint16_t)tr->nwords,
-				  .flags = (uint16_t)tr->flags,
-				  .fp_used = tr->fp_used};
+	if (c->next_word + tr->nwords > CACHE_WORDS)
+		cache_empty(c);
 	for (unsigned i = 0; i < tr->nwords; i++) {
 		c->value[c->next_word + i] = tr->word[i].value;
-		c->offset[c->next_word + i] = (uint32_t)((tr->word[i].addr - cfa) / 8);
+		c->offset[c->next_word + i] = (uint32_t)((tr->word[i].addr - f.sp) / 8);
 	}
+	fresh = (struct cache_entry){.ret = f.ip,
+				     .cfa = f.sp,
+				     .fp = f.fp,
+				     .stack = stack,
+				     .generation = rules_generation(),
+				     .first = c->next_word,
+				     .nwords = (uint16_t)tr->nwords,
+				     .flags = (uint16_t)tr->flags,
+				     .fp_used = tr->fp_used};
 	c->next_word += tr->nwords;
+	entry_set(e + 1, e);
+	entry_set(e, &fresh);
+	c->last = e;
 }
 
 // Where the frame pointer in use was read, until something depends on it.
@@ -143,6 +169,23 @@ static bool step_plain(struct thread *t, struct trace *tr, struct frame *f, stru
 	return ret != 0;
 }
 
+// Code without unwind information, as compilers at run time make it, often keeps frame pointers.
+// A return address is believed when a call stands before it.
+static bool step_by_fp(struct thread *t, struct trace *tr, struct frame *f, struct fp_origin *o)
+{
+	uint64_t fp, ret;
+
+	tr->flags |= OPF_TRUNCATED;
+	fp_depend(tr, o);
+	if (f->fp < f->sp || f->fp - f->sp > FP_FRAME_MOST || !stack_read(t, tr, f->fp, &fp) ||
+	    !stack_read(t, tr, f->fp + 8, &ret) || !after_call(ret))
+		return false;
+	trace_note(tr, f->fp + 8, ret);
+	*o = (struct fp_origin){f->fp, fp};
+	*f = (struct frame){ret, f->fp + 16, fp};
+	return true;
+}
+
 static bool step(struct thread *t, struct trace *tr, struct frame *f, struct fp_origin *origin,
 		 unsigned max)
 {
@@ -166,8 +209,7 @@ static bool step(struct thread *t, struct trace *tr, struct frame *f, struct fp_
 		tr->flags |= unwind_ready() ? OPF_TRUNCATED : OPF_EARLY;
 		return false;
 	default:
-		tr->flags |= OPF_TRUNCATED;
-		return false;
+		return step_by_fp(t, tr, f, origin);
 	}
 }
 
@@ -209,25 +251,20 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 {
 	struct trace_cache *c = t->cache;
 	unsigned max = process.opt.max_frames;
-	uint32_t call, stack;
+	uint32_t stack;
 
 	if (!c) { // not the thread's own call yet, or no memory for it
 		*flags |= OPF_SMALL_STACK;
 		return depot_intern_caller(f.ip);
 	}
-	call = ++c->calls;
 	c->misses++;
 	stack_learn(t, f.sp);
 	walk(t, &c->trace, f, max < TRACE_FRAMES ? max : TRACE_FRAMES);
-	if (c->calls != call) { // a handler used the same scratch: only the caller is sure
-		*flags |= OPF_TRUNCATED;
-		return depot_intern_caller(f.ip);
-	}
 	modules_refresh(t);
 	stack = depot_intern(&c->path, c->trace.ip, c->trace.nips);
 	*flags |= c->trace.flags;
 	if (stack)
-		cache_keep(c, f.ip, f.sp, f.fp, stack);
+		cache_keep(c, f, stack);
 	return stack;
 }
 

@@ -135,10 +135,13 @@ uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n)
 	last->root = &depot_nodes(h)[id];
 	while (same < n && same < last->n && last->ip[same] == ip[n - 1 - same])
 		id = last->id[same++];
-	for (last->n = same; id && last->n < n; last->n++) {
-		id = node_intern(h, id, ip[n - 1 - last->n]);
-		last->ip[last->n] = ip[n - 1 - last->n];
-		last->id[last->n] = id;
+	last->n = same;
+	for (unsigned i = same; id && i < n; i++) {
+		id = node_intern(h, id, ip[n - 1 - i]);
+		last->ip[i] = ip[n - 1 - i];
+		last->id[i] = id;
+		atomic_signal_fence(memory_order_seq_cst); // a handler may leave by longjmp here
+		last->n = i + 1;
 	}
 	if (id)
 		return id;

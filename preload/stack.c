@@ -108,3 +108,20 @@ void trace_note(struct trace *tr, uintptr_t addr, uint64_t value)
 	}
 	tr->word[tr->nwords++] = (struct trace_word){addr, value};
 }
+
+bool after_call(uintptr_t ip)
+{
+	uintptr_t first = (ip - 7) & -(uintptr_t)PAGE_SIZE;
+	const unsigned char *p = (const unsigned char *)ip;
+
+	if (ip < PAGE_SIZE || ip >> 47 || !page_readable(first) ||
+	    (first != ((ip - 1) & -(uintptr_t)PAGE_SIZE) && !page_readable(first + PAGE_SIZE)))
+		return false;
+	if (p[-5] == 0xe8) // call rel32
+		return true;
+	// call r/m64: ff /2, of two to seven bytes
+	for (unsigned n = 2; n <= 7; n++)
+		if (p[-(int)n] == 0xff && (p[1 - (int)n] & 0x38) == 0x10)
+			return true;
+	return false;
+}

@@ -79,5 +79,7 @@ uintptr_t site_of(uint32_t stack);
 // --- stack.c
 // Reads a word of the thread's stack; false when it may not be readable.
 bool stack_read(struct thread *t, struct trace *tr, uintptr_t addr, uint64_t *value);
+// Is there code before ip that may have been a call?
+bool after_call(uintptr_t ip);
 void stack_learn(struct thread *t, uintptr_t cfa); // widens the known bounds when it is cheap
 void trace_note(struct trace *tr, uintptr_t addr, uint64_t value);
