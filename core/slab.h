@@ -46,14 +46,17 @@ enum { // flags of Linux 3.4
 	SLAB_MEM_SPREAD = 0x100000,
 };
 #define CFLGS_OFF_SLAB 0x80000000u
-enum { BUFCTL_END = 0xFFFF, BUFCTL_ACTIVE = 0xFFFD }; // 16-bit forms of the kernel's marks
+enum {
+	BUFCTL_END = 0xFFFF,
+	BUFCTL_ACTIVE = 0xFFFD
+}; // 16-bit forms of the kernel's marks
 
 enum {
-	BUFCTL_PER_PAGE = 344,	 // >= most objects one page can hold (339 of 8 bytes)
-	AC_ENTRIES = 508,	 // capacity of one CPU's array: tunable limit at most
-	SHARED_ENTRIES = 4092,	 // capacity of the shared array
+	BUFCTL_PER_PAGE = 344, // >= most objects one page can hold (339 of 8 bytes)
+	AC_ENTRIES = 508,      // capacity of one CPU's array: tunable limit at most
+	SHARED_ENTRIES = 4092, // capacity of the shared array
 	CACHE_NAME_LEN = 24,
-	KMALLOC_CACHES = 20,	 // room for size-32 .. size-4194304 (19 of them)
+	KMALLOC_CACHES = 20, // room for size-32 .. size-4194304 (19 of them)
 };
 
 struct array_cache {
@@ -71,45 +74,47 @@ struct shared_array {
 
 struct slab { // out of band, slab_area[first pfn]
 	struct list_node list;
-	kaddr_t s_mem;	    // linear address of object 0
-	uint16_t cache;	    // cache id
-	uint16_t inuse;	    // objects not in the chain
-	uint16_t free;	    // first free index; BUFCTL_END
+	kaddr_t s_mem;	// linear address of object 0
+	uint16_t cache; // cache id
+	uint16_t inuse; // objects not in the chain
+	uint16_t free;	// first free index; BUFCTL_END
 	uint16_t pad;
-	uint32_t colouroff; // bytes
-	kaddr_t mgmt;	    // off-slab: address of its descriptor's object, else 0
+	uint32_t colouroff;		  // bytes
+	kaddr_t mgmt;			  // off-slab: address of its descriptor's object, else 0
 	uint16_t bufctl[BUFCTL_PER_PAGE]; // next free index; BUFCTL_ACTIVE: handed out
 };
 
 struct kmem_cache {
-	uint32_t buffer_size;	 // bytes per object, padding included
-	uint32_t reciprocal;	 // of buffer_size, for obj_to_index without a division
-	uint32_t num;		 // objects per slab
+	uint32_t buffer_size; // bytes per object, padding included
+	uint32_t reciprocal;  // of buffer_size, for obj_to_index without a division
+	uint32_t num;	      // objects per slab
 	uint32_t gfporder;
-	gfp_t gfpflags;		 // GFP_DMA or 0
+	gfp_t gfpflags; // GFP_DMA or 0
 	uint32_t flags;
 	uint32_t colour, colour_off, slab_size;
-	uint16_t slabp_cache;	 // off-slab: cache id of the descriptors
-	uint16_t used;		 // 0 = this id is free
+	uint16_t slabp_cache;		    // off-slab: cache id of the descriptors
+	uint16_t used;			    // 0 = this id is free
 	uint32_t limit, batchcount, shared; // tunables
-	uint32_t obj_size;	 // bytes asked for at creation
-	uint32_t obj_offset;	 // bytes before the object in its buffer (red zone of DEBUG_SLAB)
+	uint32_t obj_size;		    // bytes asked for at creation
+	uint32_t obj_offset; // bytes before the object in its buffer (red zone of DEBUG_SLAB)
 	uint32_t align;
-	kaddr_t self;		 // address of the kmem_cache object itself, 0 static
-	struct list_node chain;	 // cache_chain, newest first
+	kaddr_t self;		// address of the kmem_cache object itself, 0 static
+	struct list_node chain; // cache_chain, newest first
 	// kmem_list3
 	struct list_head slabs_partial, slabs_full, slabs_free;
 	uint32_t num_slabs, num_active_slabs;
 	uint32_t free_objects, free_limit;
-	uint32_t colour_next;	 // in colours
+	uint32_t colour_next; // in colours
 	uint32_t free_touched;
-	uint64_t next_reap;	 // ns
-	uint32_t site;		 // own cache of a call site: stack id; else 0
+	uint64_t next_reap; // ns
+	uint32_t site;	    // own cache of a call site: stack id; else 0
 	char name[CACHE_NAME_LEN];
 };
 
 // Cache ids: 0 none, 1 kmem_cache (cache_cache), then the general caches in creation order.
-enum { CACHE_CACHE = 1 };
+enum {
+	CACHE_CACHE = 1
+};
 
 struct slab_state {
 	struct list_head cache_chain; // first = newest
@@ -118,9 +123,9 @@ struct slab_state {
 	uint16_t size_cache_dma[KMALLOC_CACHES]; // id of size-N(DMA)
 	uint32_t size[KMALLOC_CACHES];		 // N
 	uint32_t nr_sizes;
-	uint32_t kmalloc_max;	// bytes: 131072 classic, 4194304 3.4
+	uint32_t kmalloc_max;		  // bytes: 131072 classic, 4194304 3.4
 	uint8_t index_small[512 / 8 + 1]; // (n + 7) / 8 -> index into size_cache, n <= 512
-	uint32_t full;		// 1 after the late phase (final array sizes)
+	uint32_t full;			  // 1 after the late phase (final array sizes)
 };
 
 // Fast primitives, in slab_inline.h (machine.h includes it): no record, no lock; the caller holds
@@ -133,7 +138,7 @@ struct slab_state {
 bool cache_alloc_refill(struct machine *m, unsigned cache, gfp_t gfp);
 void cache_flusharray(struct machine *m, unsigned cache);
 
-kaddr_t kmalloc(struct machine *m, size_t size, gfp_t gfp);	   // 0 on failure; 16 for size 0
+kaddr_t kmalloc(struct machine *m, size_t size, gfp_t gfp); // 0 on failure; 16 for size 0
 void kfree(struct machine *m, kaddr_t obj);
 size_t ksize(struct machine *m, kaddr_t obj);
 // The block's bytes are the caller's: whoever keeps bytes calls kmalloc, copies, then kfree.
@@ -141,21 +146,26 @@ kaddr_t krealloc(struct machine *m, kaddr_t obj, size_t size, gfp_t gfp);
 
 // What a cache of this request would look like: buffer_size, num, gfporder, colour, slab_size,
 // flags, align (reference 7.2). 0; -EINVAL: refused.
-int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags, struct kmem_cache *c);
+int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags,
+		   struct kmem_cache *c);
 // Creates a cache; id or 0 (bad arguments, duplicate name, table full, no memory).
-unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align, uint32_t flags);
+unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align,
+			   uint32_t flags);
 kaddr_t kmem_cache_alloc(struct machine *m, unsigned cache, gfp_t gfp);
 void kmem_cache_free(struct machine *m, unsigned cache, kaddr_t obj);
-int kmem_cache_shrink(struct machine *m, unsigned cache);  // 0: no slab left, 1: some; stops the machine
+int kmem_cache_shrink(struct machine *m,
+		      unsigned cache); // 0: no slab left, 1: some; stops the machine
 int kmem_cache_destroy(struct machine *m, unsigned cache); // 0; -EBUSY objects remain
-int kmem_cache_tune(struct machine *m, unsigned cache, unsigned limit, unsigned batch, unsigned shared);
+int kmem_cache_tune(struct machine *m, unsigned cache, unsigned limit, unsigned batch,
+		    unsigned shared);
 void cache_reap(struct machine *m, uint64_t now_ns); // this CPU's periodic work over all caches
 // The same for one cache: slabs freed, or -1 when the list's turn had not come or it was in use.
 int cache_reap_one(struct machine *m, unsigned cache, uint64_t now_ns);
 // Empties one CPU's array into the slabs (do_drain). Another CPU's only while the machine is stopped.
 void drain_cpu_array(struct machine *m, unsigned cache, unsigned cpu);
 
-bool slab_obj_is_free(struct machine *m, pfn_t slab, unsigned index); // in the slab's chain (not: in an array)
+bool slab_obj_is_free(struct machine *m, pfn_t slab,
+		      unsigned index); // in the slab's chain (not: in an array)
 
 void kmem_cache_init(struct machine *m);      // bootstrap: cache_cache and general caches
 void kmem_cache_init_late(struct machine *m); // final array sizes
