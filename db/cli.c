@@ -20,7 +20,7 @@ static const struct cli_option info_options[] = {
 
 static const struct cli_option proc_options[] = {
 	{"at", 'a', "MOMENT", "the machine at this moment; default: end"},
-	{"process", 'p', "N", "which process of the recording; default: the first"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
 	{0},
 };
 
@@ -32,10 +32,13 @@ static const struct cli_option sql_options[] = {
 };
 
 static const struct cli_option render_options[] = {
-	{"view", 'V', "NAME", "which view to draw; default: the overview"},
+	{"view", 'V', "NAME",
+	 "map (default), zones, percpu, slab, vmalloc, highmem, events, timeline"},
 	{"at", 'a', "MOMENT", "the machine at this moment; default: end"},
-	{"process", 'p', "N", "which process of the recording; default: the first"},
-	{"size", 's', "WxH", "size in pixels"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"cache", 'c', "NAME", "whose slabs the slab view shows; default: the largest"},
+	{"size", 's', "WxH", "size in pixels; default: 1280x800"},
+	{"dark", 'd', NULL, "dark colours"},
 	{"output", 'o', "PNG", "file to write"},
 	{0},
 };

@@ -44,13 +44,22 @@ static int print(const struct proc_file *f, struct machine *m)
 	return EXIT_SUCCESS;
 }
 
+static int busiest(struct recording *r)
+{
+	const struct process_info *list;
+	unsigned n = recording_processes(r, &list), best = 0;
+	for (unsigned i = 1; i < n; i++)
+		if (list[i].events > list[best].events)
+			best = i;
+	return n ? list[best].process : 1;
+}
+
 static int at_moment(const struct proc_file *f, struct recording *r, int process,
 		     const struct cli_at *at)
 {
 	char err[512];
-	const struct process_info *list;
 	if (!process)
-		process = recording_processes(r, &list) ? list[0].process : 1;
+		process = busiest(r);
 	struct replay *p = replay_open(r, process, err, sizeof(err));
 	if (!p) {
 		cli_error("%s", err);

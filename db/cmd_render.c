@@ -7,56 +7,60 @@
 
 #include "cli.h"
 
-// The moment as an event number, which is all the drawing program knows of.
-static char *moment(const char *text, const char *path)
+enum {
+	MAX_WORDS = 64
+};
+
+// The option just read in the form the drawing program takes. false: no room for more.
+static bool pass_on(const struct cli *c, int id, char **word, int *n)
 {
-	struct cli_at at;
-	char *event = NULL;
-	if (!cli_parse_at(text, &at))
-		cli_usage("render", "--at %s: not an event (#123), a time (3.2s, 500ms) or end",
-			  text);
+	const struct cli_option *o = c->cmd->options;
+	while (o->id != id)
+		o++;
+	if (*n > MAX_WORDS - 4 || asprintf(&word[*n], "--%s", o->name) < 0)
+		return false;
+	++*n;
+	if (o->value)
+		word[(*n)++] = (char *)c->value;
+	return true;
+}
+
+static bool readable(const char *path)
+{
 	struct recording *r = cli_open(path);
-	if (r && asprintf(&event, "%llu", (unsigned long long)cli_at_event(r, &at)) < 0)
-		event = NULL;
 	recording_close(r);
-	return event;
+	return r;
 }
 
 int cmd_render(int argc, char **argv)
 {
-	char *args[16];
-	const char *at = "end", *output = NULL;
-	int n = 1;
+	char *word[MAX_WORDS] = {NULL, "--view", "map"};
+	int n = 3;
+	bool output = false;
+	struct cli_at at;
 	struct cli c;
 	cli_init(&c, "render", argc, argv);
-	for (int id; (id = cli_next(&c)) != -1 && n < 10;) {
-		if (id == 'a') {
-			at = c.value;
-			continue;
-		}
-		if (id == 'o')
-			output = c.value;
-		args[n++] = id == 'V'	? "--view"
-			    : id == 'p' ? "--process"
-			    : id == 's' ? "--size"
-					: "-o";
-		args[n++] = (char *)c.value;
+	for (int id; (id = cli_next(&c)) != -1;) {
+		if (id == 'a' && !cli_parse_at(c.value, &at))
+			cli_usage("render",
+				  "--at %s: not an event (#123), a time (3.2s, 500ms) or end",
+				  c.value);
+		output |= id == 'o';
+		if (!pass_on(&c, id, word, &n))
+			cli_usage("render", "too many options");
 	}
 	char **operand = cli_operands(&c, 1);
 	if (!output)
 		cli_usage("render", "no picture named: -o PNG");
-	args[0] = place_helper("kalloscope-render");
-	args[n++] = "--at";
-	args[n++] = moment(at, operand[0]);
-	if (!args[n - 1])
+	if (!readable(operand[0]))
 		return EXIT_FAILURE;
-	args[n++] = operand[0];
-	args[n] = NULL;
-	if (!args[0]) {
+	word[n++] = operand[0];
+	word[0] = place_helper("kalloscope-render");
+	if (!word[0]) {
 		cli_error("the drawing program is not installed (it was built without cairo)");
 		return EXIT_FAILURE;
 	}
-	execv(args[0], args);
-	cli_error("cannot start %s: %m", args[0]);
+	execv(word[0], word);
+	cli_error("cannot start %s: %m", word[0]);
 	return EXIT_FAILURE;
 }

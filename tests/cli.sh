@@ -6,7 +6,8 @@ set -u
 build=$(cd "${1:?usage: cli.sh BUILD}" && pwd)
 kalloscope=$build/kalloscope
 known=$build/tests/programs/known
-source=$(cd "$(dirname "$0")" && pwd)/programs/known.c
+tests=$(cd "$(dirname "$0")" && pwd)
+source=$tests/programs/known.c
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-cli.XXXXXX")
 trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
@@ -63,6 +64,12 @@ for c in record info view sql proc render verify recover recorder; do
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
+done
+for c in record info view sql proc render verify recover; do
+	page=$tests/../db/man/kalloscope-$c.1
+	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
+		grep -q -e "$o" "$page" || echo "$o"; done)
+	is "the manual page of $c knows its options" '' "$missing"
 done
 expect 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope" info --jsn x
 expect 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
@@ -161,6 +168,15 @@ is 'the 10 MiB area is in vmallocinfo at its event only' '0 1 0' "$(
 		"$kalloscope" proc vmallocinfo known.kalloscope --at "$at" | grep -c ' 10489856 '
 	done | paste -sd' ')"
 
+# --- render
+expect 2 'no picture' 'render: no output' "$kalloscope" render known.kalloscope
+expect 2 'not an event' 'render: --at nonsense' "$kalloscope" render --at soon -o x.png known.kalloscope
+if [ -x "$build/viewer/kalloscope-render" ]; then
+	expect 0 '' 'render' "$kalloscope" render --view zones --at 3ms -o zones.png known.kalloscope
+	is 'render: it is a picture' 'PNG' "$(head -c 4 zones.png | tr -d '\211')"
+	expect 2 'no view' 'render: unknown view' "$kalloscope" render --view nothing -o x.png known.kalloscope
+fi
+
 # --- files that are no recordings, and damaged ones
 expect 1 'No such file' 'info: missing file' "$kalloscope" info nothing
 expect 1 'not a recording' 'info: a folder' "$kalloscope" info /
@@ -209,15 +225,24 @@ KALLOSCOPE_OPTIONS='--ram=64M --cpus=1' rec true
 is 'options from the environment' '1' "$("$kalloscope" sql -n shell.kalloscope 'SELECT ncpus FROM process')"
 rec --cpus=1 2>/dev/null
 is 'what follows -- is the program' 127 $?
-(sleep 1; exec kill -TERM $$) 2>/dev/null &
-sh -c 'sleep 0.2' # the group is alive
-kill $! 2>/dev/null
 "$kalloscope" record -q -f -o shell.kalloscope -- sh -c 'trap "echo caught; exit 3" TERM; while :; do sleep 0.1; done' >caught &
 pid=$!
 sleep 1
 kill -TERM $pid
 wait $pid
 is 'a signal sent to record reaches the program' '3 caught' "$? $(cat caught)"
+
+
+# --- a bare preload
+(LD_PRELOAD=$build/preload/libkalloscope.so "$known") >out 2>err
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	bare=$(ls known.[0-9]*.kalloscope 2>/dev/null)
+	[ -n "$bare" ] && [ ! -e "$bare.spool" ] && break
+	sleep 0.3
+done
+expect 0 'complete and consistent' 'LD_PRELOAD alone makes a recording' "$kalloscope" verify "$bare"
+is 'a pipe behind a bare preload ends with the program' 'fast' "$(
+	timeout 30 sh -c "LD_PRELOAD=$build/preload/libkalloscope.so sh -c 'echo fast' | cat")"
 
 echo "1..$n"
 exit $failed
