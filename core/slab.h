@@ -158,7 +158,8 @@ int kmem_cache_shrink(struct machine *m,
 int kmem_cache_destroy(struct machine *m, unsigned cache); // 0; -EBUSY objects remain
 int kmem_cache_tune(struct machine *m, unsigned cache, unsigned limit, unsigned batch,
 		    unsigned shared);
-void cache_reap(struct machine *m, uint64_t now_ns); // this CPU's periodic work over all caches
+// This CPU's periodic work over all caches; due when now_ns >= s->cpu[m->cpu].next_reap_ns.
+void cache_reap(struct machine *m, uint64_t now_ns);
 // The same for one cache: slabs freed, or -1 when the list's turn had not come or it was in use.
 int cache_reap_one(struct machine *m, unsigned cache, uint64_t now_ns);
 // Empties one CPU's array into the slabs (do_drain). Another CPU's only while the machine is stopped.

@@ -305,6 +305,38 @@ static void first_pointers(void)
 	check(m);
 }
 
+// What one allocation from an empty cache tells, in order (scenario S1 without the buddy's part).
+static uint16_t told[64];
+static unsigned ntold;
+
+static void note_kind(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	if (t->kind >= EV_T_KMALLOC && t->kind <= EV_T_CACHE_DESTROYED && ntold < 64)
+		told[ntold++] = t->kind;
+}
+
+static const struct machine_ops noting = {.trace = note_kind};
+
+static void allocations_tell_their_steps(void)
+{
+	static const uint16_t want[] = {EV_T_CACHE_GROW,  EV_T_CACHE_REFILL,	  EV_T_KMALLOC,
+					EV_T_KFREE,	  EV_T_KMALLOC,		  EV_T_KFREE,
+					EV_T_CACHE_FLUSH, EV_T_CACHE_SLAB_DESTROY};
+	struct machine *m = boot(MODEL_3_4, 64 * MIB, 1);
+
+	ntold = 0;
+	CHECK_EQ(machine_attach(m, box.memory, box.size, 0, &noting, NULL), 0);
+	unsigned id = kmalloc_cache(m, 100, GFP_KERNEL);
+	CHECK_EQ(m->caches[id].num_slabs, 0);
+	kfree(m, kmalloc(m, 100, GFP_KERNEL));
+	kfree(m, kmalloc(m, 100, GFP_KERNEL));
+	CHECK_EQ(kmem_cache_shrink(m, id), 0);
+	CHECK_EQ(ntold, 8);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_EQ(told[i], want[i]);
+}
+
 static void last_in_first_out(void)
 {
 	struct machine *m = boot(MODEL_CLASSIC, 64 * MIB, 1);
@@ -829,7 +861,35 @@ static void log_record(struct machine *m, const struct record *r)
 	log_records[log_len++] = *r;
 }
 
-static const struct machine_ops logging = {.record = log_record};
+// What the slab allocator tells in detail, as one number: order, kinds and fields.
+static uint64_t told_running, told_folding;
+
+static uint64_t tell(uint64_t hash, const struct trace_event *t)
+{
+	const uint32_t words[] = {t->kind, t->cache, t->cpu,   t->pfn,
+				  t->addr, t->count, t->value, t->flags};
+
+	if (t->kind < EV_T_KMALLOC || t->kind > EV_T_CACHE_DESTROYED)
+		return hash;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		hash = (hash ^ words[i]) * 0x100000001b3;
+	return hash;
+}
+
+static void tell_running(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	told_running = tell(told_running, t);
+}
+
+static void tell_folding(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	told_folding = tell(told_folding, t);
+}
+
+static const struct machine_ops logging = {.record = log_record, .trace = tell_running};
+static const struct machine_ops folding = {.trace = tell_folding};
 
 enum {
 	LIVE = 3000,
@@ -947,10 +1007,15 @@ static void the_fold_repeats_random_work(void)
 				       (seed == 3 ? 32 : 48) * MIB, 2);
 		box_boot(&box, &cfg);
 		box_boot(&twin, &cfg);
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 2; i++) {
 			CHECK_EQ(machine_attach(&box.cpu[i], box.memory, box.size, i, &logging,
 						NULL),
 				 0);
+			CHECK_EQ(machine_attach(&twin.cpu[i], twin.memory, twin.size, i, &folding,
+						NULL),
+				 0);
+		}
+		told_running = told_folding = 0;
 		memset(&work, 0, sizeof(work));
 		work.scale = seed == 3 ? 64 : 8;
 		log_len = 0;
@@ -961,6 +1026,8 @@ static void the_fold_repeats_random_work(void)
 		fold_log();
 		check(&twin.cpu[0]);
 		check_twins();
+		CHECK(told_running);
+		CHECK_EQ(told_running, told_folding);
 	}
 }
 
@@ -1069,6 +1136,7 @@ int main(void)
 	RUN(limits_follow_the_cpus);
 	RUN(first_refill_takes_sixteen);
 	RUN(first_pointers);
+	RUN(allocations_tell_their_steps);
 	RUN(last_in_first_out);
 	RUN(slabs_take_turns_in_colour);
 	RUN(kmalloc_picks_the_cache);
