@@ -255,6 +255,8 @@ static void test_coroutine(void)
 
 static jmp_buf jump;
 
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Winfinite-recursion" // it leaves by longjmp
 __attribute__((noinline)) static void jump_from(int depth)
 {
 	if (depth) {
@@ -428,7 +430,7 @@ static int strict_child(void)
 	uint32_t flags = 0;
 	int good = 0;
 
-	for (int i = 0; i < 100; i++) {
+	for (volatile int i = 0; i < 100; i++) { // one call site
 		if (i == 2) {
 			capture_no_syscalls = true;
 			if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
