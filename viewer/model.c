@@ -329,6 +329,7 @@ void model_unref(struct view_model *v)
 	free(v->stack.frame);
 	free(v->other.frame);
 	free(v->bucket);
+	free(v->summary);
 	free(v);
 }
 

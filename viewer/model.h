@@ -13,7 +13,7 @@
 #pragma once
 
 #include "../core/machine.h"
-#include "../db/reader.h"
+#include "../db/reader_views.h"
 
 // In order of severity: where one pixel stands for several frames, the highest wins, so that
 // single frames of a rare state do not vanish.
@@ -96,6 +96,25 @@ struct model_stack {
 	struct frame *frame; // innermost first
 };
 
+struct model_site {
+	struct site_row figures;
+	char function[128], caller[256]; // of the allocation, and its callers; "" unknown
+};
+
+enum {
+	MODEL_SITES = 8
+};
+
+struct model_summary { // of the process, the same at every event
+	bool known;
+	char argv[512];
+	uint64_t events, lost;
+	struct process_totals totals;
+	unsigned nsites[SITE_ORDERS];
+	struct model_site site[SITE_ORDERS][MODEL_SITES];
+	char machine[160]; // "classic, 4 GiB, 2 CPUs"
+};
+
 enum {
 	MODEL_SLABS = 1024,
 	MODEL_ROWS = 256,
@@ -137,6 +156,7 @@ struct view_model {
 	struct model_stack stack, other; // of the selected event and of its match
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
+	struct model_summary *summary; // NULL: not asked for
 };
 
 // Copies the machine. cache: id whose slabs to include, 0 = the largest cache. NULL: no memory.

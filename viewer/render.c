@@ -25,7 +25,7 @@ struct arguments {
 static const char help[] =
 	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
 	"\n"
-	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, events or timeline\n"
+	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, summary, events or timeline\n"
 	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
@@ -141,7 +141,7 @@ static unsigned cache_id(const struct view_model *v, const char *name)
 static struct view_model *model_for(struct source *s, struct arguments *a, char *err, size_t size)
 {
 	struct model_request q = {.process = a->process,
-				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE};
+				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY};
 	struct position at;
 	struct view_model *v;
 

@@ -17,6 +17,8 @@ struct source {
 	unsigned nbuckets, tl_max;
 	int tl_process;
 	uint64_t tl_from, tl_to;
+	struct model_summary *summary; // of summary_process
+	int summary_process;
 };
 
 struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size)
@@ -45,6 +47,7 @@ void source_close(struct source *s)
 	replay_close(s->replay);
 	recording_close(s->recording);
 	free(s->bucket);
+	free(s->summary);
 	free(s);
 }
 
@@ -91,15 +94,13 @@ static void refresh_timeline(struct source *s, int process, uint64_t from, uint6
 uint64_t source_peak(struct source *s, int process)
 {
 	const struct process_info *p = source_process(s, process);
-	const struct timeline_bucket *best = NULL;
+	struct process_totals t;
 
 	if (!p)
 		return 0;
-	refresh_timeline(s, process, p->first_event, p->last_event, 1024);
-	for (unsigned i = 0; i < s->nbuckets; i++)
-		if (!best || s->bucket[i].max[TL_PROGRAM_BYTES] > best->max[TL_PROGRAM_BYTES])
-			best = &s->bucket[i];
-	return best && best->max[TL_PROGRAM_BYTES] ? best->last_event : p->last_event;
+	if (!recording_totals(s->recording, process, &t) && t.peak_event)
+		return t.peak_event;
+	return p->last_event;
 }
 
 static int replay_of(struct source *s, int process, char *err, size_t size)
@@ -122,10 +123,15 @@ static void read_stack(struct source *s, uint64_t event, struct model_stack *o)
 		o->n = recording_stack(s->recording, o->row.stack, o->frame, MODEL_FRAMES);
 }
 
-// A free names its allocation; the other way round the recording answers by an index.
-static uint64_t match_of(const struct event_row *r)
+// A free names its allocation; the other way round there is only a search, which ends somewhere so
+// that a block that is never freed costs a frame at most.
+enum {
+	SEARCH_EVENTS = 500000
+};
+
+static uint64_t match_of(struct source *s, const struct event_row *r)
 {
-	return r->ref;
+	return r->ref ? r->ref : recording_freed_by(s->recording, r->id, SEARCH_EVENTS);
 }
 
 static void add_rows(struct source *s, struct view_model *v, uint64_t selected)
@@ -141,7 +147,7 @@ static void add_stacks(struct source *s, struct view_model *v, uint64_t selected
 {
 	read_stack(s, selected, &v->stack);
 	if (v->stack.event)
-		read_stack(s, match_of(&v->stack.row), &v->other);
+		read_stack(s, match_of(s, &v->stack.row), &v->other);
 }
 
 static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)
@@ -172,6 +178,93 @@ static void name_callers(struct source *s, struct view_model *v)
 				 f[0].function);
 	}
 	free(f);
+}
+
+// The functions behind the allocating one: inlined parts of the same function say nothing new.
+static void name_callers_of(struct model_site *o, const struct frame *f, unsigned n)
+{
+	const char *last = o->function;
+	size_t len = 0;
+	unsigned named = 0;
+
+	for (unsigned i = 1; i < n && named < 3 && len < sizeof(o->caller); i++) {
+		if (!strcmp(f[i].function, last))
+			continue;
+		len += (size_t)snprintf(o->caller + len, sizeof(o->caller) - len, "%s%s",
+					named ? " ← " : "", f[i].function);
+		last = f[i].function;
+		named++;
+	}
+}
+
+static void name_site(struct source *s, struct model_site *o, struct frame *f)
+{
+	unsigned n = recording_stack(s->recording, o->figures.stack, f, MODEL_FRAMES);
+
+	if (!n)
+		return;
+	snprintf(o->function, sizeof(o->function), "%.*s", (int)sizeof(o->function) - 1,
+		 f[0].function);
+	name_callers_of(o, f, n);
+}
+
+static void read_sites(struct source *s, struct model_summary *o, int process)
+{
+	struct site_row row[MODEL_SITES];
+	struct frame *f = calloc(MODEL_FRAMES, sizeof(*f));
+
+	for (unsigned order = 0; f && order < SITE_ORDERS; order++) {
+		o->nsites[order] = recording_sites(s->recording, process, order, row, MODEL_SITES);
+		for (unsigned i = 0; i < o->nsites[order]; i++) {
+			o->site[order][i].figures = row[i];
+			name_site(s, &o->site[order][i], f);
+		}
+	}
+	free(f);
+}
+
+static void describe_machine(struct model_summary *o, const struct machine *m)
+{
+	const struct machine_config *c = &m->s->cfg;
+
+	snprintf(o->machine, sizeof(o->machine),
+		 "%s, %.20s of RAM, %u %s, lowmem %.20s, vmalloc %.20s",
+		 c->model == MODEL_CLASSIC ? "classic" : "Linux 3.4",
+		 fmt_bytes((uint64_t)m->s->totalram_pages << 12).s, c->ncpus,
+		 c->ncpus == 1 ? "CPU" : "CPUs", fmt_bytes((uint64_t)m->s->max_low_pfn << 12).s,
+		 fmt_bytes(m->s->vmalloc.end - m->s->vmalloc.start).s);
+}
+
+// The figures of a whole process do not change with the position: read once, then copied.
+static void refresh_summary(struct source *s, const struct process_info *p, const struct machine *m)
+{
+	struct model_summary *o = s->summary;
+
+	if (o && s->summary_process == p->process)
+		return;
+	if (!o)
+		o = s->summary = malloc(sizeof(*o));
+	if (!o)
+		return;
+	memset(o, 0, sizeof(*o));
+	s->summary_process = p->process;
+	snprintf(o->argv, sizeof(o->argv), "%.*s", (int)sizeof(o->argv) - 1, p->argv);
+	for (char *c = o->argv; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	o->events = p->events;
+	o->lost = p->lost;
+	o->known = !recording_totals(s->recording, p->process, &o->totals);
+	read_sites(s, o, p->process);
+	describe_machine(o, m);
+}
+
+static void add_summary(struct source *s, struct view_model *v, const struct process_info *p)
+{
+	refresh_summary(s, p, replay_machine(s->replay));
+	v->summary = s->summary ? malloc(sizeof(*v->summary)) : NULL;
+	if (v->summary)
+		*v->summary = *s->summary;
 }
 
 static void position_of(struct source *s, struct view_model *v, const struct process_info *p)
@@ -218,6 +311,8 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 		add_rows(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_STACKS)
 		add_stacks(s, v, q->selected ? q->selected : v->event);
+	if (q->want & WANT_SUMMARY)
+		add_summary(s, v, p);
 	if (q->want & WANT_TIMELINE)
 		add_timeline(s, v, q);
 	return v;

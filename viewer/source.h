@@ -11,6 +11,7 @@ enum model_want {
 	WANT_ROWS = 1,	 // rows around the event
 	WANT_STACKS = 2, // of the event and its match
 	WANT_TIMELINE = 4,
+	WANT_SUMMARY = 8,
 };
 
 struct model_request {

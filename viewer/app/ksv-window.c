@@ -31,7 +31,7 @@ struct _KsvWindow {
 	GtkFileChooserNative *chooser;
 	KsvScrubber *scrubber;
 	KsvEventsPage *events_page;
-	KsvCanvas *canvas[16]; // by index in views[]; NULL for the events page
+	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the events page
 
 	KsvLoader *loader; // NULL: no recording
 	gboolean opened;
@@ -48,7 +48,9 @@ G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
 
 static void request_model(KsvWindow *self)
 {
-	self->request.want = WANT_STACKS | WANT_TIMELINE;
+	self->request.want = WANT_TIMELINE | WANT_SUMMARY;
+	if (gtk_widget_get_mapped(GTK_WIDGET(self->events_page)))
+		self->request.want |= WANT_STACKS;
 	self->request.buckets = BUCKETS;
 	if (self->opened)
 		ksv_loader_request(self->loader, &self->request);
@@ -100,7 +102,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 		return;
 	model_unref(self->model);
 	self->model = model_ref(v);
-	for (unsigned i = 0; views[i].id; i++)
+	for (unsigned i = 0; i < VIEWS; i++)
 		if (self->canvas[i])
 			ksv_canvas_set_model(self->canvas[i], v);
 	ksv_events_page_set_model(self->events_page, v);
@@ -151,7 +153,8 @@ static void use_process(KsvWindow *self, int process)
 		return;
 	self->first = p->first_event;
 	self->last = p->last_event;
-	self->request = (struct model_request){.process = process, .event = p->last_event};
+	self->request =
+		(struct model_request){.process = process, .event = source_peak(reader, process)};
 	ksv_scrubber_reset_range(self->scrubber);
 	ksv_scrubber_set_position(self->scrubber, self->request.event);
 	request_model(self);
@@ -376,7 +379,7 @@ static void view_action(GtkWidget *widget, const char *name, GVariant *parameter
 	int at = g_variant_get_int32(parameter);
 
 	(void)name;
-	if (at >= 0 && at < (int)G_N_ELEMENTS(KSV_WINDOW(widget)->canvas))
+	if (at >= 0 && at < VIEWS)
 		show_view(KSV_WINDOW(widget), (unsigned)at);
 }
 
@@ -600,7 +603,7 @@ static void on_style(KsvWindow *self)
 {
 	gboolean dark = adw_style_manager_get_dark(adw_style_manager_get_default());
 
-	for (unsigned i = 0; views[i].id; i++)
+	for (unsigned i = 0; i < VIEWS; i++)
 		if (self->canvas[i])
 			ksv_canvas_set_dark(self->canvas[i], dark);
 	ksv_scrubber_set_dark(self->scrubber, dark);
@@ -616,6 +619,8 @@ static void add_view(KsvWindow *self, unsigned i)
 		page = ksv_events_page_new();
 		self->events_page = KSV_EVENTS_PAGE(page);
 		g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
+		// stacks are only read while they are looked at
+		g_signal_connect_swapped(page, "map", G_CALLBACK(request_model), self);
 	} else {
 		page = ksv_canvas_new(&views[i]);
 		self->canvas[i] = KSV_CANVAS(page);
@@ -711,7 +716,7 @@ static void ksv_window_init(KsvWindow *self)
 {
 	gtk_widget_init_template(GTK_WIDGET(self));
 	self->processes = g_array_new(FALSE, FALSE, sizeof(int));
-	for (unsigned i = 0; views[i].id && i < G_N_ELEMENTS(self->canvas); i++)
+	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);
 	gtk_list_box_select_row(self->sidebar, gtk_list_box_get_row_at_index(self->sidebar, 0));

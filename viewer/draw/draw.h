@@ -91,8 +91,8 @@ struct viewport {
 
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
-draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_events,
-	draw_timeline;
+draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_summary,
+	draw_events, draw_timeline;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -100,7 +100,10 @@ struct view {
 	draw_fn *draw;
 	bool recording; // needs event rows or the timeline, not just the machine
 };
-extern const struct view views[];	      // ends with a NULL id
+enum {
+	VIEWS = 9
+};
+extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown
 
 // The hit under a point and the id it names there; NULL: nothing.

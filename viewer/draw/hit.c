@@ -7,13 +7,14 @@
 #include "../../core/event.h"
 #include "pen.h"
 
-const struct view views[] = {
+const struct view views[VIEWS + 1] = {
 	{"map", "Memory map", draw_map, false},
 	{"zones", "Zones and buddy", draw_zones, false},
 	{"percpu", "Per-CPU lists", draw_percpu, false},
 	{"slab", "Slab", draw_slab, false},
 	{"vmalloc", "vmalloc", draw_vmalloc, false},
 	{"highmem", "Highmem windows", draw_highmem, false},
+	{"summary", "Summary", draw_summary, true},
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
 	{NULL, NULL, NULL, false},

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "reader_views.h"
+
+#include <errno.h>
+#include <string.h>
+
+static sqlite3_stmt *prepare(struct recording *r, const char *sql, int64_t a, int64_t b)
+{
+	sqlite3_stmt *s = NULL;
+
+	if (sqlite3_prepare_v2(recording_db(r), sql, -1, &s, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_int64(s, 1, a);
+	if (sqlite3_bind_parameter_count(s) > 1)
+		sqlite3_bind_int64(s, 2, b);
+	return s;
+}
+
+// Hostile recordings hold negative counts: shown as none.
+static uint64_t column(sqlite3_stmt *s, int i)
+{
+	int64_t v = sqlite3_column_int64(s, i);
+
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+int recording_totals(struct recording *r, int process, struct process_totals *t)
+{
+	sqlite3_stmt *s = prepare(
+		r,
+		"SELECT p.peak_event, p.peak_bytes, p.live_bytes, p.live_count, sum(s.calls),"
+		" sum(s.bytes), sum(s.failed), sum(s.temporary)"
+		" FROM process p LEFT JOIN stack_stat s USING (process)"
+		" WHERE p.process = ?1 GROUP BY p.process",
+		process, 0);
+	int ret = -ENOENT;
+
+	memset(t, 0, sizeof(*t));
+	if (s && sqlite3_step(s) == SQLITE_ROW) {
+		*t = (struct process_totals){column(s, 0), column(s, 1), column(s, 2),
+					     column(s, 3), column(s, 4), column(s, 5),
+					     column(s, 6), column(s, 7)};
+		ret = 0;
+	}
+	sqlite3_finalize(s);
+	return ret;
+}
+
+unsigned recording_sites(struct recording *r, int process, enum site_order order,
+			 struct site_row *rows, unsigned max)
+{
+#define SITES(figure)                                                                               \
+	"SELECT stack, calls, bytes, live_bytes, live_count, peak_bytes, temporary FROM stack_stat" \
+	" WHERE process = ?1 AND " figure " > 0 ORDER BY " figure " DESC, stack LIMIT ?2"
+	static const char *const sql[SITE_ORDERS] = {SITES("peak_bytes"), SITES("calls"),
+						     SITES("live_bytes"), SITES("temporary")};
+	sqlite3_stmt *s = order < SITE_ORDERS ? prepare(r, sql[order], process, max) : NULL;
+	unsigned n = 0;
+
+	while (s && n < max && sqlite3_step(s) == SQLITE_ROW) {
+		rows[n++] = (struct site_row){
+			(uint32_t)column(s, 0), column(s, 1), column(s, 2), column(s, 3),
+			column(s, 4),		column(s, 5), column(s, 6)};
+	}
+	sqlite3_finalize(s);
+	return n;
+#undef SITES
+}
+
+uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within)
+{
+	// `back` says how far before it the allocation lies; there is no index the other way round
+	sqlite3_stmt *s = prepare(
+		r,
+		"SELECT rowid FROM event WHERE rowid > ?1 AND rowid <= ?2 AND back = rowid - ?1"
+		" LIMIT 1",
+		(int64_t)event, (int64_t)(event + within));
+	uint64_t id = s && sqlite3_step(s) == SQLITE_ROW ? column(s, 0) : 0;
+
+	sqlite3_finalize(s);
+	return id;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Questions a viewer asks of a recording beyond its rows: peaks, call sites, who freed a block.
+#pragma once
+
+#include "reader.h"
+
+struct process_totals {
+	uint64_t peak_event, peak_bytes; // bytes requested and alive; event 0: unknown
+	uint64_t live_bytes, live_count; // not given back at the end
+	uint64_t allocations, bytes;	 // over its whole life
+	uint64_t failed, temporary;
+};
+// 0; -ENOENT: no such process, or the recording has no figures yet (*t is zeroed).
+int recording_totals(struct recording *r, int process, struct process_totals *t);
+
+enum site_order {
+	SITES_BY_PEAK,
+	SITES_BY_CALLS,
+	SITES_BY_LEAK,
+	SITES_BY_TEMPORARY,
+	SITE_ORDERS
+};
+struct site_row {
+	uint32_t stack;
+	uint64_t calls, bytes, live_bytes, live_count, peak_bytes, temporary;
+};
+// The first `max` call sites of a process in that order, those with nothing to say left out. Count.
+unsigned recording_sites(struct recording *r, int process, enum site_order order,
+			 struct site_row *rows, unsigned max);
+
+// The event that gave an allocation back, looked for in the next `within` events; 0: none there.
+uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within);
