@@ -86,10 +86,12 @@ static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
 				       enum zone_stat_item item, int32_t delta)
 {
 	struct per_cpu_pages *pcp = &zone->pageset[m->cpu];
-	int32_t x = pcp->vm_stat_diff[item] + delta;
+	int32_t x = (int32_t)((uint32_t)pcp->vm_stat_diff[item] + (uint32_t)delta);
 
+	// Damaged recordings may count beyond the type; that wraps, as in the kernel.
 	if (x > pcp->stat_threshold || x < -pcp->stat_threshold) {
-		__atomic_store_n(&zone->vm_stat[item], zone->vm_stat[item] + x, __ATOMIC_RELAXED);
+		set_relaxed((uint32_t *)&zone->vm_stat[item],
+			    (uint32_t)zone->vm_stat[item] + (uint32_t)x);
 		x = 0;
 	}
 	pcp->vm_stat_diff[item] = x;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "boot.h"
 #include "buddy.h"
 
 struct text { // snprintf into what is left, counting on when nothing is
@@ -315,6 +316,78 @@ int proc_meminfo(struct machine *m, char *buf, size_t size)
 	return t.len;
 }
 
+// ---- iomem ----
+
+static const char *e820_name(uint32_t type)
+{
+	switch (type) {
+	case E820_RAM:
+	case E820_RESERVED_KERN:
+		return "System RAM";
+	case E820_ACPI:
+		return "ACPI Tables";
+	case E820_NVS:
+		return "ACPI Non-volatile Storage";
+	case E820_UNUSABLE:
+		return "Unusable memory";
+	default:
+		return "reserved";
+	}
+}
+
+static void put_resource(struct text *t, int depth, uint64_t start, uint64_t end, const char *name)
+{
+	if (start < end)
+		put(t, "%*s%08llx-%08llx : %s\n", 2 * depth, "", (unsigned long long)start,
+		    (unsigned long long)end - 1, name);
+}
+
+// The image's parts are shares of its size: nothing else in the machine tells them apart.
+static void put_image(const struct machine *m, struct text *t)
+{
+	const uint64_t start = 16 << 20, bytes = m->s->cfg.kernel_bytes & ~(PAGE_SIZE - 1u);
+	const uint64_t data = start + (bytes / 8 * 5 & ~(PAGE_SIZE - 1ull));
+	const uint64_t bss = start + (bytes / 8 * 7 & ~(PAGE_SIZE - 1ull));
+
+	put_resource(t, 1, start, data, "Kernel code");
+	put_resource(t, 1, data, bss, "Kernel data");
+	put_resource(t, 1, bss, start + bytes, "Kernel bss");
+}
+
+// Behind RAM the kernel keeps devices away up to a rounder address.
+static uint64_t ram_buffer_end(uint64_t end)
+{
+	uint64_t align = end < 1 << 20 ? 64 << 10 : end < 16 << 20 ? 1 << 20 : 64 << 20;
+
+	return (end + align - 1) & ~(align - 1);
+}
+
+int proc_iomem(struct machine *m, char *buf, size_t size)
+{
+	const uint64_t vga = 0xA0000, rom = 0xF0000, top = 1ull << 32;
+	struct text t = {buf, size, 0};
+	struct e820map map = m->s->cfg.e820;
+	bool vga_done = false;
+
+	e820_trim(&map);
+	for (unsigned i = 0; i < map.nr_map && map.map[i].addr + map.map[i].size <= top; i++) {
+		const struct e820entry *e = &map.map[i];
+		uint64_t end = e->addr + e->size, next = i + 1 < map.nr_map ? e[1].addr : top;
+
+		if (!vga_done && e->addr >= 0xC0000)
+			put_resource(&t, 0, vga, 0xC0000, "Video RAM area");
+		vga_done |= e->addr >= 0xC0000;
+		put_resource(&t, 0, e->addr, end, e820_name(e->type));
+		if (e->addr <= rom && end >= 0x100000 && e->type != E820_RAM)
+			put_resource(&t, 1, rom, 0x100000, "System ROM");
+		if (e->addr <= 16 << 20 && end > 16 << 20 && e->type == E820_RAM)
+			put_image(m, &t);
+		if (e->type == E820_RAM && ram_buffer_end(end) <= next)
+			put_resource(&t, 0, end, ram_buffer_end(end), "RAM buffer");
+	}
+	return t.len;
+}
+
 const struct proc_file proc_files[] = {
 	{"buddyinfo", proc_buddyinfo},
 	{"zoneinfo", proc_zoneinfo},
@@ -322,5 +395,6 @@ const struct proc_file proc_files[] = {
 	{"slabinfo", proc_slabinfo},
 	{"vmallocinfo", proc_vmallocinfo},
 	{"meminfo", proc_meminfo},
+	{"iomem", proc_iomem},
 	{NULL, NULL},
 };

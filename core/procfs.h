@@ -12,6 +12,7 @@ int proc_pagetypeinfo(struct machine *m, char *buf, size_t size);
 int proc_slabinfo(struct machine *m, char *buf, size_t size);
 int proc_vmallocinfo(struct machine *m, char *buf, size_t size);
 int proc_meminfo(struct machine *m, char *buf, size_t size);
+int proc_iomem(struct machine *m, char *buf, size_t size);
 
 struct proc_file {
 	const char *name;

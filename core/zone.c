@@ -332,8 +332,8 @@ static void stat_change(struct machine *m, unsigned zone, unsigned item, int32_t
 	}
 	// All of this CPU's differences at once.
 	for (unsigned i = 0; i < NR_VM_ZONE_STAT_ITEMS; i++) {
-		__atomic_store_n(&z->vm_stat[i], z->vm_stat[i] + z->pageset[m->cpu].vm_stat_diff[i],
-				 __ATOMIC_RELAXED);
+		set_relaxed((uint32_t *)&z->vm_stat[i],
+			    (uint32_t)z->vm_stat[i] + (uint32_t)z->pageset[m->cpu].vm_stat_diff[i]);
 		z->pageset[m->cpu].vm_stat_diff[i] = 0;
 	}
 }
