@@ -28,8 +28,9 @@ struct seq { // one slabseq file
 		NONE,
 		SHRINK,
 		DESTROY
-	} pending; // draincpu lines come before it runs
-	int ret;   // of the last shrink or reap
+	} pending;    // draincpu lines come before it runs
+	int ret;      // of the last shrink or reap
+	kaddr_t made; // allocated for a g line, waits for its a line
 };
 
 // ---- fields ----
@@ -344,10 +345,10 @@ static void check_object(struct seq *q, const char *line, kaddr_t obj, const cha
 }
 
 // The g line stands before the allocation that caused it: that one is made here, and waits.
-static void grown_line(struct seq *q, const char *line, kaddr_t *made)
+static void grown_line(struct seq *q, const char *line)
 {
 	if (!q->ngrown)
-		*made = kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
+		q->made = kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
 	pfn_t pfn = shift(q->grown, &q->ngrown);
 	const struct kmem_cache *c = &q->m->caches[q->cache];
 	const struct slab *s = &q->m->slab_area[pfn];
@@ -369,7 +370,7 @@ static void grown_line(struct seq *q, const char *line, kaddr_t *made)
 		       strtoll(field(line, "mgmt") + strlen("on:"), NULL, 10));
 }
 
-static void alloc_line(struct seq *q, const char *line, kaddr_t *made)
+static void alloc_line(struct seq *q, const char *line)
 {
 	unsigned slot;
 	char want[32];
@@ -378,8 +379,8 @@ static void alloc_line(struct seq *q, const char *line, kaddr_t *made)
 		vectors_mismatch(q->v, line, "not understood");
 		return;
 	}
-	kaddr_t obj = *made ? *made : kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
-	*made = 0;
+	kaddr_t obj = q->made ? q->made : kmem_cache_alloc(q->m, q->cache, GFP_KERNEL);
+	q->made = 0;
 	if (q->ngrown)
 		vectors_mismatch(q->v, line, "a slab was made that the kernel did not make");
 	q->ngrown = 0;
@@ -511,10 +512,65 @@ static void state_line(struct seq *q, const char *line)
 		vectors_mismatch(q->v, line, "%s", why);
 }
 
-static void seq_line(struct seq *q, const char *line, kaddr_t *made)
+// ---- the lines of a sequence ----
+
+static void shrink_line(struct seq *q, const char *line)
+{
+	(void)line;
+	q->pending = SHRINK;
+}
+
+static void destroy_line(struct seq *q, const char *line)
+{
+	(void)line;
+	q->pending = DESTROY;
+}
+
+static void shrunk_line(struct seq *q, const char *line)
+{
+	expect(q->v, line, "ret", q->ret, number(line, "ret", 10));
+}
+
+static void reaped_line(struct seq *q, const char *line)
+{
+	expect(q->v, line, "freed", q->ret, number(line, "freed", 10));
+}
+
+static void destroyed_line(struct seq *q, const char *line)
+{
+	expect(q->v, line, "ret", q->ret, 0);
+}
+
+static void cpu_line(struct seq *q, const char *line)
+{
+	q->m->cpu = (unsigned)atoi(line + strlen("cpu ")) % MAX_CPUS;
+}
+
+static const struct {
+	const char *word;
+	void (*run)(struct seq *q, const char *line);
+} seq_lines[] = {
+	{"a ", alloc_line},
+	{"f ", free_line},
+	{"g ", grown_line},
+	{"create ", create_line},
+	{"shrink", shrink_line},
+	{"shrunk ", shrunk_line},
+	{"destroyed", destroyed_line},
+	{"destroy", destroy_line},
+	{"reaped ", reaped_line},
+	{"reap ", reap_line},
+	{"cpu ", cpu_line},
+	{"state ", state_line},
+	{" list ", list_line},
+	{" ac ", array_line},
+	{" shared ", shared_line},
+};
+
+static void seq_line(struct seq *q, const char *line)
 {
 	if (starts(line, "draincpu ")) {
-		drain_cpu_array(q->m, q->cache, (unsigned)atoi(line + 9));
+		drain_cpu_array(q->m, q->cache, (unsigned)atoi(line + strlen("draincpu ")));
 		return;
 	}
 	run_pending(q);
@@ -527,37 +583,12 @@ static void seq_line(struct seq *q, const char *line, kaddr_t *made)
 				 q->ndead);
 		q->ndead = 0;
 	}
-	if (starts(line, "a "))
-		alloc_line(q, line, made);
-	else if (starts(line, "f "))
-		free_line(q, line);
-	else if (starts(line, "g "))
-		grown_line(q, line, made);
-	else if (starts(line, "create "))
-		create_line(q, line);
-	else if (starts(line, "shrink"))
-		q->pending = SHRINK;
-	else if (!strcmp(line, "destroy"))
-		q->pending = DESTROY;
-	else if (starts(line, "reap "))
-		reap_line(q, line);
-	else if (starts(line, "shrunk "))
-		expect(q->v, line, "ret", q->ret, number(line, "ret", 10));
-	else if (starts(line, "reaped "))
-		expect(q->v, line, "freed", q->ret, number(line, "freed", 10));
-	else if (starts(line, "destroyed"))
-		expect(q->v, line, "ret", q->ret, 0);
-	else if (starts(line, "cpu "))
-		q->m->cpu = (unsigned)atoi(line + 4) % MAX_CPUS;
-	else if (starts(line, "state "))
-		state_line(q, line);
-	else if (starts(line, " list "))
-		list_line(q, line);
-	else if (starts(line, " ac "))
-		array_line(q, line);
-	else if (starts(line, " shared "))
-		shared_line(q, line);
-	else if (!starts(line, "=== events"))
+	for (size_t i = 0; i < sizeof(seq_lines) / sizeof(seq_lines[0]); i++)
+		if (starts(line, seq_lines[i].word)) {
+			seq_lines[i].run(q, line);
+			return;
+		}
+	if (!starts(line, "=== events"))
 		vectors_mismatch(q->v, line, "not understood");
 }
 
@@ -566,7 +597,6 @@ void vectors_slabseq(struct vectors *v)
 	static const struct machine_ops ops = {.record = note_event};
 	struct seq *q = calloc(1, sizeof(*q));
 	struct machine m = {0};
-	kaddr_t made = 0;
 	const char *line;
 
 	if (!q || vectors_machine(v, &m)) {
@@ -579,6 +609,6 @@ void vectors_slabseq(struct vectors *v)
 	m.ops = &ops;
 	m.priv = q;
 	while ((line = vectors_line(v)))
-		seq_line(q, line, &made);
+		seq_line(q, line);
 	free(q);
 }
