@@ -123,6 +123,7 @@ struct machine {
 	unsigned cpu;		   // the simulated CPU this handle works as
 	const struct machine_ops *ops; // never NULL
 	void *priv;		   // the caller's
+	uint32_t caller;	   // stack id of the call being served, for vmalloc areas; 0 unknown
 };
 
 extern const struct machine_ops machine_ops_none;

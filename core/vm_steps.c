@@ -140,15 +140,16 @@ void vmap_pages(struct machine *m, kaddr_t addr, const pfn_t *pfns, uint32_t n)
 static int vm_insert_locked(struct machine *m, const uint32_t *arg)
 {
 	struct vmap_area *va = vmap_area_at(m, arg[0]);
+	bool again = va && va->va_flags & VA_VM_AREA;
 
-	if (!va || va->vb || va->va_flags & VA_LAZY_FREE || arg[2] != va->nr_pages ||
-	    arg[1] & VM_UNLIST)
+	if (!va || va->vb || va->va_flags & VA_LAZY_FREE || arg[1] & VM_UNLIST)
 		return -EILSEQ;
 	// again for an area that grew: only its page array may be another one
-	if (va->va_flags & VA_VM_AREA && va->vm != arg[3])
+	if (again && (va->vm != arg[3] || va->caller != arg[2]))
 		return -EILSEQ;
 	va->va_flags |= VA_VM_AREA;
 	va->vm_flags = arg[1];
+	va->caller = arg[2];
 	va->vm = arg[3];
 	va->pages = arg[4];
 	va->phys = arg[5];
@@ -165,16 +166,17 @@ int VM_INSERT_apply(struct machine *m, const struct record *r)
 void vm_insert(struct machine *m, kaddr_t addr, uint32_t flags, kaddr_t vm, kaddr_t pages,
 	       uint32_t phys)
 {
-	struct vmap_area *va;
-	uint32_t n;
+	const struct vmap_area *va;
+	uint32_t caller = m->caller;
 
 	step_begin(m, LOCK_VMAP);
 	va = vmap_area_at(m, addr);
-	n = va ? va->nr_pages : 0;
-	if (vm_insert_locked(m, (uint32_t[]){addr, flags, n, vm, pages, phys}))
+	if (va && va->va_flags & VA_VM_AREA)
+		caller = va->caller; // who made it, not who made it grow
+	if (vm_insert_locked(m, (uint32_t[]){addr, flags, caller, vm, pages, phys}))
 		step_cancel(m, LOCK_VMAP);
 	else
-		step_end(m, LOCK_VMAP, EV_VM_INSERT, addr, flags, n, vm, pages, phys);
+		step_end(m, LOCK_VMAP, EV_VM_INSERT, addr, flags, caller, vm, pages, phys);
 }
 
 static int vm_remove_locked(struct machine *m, kaddr_t addr, struct vmap_area *was)
@@ -186,6 +188,7 @@ static int vm_remove_locked(struct machine *m, kaddr_t addr, struct vmap_area *w
 	*was = *va;
 	va->va_flags &= ~(uint32_t)VA_VM_AREA;
 	va->vm_flags = 0;
+	va->caller = 0;
 	va->vm = 0;
 	va->pages = 0;
 	va->phys = 0;

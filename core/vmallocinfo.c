@@ -13,7 +13,7 @@ static int vmallocinfo_line(const struct vmap_area *va, char *buf, size_t size)
 {
 	char caller[16] = "", pages[24] = "", phys[32] = "";
 
-	if (va->caller) // no symbol here: whoever knows the stacks puts the name in its place
+	if (va->caller) // a stack id: whoever knows the stacks puts the symbol in its place
 		snprintf(caller, sizeof(caller), " 0x%x", va->caller);
 	if (va->vm_flags & VM_ALLOC && va->nr_pages)
 		snprintf(pages, sizeof(pages), " pages=%u", va->nr_pages);

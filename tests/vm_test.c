@@ -324,13 +324,15 @@ static void test_vmallocinfo_text(void)
 	int len;
 
 	vmalloc(m, 4096);
+	m->caller = 0x2A;
 	vmalloc(m, 5 * MiB);
+	m->caller = 0;
 	ioremap(m, 0xFED00000, 4096);
 	vm_map_ram(m, (pfn_t[]){300000}, 1); // has no vm_struct: not shown
 	len = proc_vmallocinfo(m, buf, sizeof(buf));
 	CHECK_STR(buf, "0xf7ffe000-0xf8000000    8192 pages=1 vmalloc\n"
-		       "0xf8000000-0xf8501000 5246976 pages=1280 vmalloc vpages\n"
-		       "0xf8501000-0xf8504000   12288 pages=2 vmalloc\n"
+		       "0xf8000000-0xf8501000 5246976 0x2a pages=1280 vmalloc vpages\n"
+		       "0xf8501000-0xf8504000   12288 0x2a pages=2 vmalloc\n"
 		       "0xf8504000-0xf8506000    8192 phys=fed00000 ioremap\n");
 	CHECK_EQ(len, strlen(buf));
 	CHECK_EQ(proc_vmallocinfo(m, small, sizeof(small)), len);
