@@ -55,7 +55,7 @@ static void json_served(JsonBuilder *b, const struct summary *s)
 	json_builder_set_member_name(b, "served");
 	json_builder_begin_array(b);
 	for (int i = 0; i < HOST_REASONS; i++) {
-		const struct served *by = &s->by[i];
+		const struct served_by *by = &s->by[i];
 		if (!by->calls)
 			continue;
 		json_builder_begin_object(b);

@@ -166,6 +166,7 @@ static void store_totals(struct inserter *ins)
 		processes++;
 		end = ins->proc[i]->end_ns > end ? ins->proc[i]->end_ns : end;
 	}
+	served_store(ins);
 	store_meta_int(ins, "duration_ns", end);
 	store_meta_int(ins, "events", (int64_t)ins->events);
 	store_meta_int(ins, "transitions", (int64_t)ins->transitions);

@@ -237,6 +237,9 @@ struct inserter {
 	uint64_t events, transitions, divergences, lost;
 	char divergence[256]; // the first one
 	struct intern contexts, transition_contexts;
+	struct served {
+		uint64_t calls, bytes, first_event, first_req;
+	} served[HOST_REASONS]; // by reason; 0: the machine
 	struct proc **proc; // by number
 	uint32_t nproc;
 	int64_t *event_cell, *transition_cell; // batches
@@ -274,6 +277,7 @@ enum statement {
 	ST_META,
 	ST_ADDRESS,
 	ST_FRAME,
+	ST_SERVED,
 	ST_COUNT,
 };
 int store_open(struct inserter *ins);
@@ -292,6 +296,10 @@ int batch_register(struct inserter *ins);
 int64_t *batch_event(struct inserter *ins);	 // EVENT_COLUMNS cells to fill
 int64_t *batch_transition(struct inserter *ins); // TRANSITION_COLUMNS
 void batch_flush(struct inserter *ins);
+
+// --- served.c: who served the allocations
+void served_count(struct inserter *ins, const struct record *r, uint64_t event); // of a success
+void served_store(struct inserter *ins);
 
 // --- finish.c
 void finish_recording(struct inserter *ins);

@@ -296,6 +296,8 @@ uint64_t operation(struct proc *p, const struct record *r)
 	int64_t alloc = alloc_bytes(p, r);
 
 	ref = match(p, r, event, alloc, t);
+	if (gives_memory(r->kind) && !(r->op.flags & OPF_FAILED))
+		served_count(p->ins, r, event);
 	event_row(p, r, event, alloc, ref, q->t_ns);
 	operation_details(p, q, event);
 	timeline_event(p->ins, p, event, q->t_ns,

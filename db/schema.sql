@@ -173,6 +173,15 @@ CREATE TABLE frame(
 	PRIMARY KEY(address, inline_order)
 ) WITHOUT ROWID;
 
+-- Who served the allocations that succeeded: the simulated machine, or the host and why.
+CREATE TABLE served(
+	reason INTEGER PRIMARY KEY, -- 0 the machine; else reason_name
+	calls INTEGER,
+	bytes INTEGER,       -- requested
+	first_event INTEGER,
+	first_req INTEGER    -- bytes the first of them asked for
+);
+
 -- Totals per process and stack.
 CREATE TABLE stack_stat(
 	process INTEGER,

@@ -31,6 +31,7 @@ static const char *const sql[ST_COUNT] = {
 	[ST_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
 	[ST_ADDRESS] = "INSERT INTO address VALUES(?,?,?,?,?)",
 	[ST_FRAME] = "INSERT INTO stack_frame VALUES(?,?,?)",
+	[ST_SERVED] = "INSERT OR REPLACE INTO served VALUES(?,?,?,?,?)",
 };
 
 void store_fail(struct inserter *ins, int error, const char *what)

@@ -3,6 +3,8 @@
 // Reading and printing the figures of a recording.
 #include "summary.h"
 
+#include "../core/layout.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,43 +60,28 @@ static void read_processes(struct recording *r, struct summary *s)
 	sqlite3_finalize(q);
 }
 
-// Who served the successful allocations, by reason. One pass over the events.
 static void read_served(struct recording *r, struct summary *s)
 {
 	sqlite3_stmt *q = NULL;
-	char *sql = sqlite3_mprintf(
-		"SELECT CASE WHEN c.path = %d THEN c.cache ELSE 0 END, count(*), sum(e.req), min(e.rowid)"
-		" FROM event e CROSS JOIN context c USING (context)"
-		" WHERE c.kind IN (%d, %d, %d, %d, %d, %d) AND NOT c.flags & %d AND c.path NOT IN (%d, %d)"
-		" GROUP BY 1",
-		PATH_HOST, EV_MALLOC, EV_CALLOC, EV_REALLOC, EV_MEMALIGN, EV_MMAP, EV_MREMAP,
-		OPF_FAILED, PATH_NONE, PATH_FILE);
-	sqlite3_prepare_v2(recording_db(r), sql, -1, &q, NULL);
+	sqlite3_prepare_v2(recording_db(r),
+			   "SELECT reason, calls, bytes, first_event, first_req FROM served", -1,
+			   &q, NULL);
 	while (q && sqlite3_step(q) == SQLITE_ROW) {
 		int reason = sqlite3_column_int(q, 0);
 		if (reason < 0 || reason >= HOST_REASONS)
 			continue;
-		s->by[reason] = (struct served){(uint64_t)sqlite3_column_int64(q, 1),
-						(uint64_t)sqlite3_column_int64(q, 2),
-						(uint64_t)sqlite3_column_int64(q, 3), 0};
+		s->by[reason] = (struct served_by){
+			(uint64_t)sqlite3_column_int64(q, 1), (uint64_t)sqlite3_column_int64(q, 2),
+			(uint64_t)sqlite3_column_int64(q, 3), (uint64_t)sqlite3_column_int64(q, 4)};
 	}
 	sqlite3_finalize(q);
-	sqlite3_free(sql);
-	for (int i = 1; i < HOST_REASONS; i++) {
-		struct event_row row;
-		if (s->by[i].calls && recording_rows(r, s->by[i].first_event, 1, &row))
-			s->by[i].first_req = row.req;
-	}
 }
 
-static uint64_t count_transitions(struct recording *r)
+static uint64_t query(struct recording *r, const char *sql)
 {
-	const char *known = recording_meta(r, "transitions");
 	sqlite3_stmt *q = NULL;
 	uint64_t n = 0;
-	if (*known)
-		return strtoull(known, NULL, 10);
-	sqlite3_prepare_v2(recording_db(r), "SELECT count(*) FROM transition", -1, &q, NULL);
+	sqlite3_prepare_v2(recording_db(r), sql, -1, &q, NULL);
 	if (q && sqlite3_step(q) == SQLITE_ROW)
 		n = (uint64_t)sqlite3_column_int64(q, 0);
 	sqlite3_finalize(q);
@@ -109,7 +96,10 @@ void summary_read(struct recording *r, struct summary *s)
 	s->complete = recording_complete(r);
 	s->events = recording_events(r);
 	s->duration_ns = recording_duration_ns(r);
-	s->transitions = count_transitions(r);
+	s->transitions = meta_number(r, "transitions");
+	if (!s->complete) // nobody has added them up yet
+		s->transitions = query(r, "SELECT count(*) FROM transition");
+	s->host_peak = query(r, "SELECT max(host_max) FROM timeline WHERE level = 0");
 	read_processes(r, s);
 	read_served(r, s);
 	if (meta_number(r, "lost") > s->lost)
@@ -133,7 +123,21 @@ enum host_reason summary_first_spill(const struct summary *s)
 	return HOST_NONE;
 }
 
-const char *summary_advice(enum host_reason reason, uint64_t req)
+// Options that leave room for the blocks the host had to serve, with a quarter to spare. Large
+// blocks live in the vmalloc area, which takes its addresses from lowmem.
+static const char *vmalloc_advice(uint64_t host_peak)
+{
+	static char text[64];
+	uint64_t step = 64ull << 20, need = (VMALLOC_RESERVE + host_peak) * 5 / 4;
+	need = (need + step - 1) / step * step;
+	if (need > 2560ull << 20)
+		return NULL; // no 32-bit machine has that much
+	snprintf(text, sizeof(text), "%s--vmalloc=%lluM",
+		 need > 768ull << 20 ? "--split=1G/3G " : "", (unsigned long long)(need >> 20));
+	return text;
+}
+
+const char *summary_advice(const struct summary *s, enum host_reason reason)
 {
 	switch (reason) {
 	case HOST_NO_ARENA:
@@ -141,8 +145,8 @@ const char *summary_advice(enum host_reason reason, uint64_t req)
 	case HOST_SPILL:
 	case HOST_TOO_BIG:
 	case HOST_SHARED:
-		// larger blocks live in the vmalloc area, the others in lowmem
-		return req > 128 << 10 ? "--vmalloc=1G (or --split=1G/3G)" : "--ram=4G";
+		return s->by[reason].first_req > 4 << 20 ? vmalloc_advice(s->host_peak)
+							 : "--ram=4G --split=1G/3G";
 	case HOST_MAP_LIMIT:
 		return "sysctl vm.max_map_count=262144";
 	default:
@@ -165,8 +169,8 @@ static void print_served(FILE *to, const struct summary *s)
 	enum host_reason spill = summary_first_spill(s);
 	if (!spill)
 		return;
-	const struct served *by = &s->by[spill];
-	const char *advice = summary_advice(spill, by->first_req);
+	const struct served_by *by = &s->by[spill];
+	const char *advice = summary_advice(s, spill);
 	fprintf(to, "  first spill event %s, %s: %s", fmt_count(by->first_event),
 		fmt_bytes(by->first_req), host_reason_name(spill));
 	fprintf(to, advice ? "; avoided by %s\n" : "\n", advice);

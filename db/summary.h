@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-struct served { // what one reason (0: the simulation) served
+struct served_by { // what one reason (0: the simulation) served
 	uint64_t calls, bytes, first_event, first_req;
 };
 
@@ -23,15 +23,16 @@ struct summary {
 	uint64_t live_bytes, live_count; // at the end, all processes
 	uint64_t peak_bytes, peak_event; // of the process with the greatest peak
 	int peak_process;
+	uint64_t host_peak; // bytes the host served and the program held at once
 	uint64_t unrecorded, early_calls;
-	struct served by[HOST_REASONS];
+	struct served_by by[HOST_REASONS];
 };
 
 void summary_read(struct recording *r, struct summary *s);
 void summary_print(FILE *to, const struct summary *s);
 // The first call a larger machine would have kept in the simulation; HOST_NONE: there is none.
 enum host_reason summary_first_spill(const struct summary *s);
-const char *summary_advice(enum host_reason reason, uint64_t req); // the option; NULL none helps
+const char *summary_advice(const struct summary *s, enum host_reason reason); // NULL: none
 
 // Opens the recording just made, prints it to stderr with what to type next.
 void summary_print_recorded(const char *path, int status);

@@ -233,6 +233,14 @@ wait $pid
 is 'a signal sent to record reaches the program' '3 caught' "$? $(cat caught)"
 
 
+# --- what the machine could not serve, and the option that helps
+rec_opt() { "$kalloscope" record -q -f -o shell.kalloscope "$@" -- dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null; }
+rec_opt
+advice=$("$kalloscope" info shell.kalloscope | sed -n 's/.*first spill.*avoided by //p')
+is 'info: 200 MiB do not fit into the default machine' '--vmalloc=' "$(echo "$advice" | sed 's/[0-9]*M$//')"
+rec_opt $advice
+is 'info: with the option it names they do' '0' "$("$kalloscope" sql -n shell.kalloscope 'SELECT count(*) FROM served WHERE reason')"
+
 # --- a bare preload
 (LD_PRELOAD=$build/preload/libkalloscope.so "$known") >out 2>err
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
