@@ -9,6 +9,7 @@
 #include "fold.h"
 #include "machine.h"
 
+// Lowmem has its address by arithmetic and never takes a window.
 static bool is_highmem(const struct machine *m, pfn_t pfn)
 {
 	return pfn >= m->s->max_low_pfn && pfn < m->s->max_pfn;
@@ -33,6 +34,7 @@ static unsigned bucket_of(const struct kmap_state *k, pfn_t pfn)
 	       (32 - PA_HASH_ORDER);
 }
 
+// Chains are short: at most 1024 entries over 128 buckets.
 static int hash_find(const struct kmap_state *k, pfn_t pfn)
 {
 	for (unsigned i = k->hash_head[bucket_of(k, pfn)]; i; i = k->hash_next[i - 1])
@@ -41,6 +43,7 @@ static int hash_find(const struct kmap_state *k, pfn_t pfn)
 	return -1;
 }
 
+// Order within a bucket is the kernel's: new entries last. Entries are slot + 1, 0 ends.
 static void hash_add_tail(struct kmap_state *k, unsigned slot)
 {
 	unsigned b = bucket_of(k, k->pkmap_pfn[slot]), tail = k->hash_tail[b];
@@ -77,6 +80,7 @@ static void trace_kmap(struct machine *m, enum event_kind kind, unsigned slot)
 				       .value = k->pkmap_count[slot]});
 }
 
+// One sweep over all windows and one TLB flush: why unmapping waits until the index wraps.
 static uint32_t flush_all_zero_pkmaps(struct machine *m)
 {
 	struct kmap_state *k = &m->s->kmap;
@@ -116,6 +120,8 @@ static int next_free_slot(struct machine *m)
 	return -1;
 }
 
+// Fails only when all 1024 windows have a user; the search has then moved the index and may have
+// flushed, so even a failure is recorded.
 static kaddr_t kmap_locked(struct machine *m, pfn_t pfn)
 {
 	struct kmap_state *k = &m->s->kmap;
@@ -161,6 +167,8 @@ kaddr_t kmap(struct machine *m, pfn_t pfn)
 	return addr;
 }
 
+// Count 1 means mapped but unused: the window keeps its page until the next flush, and a kmap of the
+// same page meanwhile gets it back for nothing.
 static int kunmap_locked(struct machine *m, pfn_t pfn)
 {
 	struct kmap_state *k = &m->s->kmap;
@@ -218,6 +226,7 @@ void kmap_flush_unused(struct machine *m)
 		step_cancel(m, LOCK_KMAP);
 }
 
+// A page whose window only waits for its flush still has an address.
 kaddr_t page_address(struct machine *m, pfn_t pfn)
 {
 	int slot;
@@ -278,6 +287,7 @@ static int check_hash(const struct kmap_state *k, char *why, size_t size)
 	return 0;
 }
 
+// Depth d of a CPU <=> exactly its first d slots have an entry.
 static int check_atomic(struct machine *m, char *why, size_t size)
 {
 	const struct kmap_state *k = &m->s->kmap;

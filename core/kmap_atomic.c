@@ -21,6 +21,8 @@ static uint32_t *atomic_pte(struct machine *m, unsigned depth)
 
 // --- a mapping that stays until it is undone ---------------------------------------------------
 
+// Twenty levels, checked always: the kernel checks in debug builds and overwrites the next CPU's
+// slots otherwise.
 static kaddr_t push(struct machine *m, pfn_t pfn)
 {
 	struct kmap_state *k = &m->s->kmap;
@@ -59,6 +61,8 @@ kaddr_t kmap_atomic(struct machine *m, pfn_t pfn)
 	return addr;
 }
 
+// The kernel pops whatever is on top; here the address must match, since a mismatch is a bug of the
+// caller in both.
 static int pop(struct machine *m, kaddr_t addr)
 {
 	struct kmap_state *k = &m->s->kmap;
@@ -90,6 +94,7 @@ int kunmap_atomic(struct machine *m, kaddr_t addr)
 
 // --- runs of mappings made and undone at once ------------------------------------------------
 
+// Bounds of a run, computed in 64 bits so that a hostile stride cannot wrap back into range.
 static bool run_ok(const struct machine *m, pfn_t pfn, uint32_t count, int32_t stride)
 {
 	int64_t last = pfn + ((int64_t)count - 1) * stride;
@@ -151,12 +156,14 @@ int KMAP_ATOMIC_apply(struct machine *m, const struct record *r)
 	return map_run(m, a[0], a[1], (int32_t)a[2], a[3]) > 0 ? 0 : -EILSEQ;
 }
 
+// Lowmem frames need no window and make no record.
 void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count, int32_t stride)
 {
 	if (map_run(m, pfn, count, stride, 0) > 0)
 		step_local(m, EV_KMAP_ATOMIC, pfn, count, (uint32_t)stride, 0, 0, 0);
 }
 
+// The source is mapped below the destination, as copy_highpage does.
 void copy_highpages(struct machine *m, pfn_t to, pfn_t from, uint32_t count)
 {
 	if (map_run(m, to, count, 1, from) > 0)

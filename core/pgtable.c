@@ -50,6 +50,7 @@ int PGTABLE_ADD_apply(struct machine *m, const struct record *r)
 	return pgtable_add_locked(m, r->arg[0], r->arg[1]);
 }
 
+// The frame is taken before the lock, so two CPUs may both bring one; the loser gives its back.
 static int pte_alloc_kernel(struct machine *m, uint32_t index)
 {
 	pfn_t pfn = alloc_pages(m, GFP_KERNEL | __GFP_REPEAT | __GFP_ZERO, 0);
@@ -68,6 +69,7 @@ static int pte_alloc_kernel(struct machine *m, uint32_t index)
 	return 0;
 }
 
+// Tables stay when what they mapped goes: PDEs are never removed, so this soon finds all present.
 int pgtable_populate(struct machine *m, kaddr_t addr, size_t size)
 {
 	uint32_t last = (uint32_t)(((uint64_t)addr + size - 1) >> PGDIR_SHIFT);
@@ -147,6 +149,7 @@ static void map_lowmem(struct machine *m)
 	}
 }
 
+// Device registers mapped since boot.
 static void set_fixmap_nocache(struct machine *m, unsigned slot, uint32_t phys)
 {
 	m->pte[(fix_to_virt(slot) - m->s->cfg.page_offset) >> PAGE_SHIFT] =

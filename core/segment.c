@@ -39,6 +39,7 @@ const char *gdt_name(unsigned index)
 	return index < GDT_ENTRIES ? gdt[index].name : NULL;
 }
 
+// Base and limit are scattered over the descriptor for the sake of the 80286.
 uint32_t descriptor_base(uint64_t descriptor)
 {
 	return (uint32_t)(descriptor >> 16 & 0xFFFFFF) | (uint32_t)(descriptor >> 56) << 24;

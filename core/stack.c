@@ -36,6 +36,7 @@ int KERNEL_STACK_apply(struct machine *m, const struct record *r)
 	return account_kernel_stack(m, addr, r->arg[1], (int)r->arg[2]);
 }
 
+// The zone's lock protects the counter; the page is the caller's.
 static int account_step(struct machine *m, kaddr_t addr, kaddr_t task, int delta)
 {
 	unsigned lock = LOCK_ZONE + page_zonenum(m, lowmem_pfn(m, addr));
@@ -50,6 +51,7 @@ static int account_step(struct machine *m, kaddr_t addr, kaddr_t task, int delta
 	return err;
 }
 
+// task_struct first, then the stack, as dup_task_struct does.
 kaddr_t alloc_kernel_stack(struct machine *m)
 {
 	kaddr_t task = kmem_cache_alloc(m, m->s->task_struct_cache, GFP_KERNEL), addr;
@@ -65,6 +67,7 @@ kaddr_t alloc_kernel_stack(struct machine *m)
 	return addr;
 }
 
+// The frame knows its task, so the stack's address is all a caller must keep.
 int free_kernel_stack(struct machine *m, kaddr_t addr)
 {
 	kaddr_t task;

@@ -16,6 +16,7 @@ enum {
 	KERNEL_PAGE_FLAGS = (1 << (PG_mlocked + 1)) - 1, // those above are ours
 };
 
+// Regions from low to high; each ends where the next begins.
 static enum linear_region region_of(const struct machine *m, kaddr_t addr)
 {
 	const struct machine_state *s = m->s;
@@ -51,6 +52,7 @@ const char *linear_region_name(enum linear_region region)
 	return names[region];
 }
 
+// The order of the hardware: directory entry, then table entry, each of which may end the walk.
 int machine_translate(struct machine *m, kaddr_t addr, struct translation *t)
 {
 	*t = (struct translation){
@@ -115,6 +117,7 @@ static bool free_block(const struct machine *m, pfn_t pfn, pfn_t *head, unsigned
 	return false;
 }
 
+// Objects of a slab share frames, so the offset within the page matters here.
 static void slab_owner(struct machine *m, const struct translation *t, struct text *out)
 {
 	kaddr_t addr = lowmem_addr(m, t->pfn) + t->offset;
@@ -141,6 +144,7 @@ static void mapped_owner(struct machine *m, const struct page *p, struct text *o
 		    linear_region_name(region_of(m, p->mapping)));
 }
 
+// Most particular mark first: a frame has one owner, but a mapped one may carry other flags.
 static void page_owner(struct machine *m, const struct translation *t, struct text *out)
 {
 	const struct page *p = t->page;

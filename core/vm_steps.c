@@ -9,6 +9,8 @@
 #include "fold.h"
 #include "machine.h"
 
+// The entries of the whole kernel half lie in one array, so a range of pages is a range of entries,
+// whatever page tables it crosses.
 uint32_t *vmalloc_pte(const struct machine *m, kaddr_t addr)
 {
 	return &m->pte[(addr - m->s->cfg.page_offset) >> PAGE_SHIFT];
@@ -27,6 +29,9 @@ static struct vmap_area *area_of_range(struct machine *m, kaddr_t addr, uint32_t
 	return va;
 }
 
+// Writes the entries of one run. All or nothing: every entry is looked at before the first is
+// written, because a wrong record must leave the machine as consistent as it was. Frames are only
+// marked for normal memory; a device has none, and its prot says so.
 static int vm_map_locked(struct machine *m, kaddr_t addr, pfn_t pfn, uint32_t count, int32_t stride,
 			 uint32_t prot)
 {
@@ -64,6 +69,8 @@ int VM_MAP_apply(struct machine *m, const struct record *r)
 	return vm_map_locked(m, r->arg[0], r->arg[1], r->arg[2], (int32_t)r->arg[3], r->arg[4]);
 }
 
+// A refusal can only come from a caller that maps twice or outside its area; then nothing happens,
+// as the fold, which gets no record, could not follow.
 void vm_map_run(struct machine *m, kaddr_t addr, pfn_t pfn, uint32_t count, int32_t stride,
 		uint32_t prot)
 {
@@ -74,6 +81,7 @@ void vm_map_run(struct machine *m, kaddr_t addr, pfn_t pfn, uint32_t count, int3
 		step_end(m, LOCK_VMAP, EV_VM_MAP, addr, pfn, count, (uint32_t)stride, prot, 0);
 }
 
+// Pages not mapped are passed over: after vunmap_partial an area has holes.
 static int vm_unmap_locked(struct machine *m, kaddr_t addr, uint32_t count)
 {
 	struct vmap_area *va = area_of_range(m, addr, count);
@@ -125,6 +133,7 @@ static uint32_t run_length(const pfn_t *pfns, uint32_t n, int32_t *stride)
 	return len;
 }
 
+// Frames from a fresh pcp refill are neighbours, so a record usually stands for many pages.
 void vmap_pages(struct machine *m, kaddr_t addr, const pfn_t *pfns, uint32_t n)
 {
 	int32_t stride;
@@ -179,6 +188,7 @@ void vm_insert(struct machine *m, kaddr_t addr, uint32_t flags, kaddr_t vm, kadd
 		step_end(m, LOCK_VMAP, EV_VM_INSERT, addr, flags, caller, vm, pages, phys);
 }
 
+// The kernel takes the vm_struct off vmlist first: from then on a second vfree finds nothing.
 static int vm_remove_locked(struct machine *m, kaddr_t addr, struct vmap_area *was)
 {
 	struct vmap_area *va = vmap_area_at(m, addr);
@@ -217,6 +227,7 @@ int vm_remove(struct machine *m, kaddr_t addr, struct vmap_area *was)
 	return err;
 }
 
+// A copy, since the pool entry may change as soon as the lock is gone.
 bool vm_lookup(struct machine *m, kaddr_t addr, bool covering, struct vmap_area *copy)
 {
 	const struct vmap_area *va;

@@ -33,6 +33,8 @@ static uint32_t ioremap_align(uint32_t size)
 	return 1u << bit;
 }
 
+// Order of the two objects as in the kernel: the vm_struct, then (in alloc_vmap_area) the
+// vmap_area. It shows in the addresses slab hands out.
 kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start,
 			  kaddr_t end, kaddr_t *vm)
 {
@@ -53,6 +55,7 @@ kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_
 	return addr;
 }
 
+// Address space alone: nothing is mapped, nr_pages stays 0.
 kaddr_t __get_vm_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start, kaddr_t end)
 {
 	kaddr_t vm, addr = get_unlisted_area(m, size, flags, start, end, &vm);
@@ -87,6 +90,7 @@ static void unmap_and_free(struct machine *m, kaddr_t addr, uint32_t count)
 	}
 }
 
+// An array of its own area goes lazily like any other; that may trigger the next purge.
 static void free_page_array(struct machine *m, kaddr_t pages, uint32_t flags)
 {
 	if (flags & VM_VPAGES)
@@ -95,6 +99,8 @@ static void free_page_array(struct machine *m, kaddr_t pages, uint32_t flags)
 		kfree(m, pages);
 }
 
+// Frames go back before the range does: once the range is lazily freed another CPU may purge and
+// reuse it, and the entries are the only place that knows the frames.
 void release_area(struct machine *m, const struct vmap_area *was, bool free_frames)
 {
 	kaddr_t addr = was->va_start;
@@ -109,6 +115,7 @@ void release_area(struct machine *m, const struct vmap_area *was, bool free_fram
 	kfree(m, was->vm);
 }
 
+// NULL is no error, as for free(). Only VM_ALLOC areas own their frames.
 static int __vunmap(struct machine *m, kaddr_t addr, bool free_frames)
 {
 	struct vmap_area was;
@@ -131,6 +138,7 @@ int vunmap(struct machine *m, kaddr_t addr)
 	return __vunmap(m, addr, false);
 }
 
+// Also frees the vm_struct, which the kernel leaves to its callers.
 int remove_vm_area(struct machine *m, kaddr_t addr)
 {
 	return addr ? __vunmap(m, addr, false) : -EINVAL;
@@ -153,6 +161,7 @@ static kaddr_t alloc_page_array(struct machine *m, uint32_t pages, gfp_t gfp, ui
 }
 
 // Puts frames behind [addr, addr + count pages). On failure some may be mapped.
+// Batches bound the stack, not the result: the frames are those of count single allocations.
 static int populate_pages(struct machine *m, kaddr_t addr, uint32_t count, gfp_t gfp)
 {
 	pfn_t pfns[VM_BATCH];
@@ -170,6 +179,8 @@ static int populate_pages(struct machine *m, kaddr_t addr, uint32_t count, gfp_t
 	return pgtable_populate(m, addr, (size_t)count << PAGE_SHIFT);
 }
 
+// The area becomes public only when all is in place; whatever fails before that is undone by the
+// same function that serves vfree.
 kaddr_t __vmalloc(struct machine *m, size_t size, gfp_t gfp)
 {
 	struct vmap_area va = {.vm_flags = VM_ALLOC};
@@ -196,6 +207,8 @@ kaddr_t vmalloc(struct machine *m, size_t size)
 	return __vmalloc(m, size, GFP_KERNEL | __GFP_HIGHMEM);
 }
 
+// The range stays reserved, so a neighbour cannot grow into the hole and the address of the rest
+// keeps meaning the same area.
 int vunmap_partial(struct machine *m, kaddr_t addr, uint32_t pages)
 {
 	struct vmap_area va;
@@ -250,6 +263,7 @@ static int extend_area(struct machine *m, const struct vmap_area *va, uint32_t s
 	return vmap_resize(m, va->va_start, size);
 }
 
+// The old guard page becomes the first new page; the area ends with a new one.
 int vmalloc_grow(struct machine *m, kaddr_t addr, size_t new_size, gfp_t gfp)
 {
 	uint32_t count = new_size > UINT32_MAX ? 0 : pages_of(new_size), old;
@@ -274,6 +288,7 @@ int vmalloc_grow(struct machine *m, kaddr_t addr, size_t new_size, gfp_t gfp)
 
 // --- looking -------------------------------------------------------------------------------------
 
+// The pointer is good while the caller owns the area: pool entries do not move.
 const struct vmap_area *find_vm_area(struct machine *m, kaddr_t addr)
 {
 	const struct vmap_area *va;

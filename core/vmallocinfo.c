@@ -28,6 +28,7 @@ static int vmallocinfo_line(const struct vmap_area *va, char *buf, size_t size)
 			va->vm_flags & VM_VPAGES ? " vpages" : "");
 }
 
+// Lazily freed areas and those without a vm_struct do not show.
 int proc_vmallocinfo(struct machine *m, char *buf, size_t size)
 {
 	uint32_t id = m->s->vmalloc.areas.first;
@@ -48,6 +49,7 @@ int proc_vmallocinfo(struct machine *m, char *buf, size_t size)
 
 #define FAIL(...) return snprintf(why, size, __VA_ARGS__), -EINVAL
 
+// Entries present in [start, end).
 static uint32_t mapped_pages(const struct machine *m, kaddr_t start, kaddr_t end)
 {
 	const uint32_t *pte = &m->pte[(start - m->s->cfg.page_offset) >> PAGE_SHIFT];
@@ -58,6 +60,7 @@ static uint32_t mapped_pages(const struct machine *m, kaddr_t start, kaddr_t end
 	return n;
 }
 
+// What must hold for one area, whatever its neighbours.
 static int check_area(struct machine *m, const struct vmap_area *va, char *why, size_t size)
 {
 	kaddr_t start = va->va_start, end = va->va_end;

@@ -14,6 +14,7 @@ enum {
 
 // --- mapping what exists ---------------------------------------------------------------------
 
+// The frames stay the caller's; vunmap gives back the addresses only.
 kaddr_t vmap(struct machine *m, const pfn_t *pages, uint32_t count)
 {
 	struct vmap_area va = {.vm_flags = VM_MAP};
@@ -34,6 +35,7 @@ kaddr_t vmap(struct machine *m, const pfn_t *pages, uint32_t count)
 	return va.va_start;
 }
 
+// No vm_struct and no guard page: cheap, and invisible in /proc/vmallocinfo.
 kaddr_t vm_map_ram(struct machine *m, const pfn_t *pages, uint32_t count)
 {
 	kaddr_t addr;
@@ -55,6 +57,7 @@ kaddr_t vm_map_ram(struct machine *m, const pfn_t *pages, uint32_t count)
 	return addr;
 }
 
+// Small ranges live in blocks, large ones are areas of their own: the count must say which.
 int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
 {
 	struct vmap_area va = {0};
@@ -73,12 +76,15 @@ int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
 
 // --- ioremap -------------------------------------------------------------------------------------
 
+// Reserved frames may be remapped: that is how firmware tables in RAM are read.
 static bool is_ram(const struct machine *m, pfn_t pfn)
 {
 	return pfn < m->s->max_pfn &&
 	       !(page_flags(pfn_to_page(m, pfn)) & (1u << PG_reserved | 1u << PG_hole));
 }
 
+// The offset within the page is kept in the result. RAM in use is refused: two mappings of
+// different cache types onto one frame would be undefined.
 kaddr_t ioremap(struct machine *m, uint64_t phys, size_t size)
 {
 	uint64_t last = phys + size - 1;

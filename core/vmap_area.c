@@ -14,6 +14,7 @@ enum {
 	MIN_AREA = 2 * PAGE_SIZE,
 };
 
+// Index 0 ends lists and branches.
 static struct vmap_area *area(const struct machine *m, uint32_t id)
 {
 	return id ? &m->areas[id] : NULL;
@@ -60,6 +61,8 @@ struct vmap_area *vmap_area_at(const struct machine *m, kaddr_t addr)
 	return va && addr == va->va_start ? va : NULL;
 }
 
+// Treap insertion: down to where the priority belongs, then the subtree found there is split in two
+// by address. Both loops follow one path, so damage can make them slow but never recursive.
 static void tree_insert(struct machine *m, struct vmap_area *new)
 {
 	uint32_t *link = &m->s->vmalloc.root, *left = &new->left, *right = &new->right;
@@ -86,6 +89,7 @@ static void tree_insert(struct machine *m, struct vmap_area *new)
 	*right = 0;
 }
 
+// The two subtrees are merged by priority into the place of the removed node.
 static void tree_remove(struct machine *m, struct vmap_area *va)
 {
 	uint32_t *link = &m->s->vmalloc.root, l = va->left, r = va->right;
@@ -127,6 +131,8 @@ static void list_remove(struct machine *m, struct vmap_area *va)
 	*(va->list.next ? &area(m, va->list.next)->list.prev : &head->last) = va->list.prev;
 }
 
+// Ids come back last in, first out; 0 when the pool is used up, which no sequence of areas inside
+// the space can reach.
 static uint32_t take_id(struct vmalloc_state *v, struct vmap_area *areas)
 {
 	uint32_t id = v->free_id;
@@ -138,6 +144,7 @@ static uint32_t take_id(struct vmalloc_state *v, struct vmap_area *areas)
 	return id;
 }
 
+// The range must be free: the caller has just searched it under the same lock.
 static struct vmap_area *insert_vmap_area(struct machine *m, kaddr_t start, kaddr_t end,
 					  kaddr_t node)
 {
@@ -155,6 +162,7 @@ static struct vmap_area *insert_vmap_area(struct machine *m, kaddr_t start, kadd
 	return va;
 }
 
+// 64 bits: a candidate behind the last area may lie above 4 GiB and must then lose, not wrap.
 static uint64_t align_up(uint64_t x, uint32_t align)
 {
 	return (x + align - 1) & ~((uint64_t)align - 1);
@@ -224,6 +232,7 @@ static kaddr_t vmap_alloc_locked(struct machine *m, uint32_t size, uint32_t alig
 	return va->va_start;
 }
 
+// Also guards the fold: a record with other values never came from this machine.
 static bool range_ok(const struct machine *m, uint32_t size, uint32_t align, kaddr_t vstart,
 		     kaddr_t vend)
 {
@@ -242,6 +251,8 @@ int VMAP_ALLOC_apply(struct machine *m, const struct record *r)
 	return vmap_alloc_locked(m, a[0], a[1], a[2], a[3], a[4]) == a[5] ? 0 : -EILSEQ;
 }
 
+// The search and the purge are sections of their own, so another CPU may take what was purged;
+// then the second search fails, as it may in the kernel.
 kaddr_t alloc_vmap_area(struct machine *m, uint32_t size, uint32_t align, kaddr_t vstart,
 			kaddr_t vend)
 {
@@ -290,6 +301,7 @@ static void remove_vmap_area(struct machine *m, struct vmap_area *va)
 
 // Releases up to PURGE_BATCH lazily freed areas from `from` upwards; nodes[] gets their objects.
 // *from ends behind the last one.
+// Address order matters: each removal may move the remembered position.
 static uint32_t vmap_purge_locked(struct machine *m, kaddr_t *from, kaddr_t *nodes)
 {
 	struct vmalloc_state *v = &m->s->vmalloc;
@@ -325,6 +337,8 @@ int VMAP_PURGE_apply(struct machine *m, const struct record *r)
 }
 
 // Without the vmap blocks, as when lazy pages have passed their limit.
+// Batches bound both the stack and the time under the lock; the objects are freed outside it,
+// because slab has locks of its own and a step holds only one.
 static void try_purge_vmap_area_lazy(struct machine *m)
 {
 	kaddr_t nodes[PURGE_BATCH], from = m->s->vmalloc.start, begin;
@@ -343,6 +357,7 @@ static void try_purge_vmap_area_lazy(struct machine *m)
 	} while (n == PURGE_BATCH);
 }
 
+// Blocks first: what they give up joins the same purge.
 void purge_vmap_area_lazy(struct machine *m)
 {
 	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++)
@@ -389,6 +404,8 @@ int VMAP_FREE_apply(struct machine *m, const struct record *r)
 	return vmap_free_locked(m, r->arg[0]);
 }
 
+// Reuse waits for a purge: in the kernel that is when every CPU forgets its translations, at the
+// price of one flush for many areas.
 void free_vmap_area_noflush(struct machine *m, kaddr_t addr)
 {
 	bool purge;
@@ -429,6 +446,7 @@ int VMAP_RESIZE_apply(struct machine *m, const struct record *r)
 	return vmap_resize_locked(m, r->arg[0], r->arg[1]) ? -EILSEQ : 0;
 }
 
+// Growing and, when growing failed later, shrinking back.
 int vmap_resize(struct machine *m, kaddr_t addr, uint32_t size)
 {
 	int err;

@@ -20,6 +20,7 @@ static uint32_t block_bytes(const struct machine *m)
 	return m->s->vmalloc.vb.block_pages << PAGE_SHIFT;
 }
 
+// Queues hold blocks with room only, newest first: a fresh block is tried before older ones.
 static void queue_remove(struct machine *m, uint32_t id)
 {
 	struct vmap_block *b = block(m, id);
@@ -50,6 +51,7 @@ static uint32_t region_mask(uint32_t pos, unsigned order)
 	return ones << (pos % 32);
 }
 
+// First fit over aligned positions, as bitmap_find_free_region does.
 static int find_free_region(const struct vmap_block *b, uint32_t pages, unsigned order)
 {
 	for (uint32_t pos = 0; pos < pages; pos += 1u << order)
@@ -84,6 +86,7 @@ static uint32_t take_id(struct machine *m)
 	return id;
 }
 
+// The area must be bare and exactly one block long; the block joins the maker's queue.
 static int vb_new_locked(struct machine *m, kaddr_t addr, kaddr_t obj)
 {
 	struct vmap_area *va = vmap_area_at(m, addr);
@@ -117,6 +120,8 @@ static size_t vmap_block_size(const struct machine *m)
 	return (m->s->cfg.smp ? 4 : 0) + 16 + 2 * (m->s->vmalloc.vb.block_pages / 8) + 24;
 }
 
+// Only this CPU allocates from its own queue, but a purge elsewhere may take even a fresh block:
+// then vb_alloc comes again.
 static bool new_vmap_block(struct machine *m)
 {
 	kaddr_t obj = kmalloc(m, vmap_block_size(m), GFP_KERNEL), addr;
@@ -184,6 +189,7 @@ static unsigned count_order(uint32_t count)
 	return order;
 }
 
+// A fresh block always has room for 32 pages, so one round more is the rule.
 kaddr_t vb_alloc(struct machine *m, uint32_t count)
 {
 	unsigned order = count_order(count);
@@ -246,6 +252,7 @@ int VB_FREE_apply(struct machine *m, const struct record *r)
 	return vb_free_locked(m, r->arg[0], r->arg[1], &start, &obj) < 0 ? -EILSEQ : 0;
 }
 
+// The last range to go takes the block along: its area is then freed lazily as a whole.
 int vb_free(struct machine *m, kaddr_t addr, uint32_t count)
 {
 	unsigned order = count_order(count);
@@ -295,6 +302,7 @@ int VB_PURGE_apply(struct machine *m, const struct record *r)
 	return vb_purge_locked(m, r->arg[0], &obj) == r->arg[1] ? 0 : -EILSEQ;
 }
 
+// One block a section, until none qualifies; each removal is a record.
 void purge_fragmented_blocks(struct machine *m, unsigned cpu)
 {
 	kaddr_t addr, obj = 0;
@@ -324,6 +332,7 @@ void vmap_block_init(struct machine *m)
 	m->s->vmalloc.vb.block_pages = pages;
 }
 
+// Pages a bitmap says are taken.
 static uint32_t bits(const uint32_t *map)
 {
 	uint32_t n = 0;
