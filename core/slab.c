@@ -192,10 +192,11 @@ static bool slab_pages_ok(const struct machine *m, const struct kmem_cache *c, p
 			       PAGE_FLAG_BIT(PG_hole);
 
 	if (!pfn || pfn >= m->s->max_low_pfn || used > bytes ||
-	    m->s->max_low_pfn - pfn < 1u << c->gfporder || pfn_to_page(m, pfn)->_count < 1)
+	    m->s->max_low_pfn - pfn < 1u << c->gfporder || pfn_to_page(m, pfn)->_count < 1 ||
+	    m->slab_area[pfn].cache)
 		return false;
 	for (pfn_t p = pfn; p < pfn + (1u << c->gfporder); p++)
-		if (page_flags(pfn_to_page(m, p)) & taken || m->slab_area[p].cache)
+		if (page_flags(pfn_to_page(m, p)) & taken)
 			return false;
 	return true;
 }
