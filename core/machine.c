@@ -93,7 +93,7 @@ const char *address_layout_init(struct address_layout *l, const struct machine_c
 	if (!layout_maxmem_pfn(cfg))
 		return "vmalloc= leaves no room for lowmem";
 	layout_lowmem(l, cfg);
-	if ((uint64_t)l->max_low_pfn << PAGE_SHIFT < kernel_end + 8 * MiB)
+	if ((uint64_t)l->max_low_pfn << PAGE_SHIFT < kernel_end + 4 * MiB)
 		return "not enough memory: the kernel image needs more";
 	return NULL;
 }

@@ -94,6 +94,7 @@ void vectors_config(const struct vectors *v, struct machine_config *cfg)
 	cfg->smp = !vectors_header_is(v, "config", "UP");
 	if (vectors_header(v, "cache_line", 10) > 0)
 		cfg->cache_line = vectors_header(v, "cache_line", 10);
+	cfg->kernel_bytes = 0x364000; // of that kernel
 	if (max_low > 0 && max_low < max_pfn && max_low != 227326)
 		cfg->vmalloc_bytes = ((vmalloc_end_pfn - max_low) << PAGE_SHIFT) - hole;
 }
