@@ -258,6 +258,8 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 		return depot_intern_caller(f.ip);
 	}
 	c->misses++;
+	if (__builtin_expect(!unwind_ready(), 0))
+		unwind_init_early(f.ip);
 	stack_learn(t, f.sp);
 	walk(t, &c->trace, f, max < TRACE_FRAMES ? max : TRACE_FRAMES);
 	modules_refresh(t);

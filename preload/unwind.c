@@ -11,9 +11,10 @@
 // mark. After the step, sp is the CFA, and ip and fp tell where they would have been read.
 #include "unwind.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <libunwind-x86_64.h>
+#include <link.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,6 +41,8 @@ static struct {
 	unw_addr_space_t space;
 	char *stack_top;
 } lib;
+
+extern char **environ;
 
 static _Atomic bool lib_ready;
 static atomic_flag lib_busy = ATOMIC_FLAG_INIT;
@@ -415,12 +418,34 @@ static bool lib_prepare(void)
 
 void unwind_init(void)
 {
+	static atomic_flag begun = ATOMIC_FLAG_INIT;
 	struct lesson l = {.ip = (uintptr_t)__builtin_return_address(0)};
+	int saved = errno;
 
+	if (atomic_flag_test_and_set(&begun))
+		return;
 	thread_self.internal++;
 	if (lib_prepare()) {
 		atomic_store_explicit(&lib_ready, true, memory_order_release);
 		lib_run(learn, &l); // whatever it sets up on first use, it sets up now
 	}
 	thread_self.internal--;
+	errno = saved;
+}
+
+static bool from_loader(uintptr_t ip)
+{
+	struct dl_find_object obj, loader;
+
+	return _dl_find_object((void *)(ip - 1), &obj) || _dl_find_object(&_r_debug, &loader) ||
+	       obj.dlfo_link_map == loader.dlfo_link_map;
+}
+
+// Constructors of other libraries run before ours, and C++ ones allocate. As soon as libc is
+// initialised libunwind can be loaded, unless it is the loader that asks for memory just now.
+void unwind_init_early(uintptr_t ret)
+{
+	if (!environ || _r_debug.r_state != RT_CONSISTENT || from_loader(ret))
+		return;
+	unwind_init();
 }

@@ -64,7 +64,8 @@ void rules_flush(void);		     // code was unmapped
 uint32_t rules_generation(void);     // differs after a flush
 
 // --- unwind.c
-bool unwind_ready(void); // libunwind is loaded
+bool unwind_ready(void);	       // libunwind is loaded
+void unwind_init_early(uintptr_t ret); // loads it if a call from ret allows that
 struct rule unwind_learn(uintptr_t ip);
 // Steps from f over frames that have no rule, adding their ips and the words read to tr; f becomes
 // the first frame beyond that a rule may be tried on. False: the trace ends here.
