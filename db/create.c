@@ -88,7 +88,7 @@ static void clock_pair(uint64_t *tsc, uint64_t *ns)
 static void calibrate(struct session_header *h)
 {
 	struct timespec wait = {.tv_nsec = CALIBRATE_NS};
-	uint64_t tsc1, ns1;
+	uint64_t tsc1 = 0, ns1 = 0;
 
 	clock_pair(&h->tsc0, &h->ns0);
 	h->realtime0_ns = realtime_ns();
@@ -106,16 +106,13 @@ static void calibrate(struct session_header *h)
 // A configuration that does not boot is refused here, not in the program.
 static int try_boot(const struct machine_config *cfg, char *err)
 {
-	size_t size = machine_size(cfg);
+	size_t needed = machine_size(cfg), size = needed ? needed : PAGE_SIZE; // 0: refused
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	const char *why = "";
 	struct machine m;
 	int error;
 
-	if (!size)
-		return sentence(err, -EINVAL, "this machine cannot be built: its memory and address "
-				"layout do not fit together");
 	if (memory == MAP_FAILED)
 		return sentence(err, -ENOMEM, "no address space for a machine of %zu MiB",
 				size >> 20);
@@ -128,7 +125,7 @@ static int try_boot(const struct machine_config *cfg, char *err)
 
 static int remove_old(const struct record_options *o, const char *folder, char *err)
 {
-	static const char *const files[] = {"rings", "spool", "session.json"};
+	static const char *const files[] = {"rings", "header", "spool", "session.json"};
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -199,6 +196,22 @@ static int allocate_file(int fd, const struct session_header *h)
 	return ftruncate(fd, (off_t)h->size) ? -errno : 0;
 }
 
+// The recorder's own copy, which no target can write through its mapping.
+static int write_header(const char *folder, const struct session_header *h)
+{
+	char path[PATH_MAX];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/header", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, h, sizeof(*h));
+	close(fd);
+	return n == (ssize_t)sizeof(*h) ? 0 : -EIO;
+}
+
 static int make_rings(const struct record_options *o, const char *folder, struct session_header *h)
 {
 	char path[PATH_MAX];
@@ -215,6 +228,8 @@ static int make_rings(const struct record_options *o, const char *folder, struct
 	if (!error && pwrite(fd, h, sizeof(*h), 0) != sizeof(*h))
 		error = errno ? -errno : -EIO;
 	close(fd);
+	if (!error)
+		error = write_header(folder, h);
 	if (error)
 		unlink(path);
 	return error;
@@ -247,6 +262,8 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 	sentence(err, error, "cannot prepare %s (%llu MiB): %s; choose another place with -o",
 		 folder, (unsigned long long)(h.off_nodes >> 20), strerror(-error));
 	snprintf(path, sizeof(path), "%s/rings", folder);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/header", folder);
 	unlink(path);
 	rmdir(folder);
 	return error;

@@ -169,6 +169,16 @@ static void slot_free(struct drainer *d, uint32_t i)
 	atomic_store_explicit(&s->state, SLOT_FREE, memory_order_release);
 }
 
+// The end of the spool may have been lost together with a machine that went down: then the ring has
+// been overwritten beyond what the spool knows, and the gap is for the inserter to count.
+static void resume_ring(const struct drainer *d, struct ring *seen, uint64_t *next)
+{
+	uint64_t head = atomic_load(&seen->head), tail = atomic_load(&seen->tail);
+
+	if (head - *next > d->seg.own.ring_records && head - tail <= d->seg.own.ring_records)
+		*next = tail;
+}
+
 // A slot is LIVE for the first time: the inserter hears of the process before its records.
 static int slot_meet(struct drainer *d, uint32_t i)
 {
@@ -187,6 +197,8 @@ static int slot_meet(struct drainer *d, uint32_t i)
 	w->start_time = pid_start_time(copy.pid);
 	if (d->took_over && p->started && !pid_maps_file(copy.pid, d->seg.fd))
 		w->start_time = 0;
+	for (unsigned cpu = 0; d->took_over && cpu < w->nrings; cpu++)
+		resume_ring(d, &copy.ring[cpu], &p->next[cpu]);
 	if (p->started)
 		return 0;
 	copy.exe[SLOT_EXE_LEN - 1] = 0;

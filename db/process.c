@@ -184,12 +184,15 @@ static int running(struct proc *p)
 	return 0;
 }
 
+// The mark of a barrier, or of the first one behind it: barriers with nothing in between are passed
+// together.
 static const struct barrier_mark *barrier_find(const struct proc *parent, uint64_t barrier)
 {
-	for (size_t i = parent->nbarriers; i > 0; i--)
-		if (parent->barrier[i - 1].barrier == barrier)
-			return &parent->barrier[i - 1];
-	return NULL;
+	const struct barrier_mark *found = NULL;
+
+	for (size_t i = parent->nbarriers; i > 0 && parent->barrier[i - 1].barrier >= barrier; i--)
+		found = &parent->barrier[i - 1];
+	return found;
 }
 
 // The parent's memory at a barrier: its last full keyframe up to there and what followed.

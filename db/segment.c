@@ -63,6 +63,23 @@ static bool geometry_sound(const struct session_header *h, uint64_t size)
 	       h->tsc_shift < 64;
 }
 
+// The copy made with the session, or, where that is missing, what the segment says.
+static void read_header(struct segment *s, const char *folder)
+{
+	char path[PATH_MAX];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/header", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, &s->own, sizeof(s->own));
+		close(fd);
+	}
+	if (n != (ssize_t)sizeof(s->own))
+		memcpy(&s->own, s->h, sizeof(s->own));
+}
+
 int segment_open(struct segment *s, const char *folder, bool writable, char *err)
 {
 	char path[PATH_MAX];
@@ -82,7 +99,7 @@ int segment_open(struct segment *s, const char *folder, bool writable, char *err
 	s->h = map;
 	s->size = (size_t)st.st_size;
 	s->fd = fd;
-	memcpy(&s->own, map, sizeof(s->own));
+	read_header(s, folder);
 	if (geometry_sound(&s->own, s->size))
 		return 0;
 	segment_close(s);

@@ -4,6 +4,7 @@
 //
 //   OUTPUT.spool/            made beside the recording (record -o OUTPUT), removed when it is finished
 //     rings                  the shared segment (core/session.h); outlives every process
+//     header                 copy of the segment's header that targets cannot write
 //     spool                  append-only: chunks in the order the drainer took them
 //     state.<process>        final machine memory (SESSION_DUMP_STATE), sparse
 //     session.json           what `recover` needs: output path, argv, start time, version

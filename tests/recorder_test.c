@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 
@@ -32,12 +33,18 @@ static void session(void)
 {
 	struct record_options o;
 	struct segment seg;
+	char path[600];
+	int fd;
 
 	prepare(&o);
 	if (session_create(&o, folder, sizeof(folder), err))
 		printf("# %s\n", err);
 	CHECK(!segment_open(&seg, folder, true, err));
 	seg.h->tsc_mult = 0; // the model stamps in ns
+	snprintf(path, sizeof(path), "%s/header", folder);
+	fd = open(path, O_WRONLY);
+	CHECK_EQ(pwrite(fd, seg.h, sizeof(*seg.h), 0), sizeof(*seg.h));
+	close(fd);
 	segment_close(&seg);
 }
 
@@ -210,7 +217,8 @@ static void totals_agree_with_rows(void)
 		 query("SELECT sum(alloc) FROM events"));
 	CHECK_EQ(query("SELECT sum(peak_bytes) FROM stack_stat WHERE process=1"),
 		 query("SELECT peak_bytes FROM process WHERE process=1"));
-	CHECK(near(query("SELECT sum(live_bytes) FROM stack_stat WHERE process=1"), truth->bytes[0]));
+	CHECK(near(query("SELECT sum(live_bytes) FROM stack_stat WHERE process=1"),
+		   truth->bytes[0]));
 	CHECK_EQ(query("SELECT max(program_max) FROM timeline WHERE process=1 AND level=0"),
 		 query("SELECT peak_bytes FROM process WHERE process=1"));
 	CHECK_EQ(
@@ -232,6 +240,186 @@ static void stacks_have_frames(void)
 	CHECK_EQ(query("SELECT start FROM module"), 0x401000);
 }
 
+// --- when things go wrong
+
+static int finish_alone(void)
+{
+	int error = insert_run(folder, true, NULL, NULL, err);
+
+	if (error)
+		printf("# %s\n", err);
+	return error;
+}
+
+static void drainer_may_be_killed(void)
+{
+	pid_t target, drainer;
+
+	session();
+	memset(truth, 0, sizeof(*truth));
+	target = spawn_model(run_forking_model);
+	for (int i = 0; i < 5; i++) {
+		drainer = spawn_drainer(target);
+		usleep(30000);
+		kill(drainer, SIGKILL);
+		wait_for(drainer);
+	}
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK_EQ(query("SELECT count(*) FROM events"), truth->ops[0] + truth->ops[1]);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='divergences'"), 0);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='lost'"), 0);
+	CHECK_EQ(query("SELECT count(*) FROM process WHERE state_check='equal'"), 2);
+}
+
+static void run_small_model(void)
+{
+	static struct target t = {.seed = 7};
+
+	model_start(&t, folder);
+	model_work(&t, 12000);
+	tell_truth(&t, 0);
+	kill(getpid(), SIGKILL);
+}
+
+static void recover_takes_what_the_rings_hold(void)
+{
+	session();
+	memset(truth, 0, sizeof(*truth));
+	wait_for(spawn_model(run_small_model));
+	CHECK_EQ(finish_alone(), 0);
+	CHECK_EQ(query("SELECT count(*) FROM events"), truth->ops[0]);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='recovered'"), 1);
+	CHECK_EQ(query("SELECT killed FROM process"), 1);
+	CHECK_EQ(query("SELECT live_count FROM process"), truth->live[0]);
+}
+
+// The spool lost its end, as after a power cut, and the rings were overwritten since.
+static void torn_spool_is_finished(void)
+{
+	char path[600];
+	struct stat st;
+	pid_t target, drainer;
+
+	session();
+	target = spawn_model(run_forking_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	snprintf(path, sizeof(path), "%s/spool", folder);
+	CHECK(!stat(path, &st));
+	CHECK(!truncate(path, st.st_size * 2 / 3 + 5));
+	CHECK_EQ(finish_alone(), 0);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);
+	CHECK(query("SELECT count(*) FROM events") > 10000);
+	CHECK(query("SELECT count(*) FROM events") < (int64_t)(truth->ops[0] + truth->ops[1]));
+}
+
+// Real records with bytes changed, pure noise, and impossible heads and configurations.
+static void run_hostile_model(void)
+{
+	static struct target t = {.seed = 99};
+	struct slot *bad;
+
+	model_start(&t, folder);
+	for (int round = 0; round < 40; round++) {
+		model_work(&t, 200);
+		for (int i = 0; i < 100; i++) {
+			struct record r;
+			unsigned char *bytes = (void *)&r;
+
+			for (unsigned b = 0; b < sizeof(r); b++)
+				bytes[b] = (unsigned char)model_random(&t);
+			r.kind %= EV_COUNT;
+			if (i & 1)
+				memset(&r.arg[1], 0, 12);
+			model_put(&t, i & 1, r);
+		}
+	}
+	for (uint32_t i = 1; i < 8; i++) {
+		bad = segment_slot(&t.seg, i);
+		for (size_t b = 0; b < sizeof(*bad); b++)
+			((unsigned char *)bad)[b] = (unsigned char)model_random(&t);
+		bad->process = i & 1 ? i + 1 : bad->process;
+		bad->how = i % 3;
+		bad->parent = i;
+		bad->pid = getpid();
+		atomic_store(&bad->state, i & 1 ? SLOT_LIVE : SLOT_ENDED);
+	}
+	t.seg.h->off_rings = 0xfffffffffffull;
+	t.seg.h->ring_records = 3;
+	usleep(60000);
+	_exit(0);
+}
+
+static void noise_harms_nobody(void)
+{
+	pid_t target, drainer;
+
+	session();
+	target = spawn_model(run_hostile_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);
+	CHECK(query("SELECT value FROM meta WHERE key='divergences'") > 0);
+	CHECK(query("SELECT count(*) FROM events") >= 8000);
+}
+
+static void session_says_what_is_wrong(void)
+{
+	struct record_options o;
+
+	session();
+	prepare(&o);
+	o.force = false;
+	CHECK_EQ(session_create(&o, folder, sizeof(folder), err), -EEXIST);
+	CHECK(strstr(err, "--force"));
+	o.output = "/nonexistent/folder/out";
+	CHECK_EQ(session_create(&o, folder, sizeof(folder), err), -ENOENT);
+	CHECK(strstr(err, "-o"));
+	prepare(&o);
+	o.session.machine.vmalloc_bytes = 0xF0000000;
+	CHECK_EQ(session_create(&o, folder, sizeof(folder), err), -EINVAL);
+	printf("# %s\n", err);
+	CHECK(strstr(err, "vmalloc"));
+}
+
+static void options_are_understood(void)
+{
+	char *good[] = {"record", "--ram=512M", "--cpus", "3", "--split=2G/2G", "--fail", "-o",
+			"x",	  "ls",		"-l",	  NULL};
+	char *bad[] = {"record", "--cpus=9", "ls", NULL};
+	char *unknown[] = {"record", "--ramm=1G", "ls", NULL};
+	struct record_options o;
+
+	options_default(&o);
+	CHECK_EQ(options_parse(&o, 10, good, err), 0);
+	CHECK_EQ(o.session.machine.ncpus, 3);
+	CHECK_EQ(o.session.machine.page_offset, 0x80000000);
+	CHECK_EQ(e820_end_pfn(&o.session.machine.e820), 512 << 8);
+	CHECK_EQ(o.session.flags & SESSION_FAIL, SESSION_FAIL);
+	CHECK_STR(o.output, "x");
+	CHECK_STR(o.argv[0], "ls");
+	options_default(&o);
+	CHECK_EQ(options_parse(&o, 3, bad, err), -EINVAL);
+	CHECK(strstr(err, "--cpus=9"));
+	CHECK_EQ(options_parse(&o, 3, unknown, err), -EINVAL);
+	CHECK(strstr(err, "--ramm"));
+}
+
+static void remove_dir(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	if (system(command))
+		printf("# %s is left\n", dir);
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir))
@@ -243,5 +431,12 @@ int main(void)
 	RUN(fold_equals_machine);
 	RUN(totals_agree_with_rows);
 	RUN(stacks_have_frames);
+	RUN(drainer_may_be_killed);
+	RUN(recover_takes_what_the_rings_hold);
+	RUN(torn_spool_is_finished);
+	RUN(noise_harms_nobody);
+	RUN(session_says_what_is_wrong);
+	RUN(options_are_understood);
+	remove_dir();
 	return DONE();
 }
