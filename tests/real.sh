@@ -13,7 +13,7 @@ tests=$(cd "$(dirname "$0")" && pwd)
 top=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-real.XXXXXX")
 n=0
 failed=0
-export LC_ALL=C.UTF-8 PYTHONHASHSEED=0 PERL_HASH_SEED=0 PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 PYTHONHASHSEED=0 PERL_HASH_SEED=0 PYTHONDONTWRITEBYTECODE=1
 
 # prepare NAME: makes what the case needs in the current folder, not recorded.
 prepare() {

@@ -1,0 +1,105 @@
+#!/bin/sh
+# Deaths and odd lives: kill -9 of the program and of the recorder, a bare preload in a pipe, exec.
+#   tests/life.sh BUILD      TAP on stdout
+set -u
+build=$(cd "${1:?usage: life.sh BUILD}" && pwd)
+kalloscope=$build/kalloscope
+churn=$build/tests/programs/churn
+library=$build/preload/libkalloscope.so
+folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-life.XXXXXX")
+cd "$folder" || exit 1
+export LC_ALL=C.UTF-8
+n=0
+failed=0
+
+result() { # result NAME: ok when $ok is 1
+	n=$((n + 1))
+	if [ $ok = 1 ]; then echo "ok $n - $1"; else echo "not ok $n - $1 # in $folder"; failed=1; fi
+	ok=1
+}
+fail() { echo "# $1"; ok=0; }
+query() { "$kalloscope" sql --csv "$1" "$2" | tail -n 1; }
+# child PID NAME: pid of a descendant whose command line has NAME in it
+child() { pgrep -P "$1" -f "$2" | head -n 1; }
+verified() { "$kalloscope" verify "$1" >verify.txt 2>&1 || fail "verify: $(grep -v '^ok' verify.txt | head -2 | tr '\n' ';')"; }
+pause() { sleep "$(awk -v i="$1" 'BEGIN { printf "%.3f", 0.02 + (i * 37 % 100) / 250 }')"; }
+ok=1
+
+for i in 1 2 3 4; do
+	"$kalloscope" record -q --force -o kill.kalloscope -- "$churn" 20 20000000 2 >/dev/null 2>&1 &
+	record=$!
+	tries=0
+	program=
+	while [ -z "$program" ] && [ $tries -lt 200 ]; do
+		program=$(child $record "churn 20" | while read -r p; do [ "$(readlink "/proc/$p/exe")" = "$churn" ] && echo "$p"; done)
+		tries=$((tries + 1))
+		sleep 0.02
+	done
+	pause $i
+	[ -n "$program" ] && kill -9 "$program" || fail "the program was not found"
+	wait $record
+	[ $? = 137 ] || fail "record's exit status is not 128 + 9"
+	verified kill.kalloscope
+	[ "$(query kill.kalloscope 'SELECT count(*) FROM events')" -gt 100 ] || fail "hardly an event"
+	[ "$(query kill.kalloscope "SELECT value FROM meta WHERE key = 'lost'")" = 0 ] || fail "records were lost"
+done
+result "kill -9 of the program at four moments"
+
+expected=$("$churn" 20 600000)
+"$kalloscope" record -q --force -o drain.kalloscope -- "$churn" 20 600000 >drain.out 2>drain.err &
+record=$!
+sleep 0.3
+for p in $(pgrep -P $record); do # the drainer and the inserter are forks of record itself
+	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && kill -9 "$p" && break
+done
+wait $record
+[ $? = 0 ] || fail "exit status of record: $(cat drain.err)"
+[ "$(cat drain.out)" = "$expected" ] || fail "the program's output changed"
+[ -f drain.kalloscope ] && verified drain.kalloscope || fail "no recording"
+result "kill -9 of the drainer: it is started again"
+
+# A session of its own, so that only these processes are killed
+setsid "$kalloscope" record -q --force -o gone.kalloscope -- "$churn" 20 600000 >gone.out 2>gone.err &
+sleep 0.3
+record=$(pgrep -f "record -q --force -o gone.kalloscope" | while read -r p; do pgrep -P "$p" >/dev/null && echo "$p"; done | head -n 1)
+for p in $(pgrep -P "$record") $record; do
+	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && kill -9 "$p"
+done
+tries=0
+while ! [ -s gone.out ] && [ $tries -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
+[ "$(cat gone.out)" = "$expected" ] || fail "the program did not finish as it should: $(cat gone.out)"
+[ -d gone.kalloscope.spool ] || fail "there is no spool"
+"$kalloscope" recover gone.kalloscope >recover.txt 2>&1 || fail "recover: $(tail -2 recover.txt)"
+[ "$(query gone.kalloscope 'SELECT count(*) FROM events')" -gt 1000 ] || fail "nothing recovered"
+[ "$(sqlite3 gone.kalloscope 'PRAGMA quick_check')" = ok ] || fail "the database is damaged"
+[ -d gone.kalloscope.spool ] && fail "the spool is still there"
+result "kill -9 of every recorder process: the program goes on, recover completes the file"
+
+expected=$(ls -l /usr/bin | cksum)
+actual=$(timeout 20 sh -c "LD_PRELOAD=$library ls -l /usr/bin | cat" | cksum)
+[ "$actual" = "$expected" ] || fail "output differs or did not end"
+tries=0
+while [ "$(ls ./ls.*.kalloscope 2>/dev/null | wc -l)" = 0 ] || ls -d ./*.spool >/dev/null 2>&1; do
+	tries=$((tries + 1))
+	[ $tries -gt 100 ] && break
+	sleep 0.1
+done
+verified "$(ls ./ls.*.kalloscope | head -n 1)"
+result "a bare preload in a pipe ends with the program and leaves a recording"
+
+"$kalloscope" record -q --force -o exec.kalloscope -- sh -c 'ls / >/dev/null; exec ls /' >exec.out 2>&1
+ls / | cmp -s - exec.out || fail "output differs"
+verified exec.kalloscope
+[ "$(query exec.kalloscope 'SELECT count(*) FROM process WHERE how = 2')" -ge 2 ] || fail "exec'd processes are missing"
+[ "$(query exec.kalloscope 'SELECT count(*) FROM process WHERE events > 10')" -ge 3 ] || fail "a process has no events"
+result "children and exec are in the same recording"
+
+"$kalloscope" record -q --force -o status.kalloscope -- sh -c 'kill -SEGV $$' >/dev/null 2>&1
+[ $? = 139 ] || fail "exit status after a signal"
+"$kalloscope" record -q --force -o status.kalloscope -- sh -c 'exit 41' >/dev/null 2>&1
+[ $? = 41 ] || fail "exit status"
+result "exit status is the program's"
+
+echo "1..$n"
+[ $failed = 0 ] && rm -rf "$folder"
+exit $failed
