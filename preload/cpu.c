@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "arena.h"
+#include "entry.h"
 #include "sys.h"
 
 enum {
@@ -150,6 +150,20 @@ void cpu_leave(struct thread *t, struct machine *m)
 	word_release(&cpu_word[m->cpu].w);
 }
 
+static void take_all(void)
+{
+	word_take(&stop_word.w);
+	for (unsigned i = 0; i < process.ncpus; i++)
+		word_take(&cpu_word[i].w);
+}
+
+static void word_release_all(void)
+{
+	for (unsigned i = process.ncpus; i-- > 0;)
+		word_release(&cpu_word[i].w);
+	word_release(&stop_word.w);
+}
+
 static bool release_own(_Atomic uint32_t *w)
 {
 	if ((atomic_load(w) & ~SLEEPERS) != self())
@@ -158,17 +172,54 @@ static bool release_own(_Atomic uint32_t *w)
 	return true;
 }
 
-// The outer call of this thread will never go on: a signal handler left it by a jump.
-void cpu_abandon(struct thread *t)
+// Every lock this thread has; the CPU whose lock was among them, NULL none.
+static struct machine *release_all_own(void)
 {
-	bool inner = false;
+	struct machine *held = NULL;
 
 	for (unsigned i = 0; i < NR_LOCKS; i++)
-		inner |= release_own(&inner_word[i]);
+		release_own(&inner_word[i]);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		release_own(&cpu_word[i].w);
+		if (release_own(&cpu_word[i].w))
+			held = &process.cpu[i];
 	release_own(&stop_word.w);
+	return held;
+}
+
+// Undoing comes before the lock's release: nobody else has seen the array meanwhile.
+static bool undo_array(struct thread *t)
+{
+	unsigned cache = t->undo & 0xFFFF;
+
+	if (t->undo == UNDO_NOTHING || !t->held)
+		return true;
+	if (cache == UNDO_UNKNOWN)
+		return false;
+	ac_of(t->held, cache, t->held->cpu)->avail = t->undo >> 16;
+	return true;
+}
+
+static bool machine_sound(void)
+{
+	char why[128];
+	bool sound;
+
+	take_all();
+	sound = !machine_check(&process.cpu[0], why, sizeof(why));
+	word_release_all();
+	return sound;
+}
+
+// The outer call of this thread will never go on: a signal handler left it by a jump. False: the
+// machine was left in the middle of a step.
+bool cpu_abandon(struct thread *t)
+{
+	bool sure = undo_array(t);
+	struct machine *held = release_all_own();
+
 	t->held = NULL;
+	t->undo = UNDO_NOTHING;
+	return sure || !held || machine_sound();
 }
 
 // --- machine_ops
@@ -183,13 +234,6 @@ static void inner_unlock(struct machine *m, unsigned lock)
 {
 	(void)m;
 	word_release(&inner_word[lock]);
-}
-
-static void take_all(void)
-{
-	word_take(&stop_word.w);
-	for (unsigned i = 0; i < process.ncpus; i++)
-		word_take(&cpu_word[i].w);
 }
 
 static void barrier_if_recording(void)
@@ -238,9 +282,7 @@ void cpu_lock_all(void)
 
 void cpu_unlock_all(void)
 {
-	for (unsigned i = process.ncpus; i-- > 0;)
-		word_release(&cpu_word[i].w);
-	word_release(&stop_word.w);
+	word_release_all();
 }
 
 void cpu_reset_after_fork(void)

@@ -58,8 +58,23 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 	return s;
 }
 
+// thread.undo: a handler may jump out of a call at any instruction. Taking an object off an array or
+// putting it back can be undone: cache and length of the array before. Of everything else only the
+// invariants can tell whether it went well.
+enum {
+	UNDO_NOTHING,
+	UNDO_UNKNOWN = 0xFFFF
+};
+
+static inline void undo_set(struct thread *t, unsigned cache, unsigned avail)
+{
+	t->undo = avail << 16 | cache;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static inline struct machine *call_lock(struct call *c)
 {
+	undo_set(c->t, UNDO_UNKNOWN, 0);
 	c->m = cpu_enter(c->t);
 	c->r.cpu = c->m->cpu;
 	return c->m;
@@ -71,6 +86,8 @@ static inline void call_write(struct call *c)
 		c->r.op.flags |= c->t->op_flags;
 		capture_op(c->m, &c->r);
 	}
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->t->undo = UNDO_NOTHING;
 }
 
 static inline void call_unlock(struct call *c)

@@ -131,6 +131,22 @@ static void child_unannounced(struct thread *t)
 		cpu_reset_after_fork();
 }
 
+// A machine nobody can trust any more serves nobody: glibc takes over, and the recording ends here.
+static uint32_t outer_abandoned(struct thread *t, uint32_t mode)
+{
+	bool sound = cpu_abandon(t);
+
+	t->inside = NULL;
+	t->internal = 0;
+	if (sound || mode != MODE_LIVE)
+		return mode;
+	warn("a signal handler jumped out of the allocator: glibc serves from here on");
+	if (process.slot)
+		atomic_fetch_add(&process.slot->lost, 1);
+	atomic_store(&process.mode, MODE_PASSIVE);
+	return MODE_PASSIVE;
+}
+
 __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, void *frame)
 {
 	uint32_t mode = atomic_load_explicit(&process.mode, memory_order_acquire);
@@ -139,6 +155,8 @@ __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, v
 		process_start();
 		mode = atomic_load_explicit(&process.mode, memory_order_acquire);
 	}
+	if (t->inside && nested_outer_gone(t, frame))
+		mode = outer_abandoned(t, mode);
 	if (t->internal || mode == MODE_STARTING || mode == MODE_PASSIVE) {
 		if (mode == MODE_STARTING)
 			atomic_fetch_add(&early_calls, 1);
@@ -146,12 +164,8 @@ __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, v
 	}
 	if (!*process.wipe)
 		child_unannounced(t);
-	if (t->inside) {
-		if (!nested_outer_gone(t, frame))
-			return SERVE_NESTED;
-		cpu_abandon(t);
-		t->inside = NULL;
-	}
+	if (t->inside)
+		return SERVE_NESTED;
 	this_thread();
 	return mode == MODE_LIVE ? SERVE_MACHINE : SERVE_HOST;
 }

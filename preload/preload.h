@@ -40,6 +40,7 @@ struct thread {
 	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
 	uint32_t ndeferred;
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
+	uint32_t undo;		   // what a jump out of this call leaves behind (entry.h)
 	uint32_t nested_calls;	   // calls of signal handlers since the outer call began
 };
 
@@ -93,7 +94,7 @@ void cpu_lock_all(void);	     // ascending; for fork and the final state
 void cpu_unlock_all(void);
 void cpu_reset_after_fork(void);     // in the child: all locks free, single thread
 void cpu_init(void);		     // process.ncpus is known
-void cpu_abandon(struct thread *t);  // gives back what an abandoned outer call held
+bool cpu_abandon(struct thread *t);  // undoes an outer call left by a jump; false: not possible
 extern const struct machine_ops preload_ops; // record = capture_record
 
 // --- session.c (capture side)

@@ -48,12 +48,16 @@ static size_t kmalloc_size(const struct machine *m, const struct request *q)
 
 static kaddr_t cache_pop(struct machine *m, struct record *r, unsigned cache)
 {
-	kaddr_t a = ac_pop(m, cache);
+	struct thread *t = &thread_self;
+	kaddr_t a;
 
+	undo_set(t, cache, ac_of(m, cache, m->cpu)->avail);
+	a = ac_pop(m, cache);
 	if (likely(a)) {
 		r->op.flags |= OPF_POP;
 		return a;
 	}
+	undo_set(t, UNDO_UNKNOWN, 0);
 	if (!cache_alloc_refill(m, cache, GFP_KERNEL))
 		return 0;
 	a = ac_pop(m, cache);
@@ -90,7 +94,9 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 {
 	if (unlikely(atomic_load_explicit(&arena_nr_altered, memory_order_relaxed)))
 		arena_restore(a, m->caches[cache].buffer_size);
+	undo_set(&thread_self, cache, ac_of(m, cache, m->cpu)->avail);
 	if (unlikely(!ac_push(m, cache, a))) {
+		undo_set(&thread_self, UNDO_UNKNOWN, 0);
 		cache_flusharray(m, cache);
 		if (!ac_push(m, cache, a)) {
 			kmem_cache_free(m, cache, a);
