@@ -34,15 +34,15 @@ struct kmap_state {
 	uint64_t atomic_pairs[MAX_CPUS]; // maps done and undone (runs counted in full)
 };
 
-kaddr_t kmap(struct machine *m,
-	     pfn_t pfn); // lowmem: its address; 0: no window free (the kernel sleeps)
+// Lowmem: its address. 0: no window is free (the kernel sleeps).
+kaddr_t kmap(struct machine *m, pfn_t pfn);
 int kunmap(struct machine *m, pfn_t pfn); // -EINVAL: not mapped
 void kmap_flush_unused(struct machine *m);
 kaddr_t page_address(struct machine *m, pfn_t pfn); // 0: highmem and not kmapped
 kaddr_t kmap_atomic(struct machine *m, pfn_t pfn);  // 0: depth exceeded
 int kunmap_atomic(struct machine *m, kaddr_t addr); // -EINVAL: not the top of this CPU's stack
-void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count,
-		     int32_t stride); // kmap_atomic runs
+// Runs of kmap_atomic pairs: what clearing and copying count frames does.
+void clear_highpages(struct machine *m, pfn_t pfn, uint32_t count, int32_t stride);
 void copy_highpages(struct machine *m, pfn_t to, pfn_t from, uint32_t count);
 
 int kmap_check(struct machine *m, char *why, size_t size);

@@ -22,8 +22,8 @@ enum {
 #define PAGE_KERNEL_LARGE    0x1E3u
 #define _KERNPG_TABLE	     0x063u
 
-int pgtable_populate(struct machine *m, kaddr_t addr,
-		     size_t size);		  // PTE pages for a range; -ENOMEM
+// PTE pages for a range; -ENOMEM: some may have been added.
+int pgtable_populate(struct machine *m, kaddr_t addr, size_t size);
 uint32_t pte_of(struct machine *m, kaddr_t addr); // entry, 0 not present
 void pgtable_init(struct machine *m);
 

@@ -28,6 +28,6 @@ bool vm_lookup(struct machine *m, kaddr_t addr, bool covering, struct vmap_area 
 // vmalloc.c
 // An area with its own vm_struct (*vm: the object), not yet inserted. 0 on failure.
 kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start,
-			  kaddr_t end, kaddr_t *vm);
+			  kaddr_t end, gfp_t gfp, kaddr_t *vm);
 // What is left of an area after vm_remove(), or after its making failed half-way.
 void release_area(struct machine *m, const struct vmap_area *was, bool free_frames);

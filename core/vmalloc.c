@@ -14,11 +14,6 @@ enum {
 	IOREMAP_MAX_ORDER = 19,
 };
 
-// What a caller's gfp says about how hard to try; the objects behind an area follow it in that.
-#define GFP_RECLAIM_MASK                                                                           \
-	(__GFP_WAIT | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | __GFP_REPEAT |             \
-	 __GFP_NOFAIL | __GFP_NORETRY | __GFP_NOMEMALLOC)
-
 // --- areas ---------------------------------------------------------------------------------------
 
 // A device is aligned to the power of two above its size, within limits.
@@ -36,7 +31,7 @@ static uint32_t ioremap_align(uint32_t size)
 // Order of the two objects as in the kernel: the vm_struct, then (in alloc_vmap_area) the
 // vmap_area. It shows in the addresses slab hands out.
 kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start,
-			  kaddr_t end, kaddr_t *vm)
+			  kaddr_t end, gfp_t gfp, kaddr_t *vm)
 {
 	uint32_t align = 1, bytes;
 	kaddr_t addr;
@@ -46,10 +41,10 @@ kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_
 	if (flags & VM_IOREMAP)
 		align = ioremap_align((uint32_t)size);
 	bytes = (pages_of(size) + 1) << PAGE_SHIFT; // one guard page
-	*vm = kmalloc(m, VM_STRUCT_SIZE, GFP_KERNEL | __GFP_ZERO);
+	*vm = kmalloc(m, VM_STRUCT_SIZE, (gfp & GFP_RECLAIM_MASK) | __GFP_ZERO);
 	if (!*vm)
 		return 0;
-	addr = alloc_vmap_area(m, bytes, align, start, end);
+	addr = alloc_vmap_area(m, bytes, align, start, end, gfp);
 	if (!addr)
 		kfree(m, *vm);
 	return addr;
@@ -58,7 +53,7 @@ kaddr_t get_unlisted_area(struct machine *m, size_t size, uint32_t flags, kaddr_
 // Address space alone: nothing is mapped, nr_pages stays 0.
 kaddr_t __get_vm_area(struct machine *m, size_t size, uint32_t flags, kaddr_t start, kaddr_t end)
 {
-	kaddr_t vm, addr = get_unlisted_area(m, size, flags, start, end, &vm);
+	kaddr_t vm, addr = get_unlisted_area(m, size, flags, start, end, GFP_KERNEL, &vm);
 
 	if (addr)
 		vm_insert(m, addr, flags & ~(uint32_t)VM_UNLIST, vm, 0, 0);
@@ -189,7 +184,7 @@ kaddr_t __vmalloc(struct machine *m, size_t size, gfp_t gfp)
 	if (!count || count > m->s->totalram_pages)
 		return 0;
 	va.va_start = get_unlisted_area(m, size, VM_ALLOC, m->s->vmalloc.start, m->s->vmalloc.end,
-					&va.vm);
+					gfp, &va.vm);
 	if (!va.va_start)
 		return 0;
 	va.va_end = va.va_start + (count + 1) * PAGE_SIZE;

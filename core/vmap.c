@@ -22,7 +22,7 @@ kaddr_t vmap(struct machine *m, const pfn_t *pages, uint32_t count)
 	if (!count || count > m->s->totalram_pages)
 		return 0;
 	va.va_start = get_unlisted_area(m, (size_t)count << PAGE_SHIFT, VM_MAP, m->s->vmalloc.start,
-					m->s->vmalloc.end, &va.vm);
+					m->s->vmalloc.end, GFP_KERNEL, &va.vm);
 	if (!va.va_start)
 		return 0;
 	va.va_end = va.va_start + (count + 1) * PAGE_SIZE;
@@ -46,7 +46,7 @@ kaddr_t vm_map_ram(struct machine *m, const pfn_t *pages, uint32_t count)
 		addr = vb_alloc(m, count);
 	else
 		addr = alloc_vmap_area(m, count << PAGE_SHIFT, PAGE_SIZE, m->s->vmalloc.start,
-				       m->s->vmalloc.end);
+				       m->s->vmalloc.end, GFP_KERNEL);
 	if (!addr)
 		return 0;
 	if (pgtable_populate(m, addr, (size_t)count << PAGE_SHIFT)) {
@@ -101,7 +101,7 @@ kaddr_t ioremap(struct machine *m, uint64_t phys, size_t size)
 			return 0;
 	count = (uint32_t)((last >> PAGE_SHIFT) - (phys >> PAGE_SHIFT)) + 1;
 	va.va_start = get_unlisted_area(m, (size_t)count << PAGE_SHIFT, VM_IOREMAP,
-					m->s->vmalloc.start, m->s->vmalloc.end, &va.vm);
+					m->s->vmalloc.start, m->s->vmalloc.end, GFP_KERNEL, &va.vm);
 	if (!va.va_start)
 		return 0;
 	va.va_end = va.va_start + (count + 1) * PAGE_SIZE;

@@ -254,14 +254,14 @@ int VMAP_ALLOC_apply(struct machine *m, const struct record *r)
 // The search and the purge are sections of their own, so another CPU may take what was purged;
 // then the second search fails, as it may in the kernel.
 kaddr_t alloc_vmap_area(struct machine *m, uint32_t size, uint32_t align, kaddr_t vstart,
-			kaddr_t vend)
+			kaddr_t vend, gfp_t gfp)
 {
 	kaddr_t node, addr;
 	bool purged = false;
 
 	if (!range_ok(m, size, align, vstart, vend))
 		return 0;
-	node = kmalloc(m, VMAP_AREA_SIZE, GFP_KERNEL);
+	node = kmalloc(m, VMAP_AREA_SIZE, gfp & GFP_RECLAIM_MASK);
 	if (!node)
 		return 0;
 	for (;;) {

@@ -130,7 +130,7 @@ static bool new_vmap_block(struct machine *m)
 	if (!obj)
 		return false;
 	addr = alloc_vmap_area(m, block_bytes(m), block_bytes(m), m->s->vmalloc.start,
-			       m->s->vmalloc.end);
+			       m->s->vmalloc.end, GFP_KERNEL);
 	if (!addr) {
 		kfree(m, obj);
 		return false;
