@@ -155,6 +155,29 @@ static void add_recording(struct view_model *v)
 	}
 }
 
+static void add_summary(struct view_model *v)
+{
+	struct model_summary *s = v->summary = calloc(1, sizeof(*s));
+
+	s->known = true;
+	s->events = 1234567;
+	s->totals = (struct process_totals){700000, 60u << 20,	3u << 20, 900,
+					    800000, 900u << 20, 3,	  1200};
+	snprintf(s->argv, sizeof(s->argv), "python3 -c 'print(1)'");
+	snprintf(s->machine, sizeof(s->machine), "classic, 2 GiB of RAM, 4 CPUs");
+	for (unsigned o = 0; o < SITE_ORDERS; o++)
+		for (unsigned i = 0; i < 6; i++, s->nsites[o]++) {
+			struct model_site *site = &s->site[o][i];
+
+			site->figures =
+				(struct site_row){i,   90000 >> i,     8 << 20, 1 << (20 - i),
+						  200, 30 << (20 - i), 500 >> i};
+			snprintf(site->function, sizeof(site->function), "allocate_%u", i);
+			snprintf(site->caller, sizeof(site->caller),
+				 "parse_object ← read_file ← main");
+		}
+}
+
 static void the_model_has_the_machines_figures(void)
 {
 	char why[200] = "";
@@ -452,6 +475,7 @@ int main(int argc, char **argv)
 	if (!model)
 		return 1;
 	add_recording(model);
+	add_summary(model);
 	RUN(the_model_has_the_machines_figures);
 	RUN(every_used_state_is_on_the_map);
 	RUN(slab_frames_and_objects_add_up);

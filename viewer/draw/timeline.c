@@ -118,7 +118,8 @@ static void mark_peak(struct pen *p, const struct plot *pl, enum timeline_item i
 {
 	const struct timeline_bucket *b = p->v->bucket;
 	struct text64 t;
-	double x;
+	char text[64];
+	double x, w;
 
 	while (b->max[item] != max)
 		b++;
@@ -129,12 +130,13 @@ static void mark_peak(struct pen *p, const struct plot *pl, enum timeline_item i
 	cairo_arc(p->cr, x, y + 1, 3, 0, 2 * M_PI);
 	cairo_fill(p->cr);
 	t = item <= TL_HIGHMEM_USED ? fmt_bytes(max << 12) : fmt_bytes(max);
-	if (x > pl->x + pl->w - 110)
-		pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x - 7, y - 4, 0, p->pal->text, "peak %s",
-			  t.s);
-	else
-		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + 7, y - 4, 0, p->pal->text, "peak %s",
-			  t.s);
+	snprintf(text, sizeof(text), "peak %.48s", t.s);
+	w = pen_width(p, STYLE_SMALL, text);
+	x += x > pl->x + pl->w - w - 12 ? -w - 8 : 8;
+	pen_alpha(p, p->pal->background, 0.75);
+	cairo_rectangle(p->cr, x - 2, y - 3, w + 4, 13);
+	cairo_fill(p->cr);
+	pen_text(p, STYLE_SMALL, ALIGN_LEFT, x, y - 4, 0, p->pal->text, text);
 }
 
 static const char *lane_value(enum timeline_item item, uint64_t value, struct text64 *t)

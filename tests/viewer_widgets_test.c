@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The viewer's widgets in a real display: roles and values for assistive tools, picking, scrolling,
+// and the window's start and error pages. Skipped without a display.
+#include <sys/mman.h>
+
+#include "harness.h"
+#include "viewer/app/ksv-canvas.h"
+#include "viewer/app/ksv-scrubber.h"
+#include "viewer/app/ksv-window.h"
+
+static struct view_model *model;
+static GtkWidget *window, *canvas, *scrubber;
+static int picked_kind;
+static guint64 picked_id, sought;
+
+static bool make_model(void)
+{
+	struct machine_config cfg;
+	struct machine m;
+	const char *why = "";
+	void *memory;
+
+	machine_config_default(&cfg, MODEL_CLASSIC, 1ull << 30, 2);
+	memory = mmap(NULL, machine_size(&cfg), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED || machine_boot(&m, memory, &cfg, &why))
+		return false;
+	for (unsigned i = 0; i < 200; i++)
+		kmalloc(&m, 500, GFP_KERNEL);
+	model = model_create(&m, 0);
+	if (!model)
+		return false;
+	model->first_event = 1;
+	model->last_event = 1000;
+	model->event = 500;
+	model->bucket = calloc(2, sizeof(*model->bucket));
+	for (unsigned i = 0; i < 2; i++, model->nbuckets++)
+		model->bucket[i] = (struct timeline_bucket){.first_event = 1 + i * 500,
+							    .last_event = 500 + i * 500,
+							    .max = {1, 2 + i, 3, 4, 5}};
+	return true;
+}
+
+static void iterate(int ms)
+{
+	gint64 end = g_get_monotonic_time() + ms * 1000;
+
+	while (g_get_monotonic_time() < end)
+		g_main_context_iteration(NULL, FALSE);
+}
+
+static void on_picked(KsvCanvas *c, int kind, guint64 id, gpointer data)
+{
+	(void)c;
+	(void)data;
+	picked_kind = kind;
+	picked_id = id;
+}
+
+static void on_seek(KsvScrubber *s, guint64 event, gpointer data)
+{
+	(void)s;
+	(void)data;
+	sought = event;
+}
+
+static void make_window(void)
+{
+	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+
+	window = gtk_window_new();
+	canvas = ksv_canvas_new(view_find("map"));
+	scrubber = ksv_scrubber_new();
+	g_signal_connect(canvas, "picked", G_CALLBACK(on_picked), NULL);
+	g_signal_connect(scrubber, "seek", G_CALLBACK(on_seek), NULL);
+	gtk_box_append(GTK_BOX(box), canvas);
+	gtk_box_append(GTK_BOX(box), scrubber);
+	gtk_window_set_child(GTK_WINDOW(window), box);
+	gtk_window_set_default_size(GTK_WINDOW(window), 900, 700);
+	ksv_canvas_set_model(KSV_CANVAS(canvas), model);
+	ksv_scrubber_set_model(KSV_SCRUBBER(scrubber), model);
+	ksv_scrubber_set_position(KSV_SCRUBBER(scrubber), 500);
+	gtk_window_present(GTK_WINDOW(window));
+	iterate(300);
+}
+
+static void pictures_have_a_role_and_a_name(void)
+{
+	g_autofree char *name = NULL;
+
+	CHECK(gtk_test_accessible_has_role(GTK_ACCESSIBLE(canvas), GTK_ACCESSIBLE_ROLE_IMG));
+	name = gtk_test_accessible_check_property(GTK_ACCESSIBLE(canvas),
+						  GTK_ACCESSIBLE_PROPERTY_LABEL, "Memory map");
+	CHECK(name == NULL);
+	CHECK(gtk_test_accessible_has_property(GTK_ACCESSIBLE(canvas),
+					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION));
+}
+
+static void the_scrubber_is_a_slider_with_a_value(void)
+{
+	g_autofree char *differs = NULL;
+
+	CHECK(gtk_test_accessible_has_role(GTK_ACCESSIBLE(scrubber), GTK_ACCESSIBLE_ROLE_SLIDER));
+	differs = gtk_test_accessible_check_property(GTK_ACCESSIBLE(scrubber),
+						     GTK_ACCESSIBLE_PROPERTY_VALUE_NOW, 500.0);
+	CHECK(differs == NULL);
+	ksv_scrubber_set_position(KSV_SCRUBBER(scrubber), 321);
+	differs = gtk_test_accessible_check_property(GTK_ACCESSIBLE(scrubber),
+						     GTK_ACCESSIBLE_PROPERTY_VALUE_NOW, 321.0);
+	CHECK(differs == NULL);
+}
+
+static void widgets_take_the_focus(void)
+{
+	CHECK(gtk_widget_grab_focus(canvas));
+	CHECK(gtk_window_get_focus(GTK_WINDOW(window)) == canvas);
+	CHECK(gtk_widget_grab_focus(scrubber));
+	CHECK(gtk_window_get_focus(GTK_WINDOW(window)) == scrubber);
+}
+
+// The picture as pixels: what the window shows, not what the drawing functions return.
+static cairo_surface_t *pixels_of(GtkWidget *widget)
+{
+	int w = gtk_widget_get_width(widget), h = gtk_widget_get_height(widget);
+	GdkPaintable *paintable = gtk_widget_paintable_new(widget);
+	GtkSnapshot *snapshot = gtk_snapshot_new();
+	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, w, h);
+	GskRenderNode *node;
+	cairo_t *cr = cairo_create(s);
+
+	gdk_paintable_snapshot(paintable, snapshot, w, h);
+	node = gtk_snapshot_free_to_node(snapshot);
+	if (node)
+		gsk_render_node_draw(node, cr);
+	g_clear_pointer(&node, gsk_render_node_unref);
+	cairo_destroy(cr);
+	g_object_unref(paintable);
+	return s;
+}
+
+static unsigned differing_pixels(cairo_surface_t *a, cairo_surface_t *b)
+{
+	size_t n = (size_t)cairo_image_surface_get_stride(a) / 4 *
+		   (size_t)cairo_image_surface_get_height(a);
+	const uint32_t *x = (const void *)cairo_image_surface_get_data(a);
+	const uint32_t *y = (const void *)cairo_image_surface_get_data(b);
+	unsigned d = 0;
+
+	for (size_t i = 0; i < n; i++)
+		d += x[i] != y[i];
+	return d;
+}
+
+static void selecting_outlines_one_cell(void)
+{
+	cairo_surface_t *before, *after;
+	unsigned differ;
+
+	before = pixels_of(canvas);
+	// the first frame of the zone Normal is reserved, so it is in no folded run
+	ksv_canvas_select(KSV_CANVAS(canvas), HIT_PAGE, 0x1000);
+	iterate(100);
+	after = pixels_of(canvas);
+	CHECK_EQ(cairo_image_surface_get_width(before), cairo_image_surface_get_width(after));
+	differ = differing_pixels(before, after);
+	CHECK(differ > 8);
+	CHECK(differ < 2000);
+	ksv_canvas_select(KSV_CANVAS(canvas), HIT_NONE, 0);
+	cairo_surface_destroy(before);
+	cairo_surface_destroy(after);
+}
+
+static void dark_and_light_differ(void)
+{
+	cairo_surface_t *before = pixels_of(canvas), *after;
+
+	ksv_canvas_set_dark(KSV_CANVAS(canvas), TRUE);
+	iterate(100);
+	after = pixels_of(canvas);
+	CHECK(differing_pixels(before, after) > 100000);
+	ksv_canvas_set_dark(KSV_CANVAS(canvas), FALSE);
+	cairo_surface_destroy(before);
+	cairo_surface_destroy(after);
+}
+
+static GtkWidget *find_type(GtkWidget *root, GType type)
+{
+	if (G_TYPE_CHECK_INSTANCE_TYPE(root, type))
+		return root;
+	for (GtkWidget *w = gtk_widget_get_first_child(root); w;
+	     w = gtk_widget_get_next_sibling(w)) {
+		GtkWidget *found = find_type(w, type);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static const char *visible_page(KsvWindow *w)
+{
+	GtkWidget *overlay = find_type(GTK_WIDGET(w), ADW_TYPE_TOAST_OVERLAY);
+
+	return gtk_stack_get_visible_child_name(
+		GTK_STACK(adw_toast_overlay_get_child(ADW_TOAST_OVERLAY(overlay))));
+}
+
+static void a_missing_file_shows_the_error_page(void)
+{
+	KsvWindow *w = ksv_window_new(NULL);
+
+	gtk_window_present(GTK_WINDOW(w));
+	CHECK_STR(visible_page(w), "start");
+	ksv_window_open(w, "/nonexistent/nothing.kalloscope");
+	CHECK_STR(visible_page(w), "loading");
+	for (int i = 0; i < 50 && strcmp(visible_page(w), "error"); i++)
+		iterate(100);
+	CHECK_STR(visible_page(w), "error");
+	gtk_window_destroy(GTK_WINDOW(w));
+	iterate(100);
+}
+
+int main(void)
+{
+	g_setenv("GTK_A11Y", "test", TRUE);
+	g_setenv("GSK_RENDERER", "cairo", TRUE);
+	if (!gtk_init_check()) {
+		printf("1..0 # SKIP no display\n");
+		return 0;
+	}
+	adw_init();
+	if (!make_model())
+		return 1;
+	make_window();
+	RUN(pictures_have_a_role_and_a_name);
+	RUN(the_scrubber_is_a_slider_with_a_value);
+	RUN(widgets_take_the_focus);
+	RUN(selecting_outlines_one_cell);
+	RUN(dark_and_light_differ);
+	RUN(a_missing_file_shows_the_error_page);
+	model_unref(model);
+	return DONE();
+}
