@@ -13,11 +13,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libunwind-x86_64.h>
 #include <link.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define PAPER_SP   0x1000000000000000ull
 #define PAPER_FP   0x2000000000000000ull
@@ -416,19 +418,41 @@ static bool lib_prepare(void)
 	return true;
 }
 
+// The next two descriptors the process would be given.
+static void next_descriptors(int next[2])
+{
+	for (int fd = 0, n = 0; n < 2; fd++)
+		if (sys(SYS_fcntl, fd, F_GETFD) < 0)
+			next[n++] = fd;
+}
+
+// libunwind opens a pipe when it starts, to ask by write() what is readable. The accessors never
+// make it ask, so the pipe goes before the program can come across it.
+static void close_pipe(const int fd[2])
+{
+	struct stat a, b;
+
+	if (fstat(fd[0], &a) || fstat(fd[1], &b) || !S_ISFIFO(a.st_mode) || a.st_ino != b.st_ino)
+		return;
+	sys(SYS_close, fd[0]);
+	sys(SYS_close, fd[1]);
+}
+
 void unwind_init(void)
 {
 	static atomic_flag begun = ATOMIC_FLAG_INIT;
 	struct lesson l = {.ip = (uintptr_t)__builtin_return_address(0)};
-	int saved = errno;
+	int saved = errno, fd[2];
 
 	if (atomic_flag_test_and_set(&begun))
 		return;
 	thread_self.internal++;
+	next_descriptors(fd);
 	if (lib_prepare()) {
 		atomic_store_explicit(&lib_ready, true, memory_order_release);
 		lib_run(learn, &l); // whatever it sets up on first use, it sets up now
 	}
+	close_pipe(fd);
 	thread_self.internal--;
 	errno = saved;
 }

@@ -459,8 +459,15 @@ static void test_strict(void)
 
 int main(void)
 {
+	int before = dup(0), after;
+
+	close(before);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	unwind_init();
+	after = dup(0);
+	close(after);
+	if (before != after)
+		printf("Bail out! unwind_init left descriptors open\n");
 	if (!unwind_ready()) {
 		printf("1..0 # SKIP no libunwind\n");
 		return 0;
