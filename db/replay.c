@@ -143,7 +143,7 @@ static int rewind_to(struct replay *p, uint64_t target)
 static int apply(struct replay *p, const struct log_entry *e)
 {
 	unsigned cpu = e->r.cpu < MAX_CPUS ? e->r.cpu : 0;
-	int ret = fold_apply(&p->m, &e->r);
+	int ret = log_apply(&p->m, &e->r);
 	if (e->r.kind < EV_LAST_OP) {
 		p->pending[cpu] = 0;
 		p->position = e->event;
