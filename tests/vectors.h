@@ -47,3 +47,4 @@ void vectors_kmalloc(struct vectors *v);
 void vectors_slabseq(struct vectors *v);
 void vectors_vmalloc(struct vectors *v);
 void vectors_kmap(struct vectors *v);
+void vectors_mempool(struct vectors *v);
