@@ -110,6 +110,8 @@ static uint32_t hash_bytes(uint32_t kernel_pages, unsigned scale)
 	return entries * 4;
 }
 
+// Top down from the end of lowmem, in the kernel's order. Nothing is ever read from these frames:
+// they matter because the machine cannot give them out.
 void boot_reserve_early(struct machine *m)
 {
 	struct machine_state *s = m->s;
@@ -166,6 +168,7 @@ static void mark_reserved(struct machine *m)
 
 // ---- hand-over ----
 
+// Counters directly: nobody else runs, and the boot pagesets have threshold 0.
 static void release_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order)
 {
 	unsigned mt = get_pageblock_migratetype(m, pfn);
@@ -222,6 +225,7 @@ static uint32_t release_free_ranges(struct machine *m, pfn_t low, pfn_t high)
 	return pages;
 }
 
+// HighMem first, as in the kernel: visible only in which lists fill first.
 void mem_init(struct machine *m)
 {
 	struct machine_state *s = m->s;
@@ -237,6 +241,7 @@ void page_alloc_init(struct machine *m)
 	mem_init(m);
 }
 
+// The order of reference 2.7. Watermarks come last; until then every request succeeds.
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg,
 		 const char **why)
 {

@@ -17,6 +17,7 @@ static const uint8_t fallbacks[MIGRATE_PCPTYPES][FALLBACKS] = {
 	[MIGRATE_MOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
 };
 
+// The tracepoint's arguments are read only when somebody listens: live, nobody does.
 static void trace_block(struct machine *m, unsigned kind, pfn_t pfn, unsigned order,
 			unsigned order2, unsigned mt, unsigned mt2, unsigned flags)
 {
@@ -34,6 +35,9 @@ static void trace_block(struct machine *m, unsigned kind, pfn_t pfn, unsigned or
 				       .count = 1});
 }
 
+// The first frame of the block stands for all of it. Its list's migrate type is kept beside the
+// order, because whoever merges the block later must unlink it and the pageblock's type may have
+// changed meanwhile.
 void add_free_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
 		    unsigned migratetype, bool tail)
 {
@@ -75,6 +79,9 @@ static void expand(struct machine *m, unsigned zone, pfn_t pfn, unsigned low, un
 	}
 }
 
+// The smallest block that is large enough, so that large ones stay whole as long as possible.
+// Within a list the head goes first: what was freed last, except where may_coalesce_soon() said to
+// wait.
 static pfn_t rmqueue_smallest(struct machine *m, unsigned zone, unsigned order,
 			      unsigned migratetype)
 {
@@ -92,6 +99,8 @@ static pfn_t rmqueue_smallest(struct machine *m, unsigned zone, unsigned order,
 	return 0;
 }
 
+// With mobility grouping off (less than 20 MiB) every block counts as unmovable, as all requests
+// do. Zone lock or stopped machine; other CPUs read the byte without.
 void set_pageblock_migratetype(struct machine *m, pfn_t pfn, unsigned migratetype)
 {
 	if (m->s->page_group_by_mobility_disabled)
@@ -159,6 +168,7 @@ static pfn_t take_fallback(struct machine *m, unsigned zone, pfn_t pfn, unsigned
 	return pfn;
 }
 
+// Largest order first: taking one big block dirties one pageblock, taking many small ones many.
 static pfn_t rmqueue_fallback(struct machine *m, unsigned zone, unsigned order, unsigned wanted)
 {
 	struct free_area *area = m->s->zone[zone].free_area;
@@ -176,6 +186,8 @@ static pfn_t rmqueue_fallback(struct machine *m, unsigned zone, unsigned order, 
 	return 0;
 }
 
+// One block of exactly `order`, or 0. The three searches in turn: the type's own lists, those of
+// other types, the reserve that is kept for when nothing else is left.
 pfn_t __rmqueue(struct machine *m, unsigned zone, unsigned order, unsigned migratetype,
 		bool percpu_refill)
 {
@@ -193,6 +205,8 @@ pfn_t __rmqueue(struct machine *m, unsigned zone, unsigned order, unsigned migra
 	return pfn;
 }
 
+// PG_buddy is set on first frames only, so a block of another order, or the inside of a larger one,
+// never passes. Frames across a zone's border may be buddies by arithmetic, never by right.
 static bool page_is_buddy(const struct machine *m, unsigned zone, pfn_t pfn, unsigned order)
 {
 	const struct page *page = pfn_to_page(m, pfn);
@@ -209,6 +223,8 @@ static bool may_coalesce_soon(const struct machine *m, unsigned zone, pfn_t pfn,
 	return order < MAX_ORDER - 2 && page_is_buddy(m, zone, parent ^ (2u << order), order + 1);
 }
 
+// Merges upwards as long as the other half is free, then lists the result. Both halves of an order
+// are found by flipping one bit of the frame number; clearing it gives the pair's first frame.
 void __free_one_page(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
 		     unsigned migratetype)
 {
@@ -228,6 +244,7 @@ void __free_one_page(struct machine *m, unsigned zone, pfn_t pfn, unsigned order
 		trace_block(m, EV_T_BUDDY_MERGE, pfn, from, order, migratetype, 0, 0);
 }
 
+// Links both ways, alignment, marks, and that every entry is on the list its page names.
 static int list_check(struct machine *m, unsigned zone, unsigned order, unsigned mt,
 		      uint32_t *blocks, char *why, size_t size)
 {
@@ -292,6 +309,8 @@ static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, cha
 	return 0;
 }
 
+// What the lists hold must equal what nr_free, the zone's counter with all CPUs' differences, and a
+// walk over all frames say.
 int free_area_check(struct machine *m, unsigned zone, char *why, size_t size)
 {
 	struct zone *z = &m->s->zone[zone];

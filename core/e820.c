@@ -21,6 +21,7 @@ static bool point_before(const struct change_point *a, const struct change_point
 	return a->addr != b->addr ? a->addr < b->addr : a->is_end < b->is_end;
 }
 
+// Every border of every non-empty range, sorted; at most 256, so insertion does.
 static unsigned collect_points(const struct e820map *map, struct change_point *points)
 {
 	unsigned n = 0;
@@ -55,6 +56,7 @@ static uint32_t open_type(const struct e820map *map, const bool *open)
 	return type;
 }
 
+// The kernel leaves a map alone that has fewer than two entries or one that wraps.
 static bool map_is_sane(const struct e820map *map)
 {
 	if (map->nr_map < 2 || map->nr_map > E820MAX)
@@ -65,6 +67,8 @@ static bool map_is_sane(const struct e820map *map)
 	return true;
 }
 
+// Sweeps over the borders. An output entry is open while the type stays; one that would be empty is
+// dropped; between entries of type 0 lies a gap.
 int sanitize_e820_map(struct e820map *map)
 {
 	struct change_point points[2 * E820MAX];
@@ -115,6 +119,7 @@ void e820_ideal_pc(struct e820map *map, uint64_t ram_bytes)
 		add_entry(map, 4 * GiB, 4 * GiB + ram_bytes - PCI_HOLE_START, E820_RAM);
 }
 
+// Rounded down: half a frame of RAM is none.
 uint32_t e820_end_pfn(const struct e820map *map)
 {
 	const uint64_t limit = 1u << (32 - PAGE_SHIFT);

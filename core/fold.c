@@ -52,6 +52,7 @@ static int apply_op(struct machine *m, const struct record *r)
 	return ac_push(m, cache, r->op.addr) ? 0 : -EILSEQ;
 }
 
+// Hostile records end here or in KIND_apply: a CPU, kind or ticket that cannot be is refused.
 int fold_apply(struct machine *m, const struct record *r)
 {
 	if (r->cpu >= m->s->cfg.ncpus)

@@ -44,6 +44,7 @@ static void layout_fixmap(struct address_layout *l, const struct machine_config 
 	l->vmalloc_end = layout_vmalloc_end(cfg);
 }
 
+// All RAM if it fits below the vmalloc reserve; the rest is highmem.
 static void layout_lowmem(struct address_layout *l, const struct machine_config *cfg)
 {
 	uint32_t maxmem_pfn = layout_maxmem_pfn(cfg);
@@ -53,6 +54,7 @@ static void layout_lowmem(struct address_layout *l, const struct machine_config 
 	l->vmalloc_start = layout_vmalloc_start(cfg, l->high_memory);
 }
 
+// Also guards machine_attach: a configuration may come out of a damaged file.
 static const char *config_error(const struct machine_config *cfg)
 {
 	if (cfg->model > MODEL_3_4)
@@ -108,6 +110,8 @@ static uint64_t place(uint64_t *end, uint64_t bytes)
 	return at;
 }
 
+// Sizes follow from the configuration alone, so that a recorder that only knows it can map the same
+// memory. Page-aligned: keyframes store pages, and an untouched array costs nothing.
 static void place_arrays(struct machine_offsets *o, const struct address_layout *l,
 			 const struct machine_config *cfg)
 {
@@ -166,6 +170,7 @@ size_t machine_size(const struct machine_config *cfg)
 	return o.size;
 }
 
+// The handle's pointers; nothing in the memory itself is one.
 static void bind(struct machine *m, void *memory, const struct machine_offsets *o)
 {
 	char *base = memory;
@@ -196,6 +201,7 @@ static void set_address_layout(struct machine_state *s, const struct address_lay
 	s->kmap.fix_kmap_begin = l->fix_kmap_begin;
 }
 
+// Everything but the contents: what booting and the vectors' loader have in common.
 int machine_init(struct machine *m, void *memory, const struct machine_config *cfg,
 		 const char **why)
 {

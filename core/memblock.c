@@ -28,6 +28,7 @@ static uint32_t cap_size(uint32_t base, uint32_t size)
 	return size < UINT32_MAX - base ? size : UINT32_MAX - base;
 }
 
+// Callers have made room: cnt < max before.
 static void insert_region(struct memblock_type *t, unsigned i, uint32_t base, uint32_t size)
 {
 	memmove(&t->regions[i + 1], &t->regions[i], (t->cnt - i) * sizeof(t->regions[0]));
@@ -36,6 +37,7 @@ static void insert_region(struct memblock_type *t, unsigned i, uint32_t base, ui
 	t->total_size += size;
 }
 
+// The last one leaves the empty dummy that every array starts with.
 static void remove_region(struct memblock_type *t, unsigned i)
 {
 	t->total_size -= t->regions[i].size;
@@ -46,6 +48,7 @@ static void remove_region(struct memblock_type *t, unsigned i)
 	}
 }
 
+// Touching neighbours of one node become one; others never touch afterwards by construction.
 static void merge_regions(struct memblock_type *t)
 {
 	for (unsigned i = 0; i + 1 < t->cnt;) {
@@ -178,6 +181,7 @@ static int isolate_range(struct memblock *mb, struct memblock_type *t, uint32_t 
 	return 0;
 }
 
+// Parts that are not covered are silently fine.
 static int remove_range(struct memblock *mb, struct memblock_type *t, uint32_t base, uint32_t size)
 {
 	unsigned first, last;
@@ -221,6 +225,7 @@ static uint32_t gap_end(const struct memblock_type *t, unsigned i)
 	return i < t->cnt ? t->regions[i].base : UINT32_MAX;
 }
 
+// Where memory region mi and gap ri of the reserved array meet.
 static bool free_piece(const struct memblock *mb, unsigned mi, unsigned ri, uint32_t *start,
 		       uint32_t *end)
 {

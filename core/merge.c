@@ -45,6 +45,8 @@ static bool pass_barrier(struct merge *g)
 	return waiting;
 }
 
+// Among the heads that may go, the one whose ring's clock is earliest, which keeps the order close
+// to what happened where the rules leave it open. Any choice ends in the same state.
 int merge_pick(struct merge *g)
 {
 	bool empty, blocked;
@@ -91,6 +93,7 @@ static bool is_bookkeeping(size_t at)
 		at < offsetof(struct machine_state, cpu[0].ops) + sizeof(uint64_t));
 }
 
+// By whole pages: most are untouched zeros on both sides.
 int64_t machine_compare(const struct machine *a, const struct machine *b)
 {
 	const unsigned char *pa = (const void *)a->s, *pb = (const void *)b->s;

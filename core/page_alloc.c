@@ -23,6 +23,7 @@ unsigned gfp_zone(gfp_t gfp)
 	return zone[gfp & 0xF];
 }
 
+// Zone bits have no say. Movable and reclaimable at once is a caller's mistake; movable wins.
 unsigned gfp_migratetype(const struct machine *m, gfp_t gfp)
 {
 	if (m->s->page_group_by_mobility_disabled)
@@ -46,6 +47,8 @@ unsigned pageblock_type(struct machine *m, pfn_t pfn)
 
 // ---- blocks of order >= 1 ----
 
+// The head knows the order, every tail the head; that makes any address inside find its block. It
+// also touches every frame's entry, which is why plain blocks are not made this way.
 static void prep_compound_page(struct machine *m, pfn_t pfn, unsigned order)
 {
 	struct page *head = pfn_to_page(m, pfn);
@@ -66,6 +69,7 @@ static void destroy_compound_page(struct machine *m, pfn_t pfn, unsigned order)
 	}
 }
 
+// A failed attempt changes nothing but is a step too: the ticket is drawn either way.
 static pfn_t rmqueue(struct machine *m, unsigned zone, unsigned order, unsigned migratetype,
 		     gfp_t gfp)
 {
@@ -104,6 +108,8 @@ int RMQUEUE_apply(struct machine *m, const struct record *r)
 	return rmqueue(m, zone, order, mt, r->arg[3]) == r->arg[4] ? 0 : -EILSEQ;
 }
 
+// The pageblock's type was read before the lock, as in the kernel, and comes as an argument: should
+// a steal change it in between, the block still goes where the record says.
 static void buddy_free(struct machine *m, pfn_t pfn, unsigned order, unsigned migratetype)
 {
 	unsigned zone = zone_of(m, pfn), lock = LOCK_ZONE + zone;
@@ -129,6 +135,7 @@ static void buddy_free(struct machine *m, pfn_t pfn, unsigned order, unsigned mi
 	step_end(m, lock, EV_BUDDY_FREE, pfn, order, migratetype, 0, 0, 0);
 }
 
+// Compound blocks know their order; for others the caller's word is all there is.
 static bool block_is_freeable(const struct machine *m, pfn_t pfn, unsigned order)
 {
 	const struct page *page = pfn_to_page(m, pfn);
@@ -225,6 +232,7 @@ int PAGE_REF_apply(struct machine *m, const struct record *r)
 	return 0;
 }
 
+// From now on every frame is an allocation of its own, freed singly.
 void split_page(struct machine *m, pfn_t pfn, unsigned order)
 {
 	if (order)
@@ -276,6 +284,8 @@ void drain_local_pages(struct machine *m)
 		drain_zone_pages(m, zone, m->cpu);
 }
 
+// Reaches into other CPUs' lists, which only a stopped machine allows. The caller's own CPU is
+// given up meanwhile, so nothing read before still holds.
 void drain_all_pages(struct machine *m)
 {
 	if (m->ops->stop_machine)
@@ -313,6 +323,9 @@ static uint32_t buffered_rmqueue(struct machine *m, unsigned zone, const struct 
 	return pcp_pop(m, zone, ac->migratetype, ac->gfp, count, pfns);
 }
 
+// The zones from the best one down. The mark is tested before the lock is taken; when the zone
+// turns out empty behind it the next one is tried. Lower zones keep lowmem_reserve back from
+// requests that could have been served higher up, which is what classzone is for.
 static uint32_t get_page_from_freelist(struct machine *m, const struct alloc_context *ac,
 				       unsigned wmark, unsigned alloc_flags, uint32_t count,
 				       pfn_t *pfns)
@@ -330,6 +343,8 @@ static uint32_t get_page_from_freelist(struct machine *m, const struct alloc_con
 	return 0;
 }
 
+// Who cannot wait may dig deeper into the reserve: HIGH halves the mark, HARDER takes another
+// quarter off. So an atomic request stops at 3/8 of the minimum.
 static unsigned gfp_to_alloc_flags(gfp_t gfp)
 {
 	unsigned flags = gfp & __GFP_HIGH ? ALLOC_HIGH : 0;
@@ -401,6 +416,7 @@ static void prep_zero_pages(struct machine *m, const pfn_t *pfns, uint32_t count
 	}
 }
 
+// Up to count pages of order 0, or one block. The fast path first, at the low mark.
 static uint32_t alloc_pages_some(struct machine *m, const struct alloc_context *ac, uint32_t count,
 				 pfn_t *pfns)
 {
@@ -447,6 +463,7 @@ uint32_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint32_t count, pfn_t *p
 	return done;
 }
 
+// For those who need an address at once: never highmem, whose frames have none.
 kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order)
 {
 	pfn_t pfn = alloc_pages(m, gfp & ~__GFP_HIGHMEM, order);
@@ -454,6 +471,7 @@ kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order)
 	return pfn ? lowmem_addr(m, pfn) : 0;
 }
 
+// Takes the next larger block, keeps the frames asked for and frees the rest one by one.
 kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp)
 {
 	unsigned order = get_order(size);
@@ -492,6 +510,7 @@ void __free_pages(struct machine *m, pfn_t pfn, unsigned order)
 		buddy_free(m, pfn, order, get_pageblock_migratetype(m, pfn));
 }
 
+// Addresses outside lowmem are nobody's block; 0 is allowed and does nothing.
 void free_pages(struct machine *m, kaddr_t addr, unsigned order)
 {
 	if (is_lowmem(m, addr))

@@ -20,6 +20,7 @@ static void trace_run(struct machine *m, unsigned kind, pfn_t pfn, unsigned mt, 
 					       .value = gfp});
 }
 
+// Pages of reserve blocks wait among the movable ones, but remember their type in `private`.
 static inline struct list_head *pcp_list(struct per_cpu_pages *pcp, unsigned migratetype)
 {
 	return &pcp->lists[migratetype < MIGRATE_PCPTYPES ? migratetype : MIGRATE_MOVABLE];
@@ -52,6 +53,8 @@ static uint32_t pop_pages(struct machine *m, unsigned zone, unsigned migratetype
 	return got;
 }
 
+// One record for the whole run: the fold finds the same pages on the same list. 0 when it is empty
+// (the caller refills, which takes the zone's lock).
 uint32_t pcp_pop(struct machine *m, unsigned zone, unsigned migratetype, gfp_t gfp, uint32_t count,
 		 pfn_t *pfns)
 {
@@ -106,6 +109,7 @@ static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratet
 	return got;
 }
 
+// False: the zone has not one block left for this type, not even by fallback.
 bool pcp_refill(struct machine *m, unsigned zone, unsigned migratetype, bool cold)
 {
 	unsigned lock = LOCK_ZONE + zone;
@@ -131,6 +135,8 @@ int PCP_REFILL_apply(struct machine *m, const struct record *r)
 
 // ---- giving back ----
 
+// What the kernel calls a bad page is refused here: one on a list, one that a mechanism still owns,
+// one with other references, one that is free.
 bool page_is_freeable(const struct machine *m, pfn_t pfn)
 {
 	const struct page *page = pfn_to_page(m, pfn);
@@ -156,6 +162,7 @@ static void push_page(struct machine *m, struct per_cpu_pages *pcp, pfn_t pfn, u
 	pcp->count++;
 }
 
+// Pushes in the order given, so the run's last page is the first out again.
 static void push_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold, uint32_t count,
 		     int32_t stride)
 {
@@ -223,6 +230,7 @@ static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, u
 	zone_freed(m, z, freed - to_free);
 }
 
+// `cpu` is another than m->cpu only while the machine is stopped.
 static void drain_step(struct machine *m, unsigned zone, unsigned cpu, uint32_t count)
 {
 	unsigned lock = LOCK_ZONE + zone;
@@ -262,6 +270,7 @@ void pcp_free_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold,
 		drain_step(m, zone, m->cpu, pcp->batch);
 }
 
+// Every page on a list is marked so, is free of references and belongs to the zone.
 int pcp_check(struct machine *m, unsigned zone, char *why, size_t size)
 {
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {

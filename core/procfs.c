@@ -25,6 +25,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char
 	va_end(args);
 }
 
+// Counters may stand below zero while another CPU holds the difference.
 static uint32_t page_state(const struct zone *z, unsigned item)
 {
 	return z->vm_stat[item] > 0 ? z->vm_stat[item] : 0;
@@ -62,6 +63,7 @@ int proc_buddyinfo(struct machine *m, char *buf, size_t size)
 
 // ---- pagetypeinfo ----
 
+// Bounded, because a damaged recording may have closed a list to a ring.
 static uint32_t list_length(const struct machine *m, const struct list_head *list, uint32_t most)
 {
 	uint32_t n = 0;
@@ -362,6 +364,7 @@ static uint64_t ram_buffer_end(uint64_t end)
 	return (end + align - 1) & ~(align - 1);
 }
 
+// What lies above 4 GiB does not fit the kernel's resources and is not shown.
 int proc_iomem(struct machine *m, char *buf, size_t size)
 {
 	const uint64_t vga = 0xA0000, rom = 0xF0000, top = 1ull << 32;

@@ -13,6 +13,7 @@ enum {
 	LRU_FLAGS = 1 << PG_pagecache | 1 << PG_lru
 };
 
+// Per-CPU differences as for every counter: /proc may lag by the threshold.
 static void lru_count(struct machine *m, unsigned zone, int32_t delta)
 {
 	mod_zone_page_state(m, &m->s->zone[zone], NR_INACTIVE_FILE, delta);
@@ -25,6 +26,7 @@ static void lru_del_page(struct machine *m, unsigned zone, pfn_t pfn)
 	set_page_flags(pfn_to_page(m, pfn), 0);
 }
 
+// The pages are the caller's and stay referenced by the list; newest at the head.
 static void lru_add_run(struct machine *m, unsigned zone, pfn_t pfn, uint32_t count, int32_t stride)
 {
 	step_begin(m, LOCK_ZONE + zone);
@@ -129,6 +131,8 @@ int SHRINK_apply(struct machine *m, const struct record *r)
 	return 0;
 }
 
+// Frees go through this CPU's list, so the zone's counter moves only when that drains: reclaim
+// often takes a few rounds more than the pages missing.
 static uint32_t shrink_zone(struct machine *m, unsigned zone, unsigned order, gfp_t gfp)
 {
 	pfn_t pfns[SWAP_CLUSTER_MAX];
@@ -138,6 +142,7 @@ static uint32_t shrink_zone(struct machine *m, unsigned zone, unsigned order, gf
 	return got;
 }
 
+// One cluster from every zone the request may use, best zone first.
 uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac)
 {
 	uint32_t freed = 0;
@@ -147,6 +152,7 @@ uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac)
 	return freed;
 }
 
+// `kswapd_max_order` holds order + 1, so that 0 says asleep.
 static void kswapd_step(struct machine *m, unsigned zone, unsigned order)
 {
 	step_begin(m, LOCK_ZONE + zone);
@@ -185,6 +191,8 @@ void wake_all_kswapd(struct machine *m, const struct alloc_context *ac)
 	}
 }
 
+// The kernel would kill somebody here. The request fails instead, and the mark on the zone spares
+// the next ones the whole search until a page comes back.
 void oom_step(struct machine *m, const struct alloc_context *ac)
 {
 	unsigned zone = ac->classzone;
@@ -213,6 +221,8 @@ int OOM_apply(struct machine *m, const struct record *r)
 
 // ---- accounting of file mappings ----
 
+// Cold pages: nobody will read them through this CPU's cache. Returns how many it got; a mapping
+// that does not fit is accounted in part.
 uint32_t page_cache_add(struct machine *m, uint32_t count, pfn_t *pfns)
 {
 	uint32_t got = alloc_pages_bulk(m, GFP_HIGHUSER_MOVABLE | __GFP_COLD, count, pfns);

@@ -12,6 +12,7 @@ enum {
 	PAGE_STRUCT_BYTES = sizeof(struct page)
 };
 
+// Position of the highest set bit, counted from 1; 0 has none.
 static unsigned fls(uint32_t x)
 {
 	return x ? 32 - __builtin_clz(x) : 0;
@@ -92,6 +93,7 @@ unsigned page_zonenum(const struct machine *m, pfn_t pfn)
 	return zone_of(m, pfn);
 }
 
+// The zonelist begins here. DMA is always populated, so the search ends.
 uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx)
 {
 	while (high_zoneidx && !m->s->zone[high_zoneidx].present_pages)
@@ -101,6 +103,8 @@ uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx)
 
 // ---- pagesets ----
 
+// A quarter of a thousandth of the zone, at most half a MiB, and one less than a power of two:
+// lists of such lengths do not fall into step with the caches of the machine.
 unsigned zone_batchsize(uint32_t present_pages)
 {
 	uint32_t batch = present_pages / 1024;
@@ -113,6 +117,7 @@ unsigned zone_batchsize(uint32_t present_pages)
 	return (1u << (fls(batch + batch / 2) - 1)) - 1;
 }
 
+// With vm.percpu_pagelist_fraction every CPU may hold that part of the zone instead.
 static void setup_pageset(struct per_cpu_pages *pcp, const struct machine_config *cfg,
 			  uint32_t present)
 {
@@ -137,6 +142,8 @@ void setup_pagesets(struct machine *m)
 	}
 }
 
+// How far a CPU's counter difference may grow before it is folded: with more CPUs and memory the
+// shared counter is touched less often, and read less exactly.
 unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus)
 {
 	uint32_t mem = present_pages >> (27 - PAGE_SHIFT); // in 128 MiB
@@ -145,6 +152,8 @@ unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus)
 	return threshold < 125 ? threshold : 125;
 }
 
+// Where all CPUs' differences together could hide the distance from low to min mark, the drift mark
+// says below which count the exact sum would have to be taken.
 static void refresh_zone_stat_thresholds(struct machine *m)
 {
 	unsigned ncpus = m->s->cfg.ncpus;
@@ -167,6 +176,7 @@ static void refresh_zone_stat_thresholds(struct machine *m)
 
 // ---- watermarks ----
 
+// A block with one frame that never comes back can never be free as a whole.
 static bool pageblock_is_reserved(const struct machine *m, pfn_t start, pfn_t end)
 {
 	const uint32_t mask = PAGE_FLAG_BIT(PG_reserved) | PAGE_FLAG_BIT(PG_hole);
@@ -207,6 +217,7 @@ static void setup_zone_migrate_reserve(struct machine *m, unsigned zone)
 	}
 }
 
+// What user pages should not count on: every zone's high mark and largest reserve.
 static void calculate_totalreserve_pages(struct machine *m)
 {
 	m->s->totalreserve_pages = 0;
@@ -222,6 +233,8 @@ static void calculate_totalreserve_pages(struct machine *m)
 	}
 }
 
+// Zones share min_free_kbytes by size. Highmem needs little at the bottom, since the kernel itself
+// never allocates there, but keeps its share for the distance to low and high.
 void setup_per_zone_wmarks(struct machine *m)
 {
 	uint32_t pages_min = m->s->min_free_kbytes >> (PAGE_SHIFT - 10), lowmem = 0;
@@ -246,6 +259,8 @@ void setup_per_zone_wmarks(struct machine *m)
 	calculate_totalreserve_pages(m);
 }
 
+// A request that could go to zone j must leave in each lower zone i a part of all memory from i + 1
+// to j: so much of it might later need i's frames and nothing else.
 void setup_per_zone_lowmem_reserve(struct machine *m)
 {
 	for (unsigned j = 0; j < MAX_NR_ZONES; j++) {
@@ -291,6 +306,7 @@ void zones_init_late(struct machine *m)
 		s->zone[zone].inactive_ratio = zone_inactive_ratio(s->zone[zone].present_pages);
 }
 
+// Without the differences the CPUs still hold, as watermark tests read it.
 uint32_t zone_free_pages(struct machine *m, unsigned zone)
 {
 	int32_t free = __atomic_load_n(&m->s->zone[zone].vm_stat[NR_FREE_PAGES], __ATOMIC_RELAXED);
@@ -298,6 +314,8 @@ uint32_t zone_free_pages(struct machine *m, unsigned zone)
 	return free > 0 ? free : 0;
 }
 
+// For order o, blocks below it do not help: they are taken off step by step, while at each step
+// half as many must remain. Strictly more than the mark has to be free.
 bool zone_watermark_ok(struct machine *m, unsigned zone, unsigned order, uint32_t mark,
 		       unsigned classzone, unsigned alloc_flags)
 {
@@ -358,6 +376,7 @@ static bool has_diffs(const struct per_cpu_pages *pcp)
 	return false;
 }
 
+// The kernel does this once a second; here whoever owns the clock calls it.
 void vmstat_fold(struct machine *m)
 {
 	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++)
@@ -407,6 +426,7 @@ static int sysctl_change(struct machine *m, uint32_t which, uint32_t value, uint
 	return -EINVAL;
 }
 
+// Watermarks and reserves are read without locks everywhere, so nobody may run meanwhile.
 static int sysctl(struct machine *m, uint32_t which, uint32_t value, uint32_t value2)
 {
 	int ret;
