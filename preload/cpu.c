@@ -186,19 +186,6 @@ static struct machine *release_all_own(void)
 	return held;
 }
 
-// Undoing comes before the lock's release: nobody else has seen the array meanwhile.
-static bool undo_array(struct thread *t)
-{
-	unsigned cache = t->undo & 0xFFFF;
-
-	if (t->undo == UNDO_NOTHING || !t->held)
-		return true;
-	if (cache == UNDO_UNKNOWN)
-		return false;
-	ac_of(t->held, cache, t->held->cpu)->avail = t->undo >> 16;
-	return true;
-}
-
 static bool machine_sound(void)
 {
 	char why[128];
@@ -214,12 +201,16 @@ static bool machine_sound(void)
 // machine was left in the middle of a step.
 bool cpu_abandon(struct thread *t)
 {
-	bool sure = undo_array(t);
+	bool sure = undo_call(t); // before the locks' release: nobody has seen the array meanwhile
 	struct machine *held = release_all_own();
 
 	t->held = NULL;
 	t->undo = UNDO_NOTHING;
-	return sure || !held || machine_sound();
+	if (sure || !held)
+		return true;
+	if (process.slot) // a step may have been made and not recorded
+		atomic_fetch_add(&process.slot->lost, 1);
+	return machine_sound();
 }
 
 // --- machine_ops

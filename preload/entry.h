@@ -66,6 +66,8 @@ enum {
 	UNDO_UNKNOWN = 0xFFFF
 };
 
+bool undo_call(struct thread *t); // undo.c: finishes or undoes it; false: unknown
+
 static inline void undo_set(struct thread *t, unsigned cache, unsigned avail)
 {
 	t->undo = avail << 16 | cache;

@@ -141,8 +141,6 @@ static uint32_t outer_abandoned(struct thread *t, uint32_t mode)
 	if (sound || mode != MODE_LIVE)
 		return mode;
 	warn("a signal handler jumped out of the allocator: glibc serves from here on");
-	if (process.slot)
-		atomic_fetch_add(&process.slot->lost, 1);
 	atomic_store(&process.mode, MODE_PASSIVE);
 	return MODE_PASSIVE;
 }

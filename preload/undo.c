@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Finishing or undoing a call that a signal handler jumped out of.
+//
+// A call that took an object off its CPU's array, or put one back, changed one length and wrote one
+// record. If the record was published the call is finished, else the length goes back. The CPU's lock is
+// still held, so array and ring are as the call left them.
+#include "capture.h"
+#include "entry.h"
+
+// The last record published on this CPU's ring is this object's. One that was being written when
+// the handler came would be published by the next: it is made harmless.
+static bool published(struct machine *m, uint64_t flag, kaddr_t obj)
+{
+	struct session_header *h = process.session;
+
+	if (!process.slot)
+		return false;
+	uint64_t head = atomic_load(&process.slot->ring[m->cpu].head), now = clock_stamp();
+	struct record *ring = session_ring(h, process.slot_index, m->cpu);
+	const struct record *last = &ring[(head - 1) & (h->ring_records - 1)];
+	if (head && last->kind < EV_LAST_OP && last->op.flags & flag && last->op.addr == obj)
+		return true;
+	if (head - atomic_load(&process.slot->ring[m->cpu].tail) >= h->ring_records)
+		return false; // full: the place is still the drainer's, nothing was written there
+	ring[head & (h->ring_records - 1)] = (struct record){
+		.kind = EV_TIME, .cpu = m->cpu, .arg = {(uint32_t)now, (uint32_t)(now >> 32)}};
+	return false;
+}
+
+bool undo_call(struct thread *t)
+{
+	struct machine *m = t->held;
+	unsigned cache = t->undo & 0xFFFF;
+	uint32_t before = t->undo >> 16;
+
+	if (t->undo == UNDO_NOTHING || !m)
+		return true;
+	if (cache == UNDO_UNKNOWN)
+		return false;
+	struct array_cache *ac = ac_of(m, cache, m->cpu);
+	if (ac->avail + 1 == before && !published(m, OPF_POP, ac->entry[before - 1]))
+		ac->avail = before;
+	else if (ac->avail == before + 1 && !published(m, OPF_PUSH, ac->entry[before]))
+		ac->avail = before;
+	return true;
+}
