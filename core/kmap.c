@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "fold.h"
+#include "layout.h"
 #include "machine.h"
 
 // Lowmem has its address by arithmetic and never takes a window.
@@ -243,6 +244,26 @@ kaddr_t page_address(struct machine *m, pfn_t pfn)
 
 #define FAIL(...) return snprintf(why, size, __VA_ARGS__), -EINVAL
 
+// What every function here relies on before it follows an index; memory may come from a file.
+static int check_bounds(const struct machine *m, char *why, size_t size)
+{
+	const struct kmap_state *k = &m->s->kmap;
+	bool ok = k->last_pkmap_nr < LAST_PKMAP && k->fixaddr_top == FIXADDR_TOP &&
+		  k->fix_kmap_begin < 128 &&
+		  k->pkmap_base == layout_vmalloc_end(&m->s->cfg) + 2 * PAGE_SIZE;
+
+	for (unsigned i = 0; i < LAST_PKMAP; i++)
+		ok = ok && k->hash_next[i] <= LAST_PKMAP && k->hash_prev[i] <= LAST_PKMAP &&
+		     (!k->pkmap_pfn[i] || is_highmem(m, k->pkmap_pfn[i]));
+	for (unsigned b = 0; b < PA_HASH_SIZE; b++)
+		ok = ok && k->hash_head[b] <= LAST_PKMAP && k->hash_tail[b] <= LAST_PKMAP;
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		ok = ok && k->atomic_depth[cpu] <= KM_TYPE_NR;
+	if (!ok)
+		FAIL("kmap: an index points outside its table");
+	return 0;
+}
+
 static int check_slots(struct machine *m, char *why, size_t size)
 {
 	const struct kmap_state *k = &m->s->kmap;
@@ -309,7 +330,9 @@ static int check_atomic(struct machine *m, char *why, size_t size)
 
 int kmap_check(struct machine *m, char *why, size_t size)
 {
-	if (check_slots(m, why, size) || check_hash(&m->s->kmap, why, size))
+	// hash before slots: looking a slot up needs sound chains
+	if (check_bounds(m, why, size) || check_hash(&m->s->kmap, why, size) ||
+	    check_slots(m, why, size))
 		return -EINVAL;
 	return check_atomic(m, why, size);
 }

@@ -26,7 +26,7 @@ uint32_t vmap_area_id(const struct machine *m, const struct vmap_area *va)
 }
 
 // Odd multiplier: distinct addresses have distinct priorities.
-static uint32_t priority(const struct vmap_area *va)
+uint32_t vmap_area_priority(const struct vmap_area *va)
 {
 	return va->va_start * 0x9E3779B1u;
 }
@@ -68,7 +68,7 @@ static void tree_insert(struct machine *m, struct vmap_area *new)
 	uint32_t *link = &m->s->vmalloc.root, *left = &new->left, *right = &new->right;
 	uint32_t id = vmap_area_id(m, new), n;
 
-	while (*link && priority(area(m, *link)) >= priority(new))
+	while (*link && vmap_area_priority(area(m, *link)) >= vmap_area_priority(new))
 		link = area(m, *link)->va_start < new->va_start ? &area(m, *link)->right
 								: &area(m, *link)->left;
 	// what hung here is split by address below the new node
@@ -99,7 +99,7 @@ static void tree_remove(struct machine *m, struct vmap_area *va)
 		link = area(m, *link)->va_start < va->va_start ? &area(m, *link)->right
 							       : &area(m, *link)->left;
 	while (l && r) {
-		if (priority(area(m, l)) >= priority(area(m, r))) {
+		if (vmap_area_priority(area(m, l)) >= vmap_area_priority(area(m, r))) {
 			*link = l;
 			link = &area(m, l)->right;
 			l = *link;

@@ -12,6 +12,7 @@
 
 struct vmap_area *vmap_area_covering(const struct machine *m, kaddr_t addr); // or NULL
 struct vmap_area *vmap_area_at(const struct machine *m, kaddr_t addr); // starts there; or NULL
+uint32_t vmap_area_priority(const struct vmap_area *va);	       // falls from parent to child
 uint32_t vmap_area_id(const struct machine *m, const struct vmap_area *va);
 
 // What a caller's gfp says about how hard to try; the objects behind an area follow it in that.

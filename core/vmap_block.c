@@ -321,17 +321,6 @@ void purge_fragmented_blocks(struct machine *m, unsigned cpu)
 
 // --- start and check -------------------------------------------------------------------------
 
-void vmap_block_init(struct machine *m)
-{
-	uint32_t cpus = 1, pages;
-
-	while (cpus < m->s->cfg.nr_cpus)
-		cpus *= 2;
-	pages = 32768 / cpus / 16;
-	pages = pages < 64 ? 64 : pages > VMAP_BBMAP_BITS_MAX ? VMAP_BBMAP_BITS_MAX : pages;
-	m->s->vmalloc.vb.block_pages = pages;
-}
-
 // Pages a bitmap says are taken.
 static uint32_t bits(const uint32_t *map)
 {
@@ -342,25 +331,70 @@ static uint32_t bits(const uint32_t *map)
 	return n;
 }
 
+#define FAIL(...) return snprintf(why, size, __VA_ARGS__), -EINVAL
+
+static uint32_t block_pages_for(uint32_t nr_cpus)
+{
+	uint32_t cpus = 1, pages;
+
+	while (cpus < nr_cpus)
+		cpus *= 2;
+	pages = 32768 / cpus / 16;
+	if (pages > VMAP_BBMAP_BITS_MAX)
+		pages = VMAP_BBMAP_BITS_MAX;
+	return pages < 64 ? 64 : pages;
+}
+
+void vmap_block_init(struct machine *m)
+{
+	m->s->vmalloc.vb.block_pages = block_pages_for(m->s->cfg.nr_cpus);
+}
+
+// Blocks with room, reached from the queues; each only from its own.
+static int check_queues(struct machine *m, char *why, size_t size)
+{
+	struct vmap_block_state *s = &m->s->vmalloc.vb;
+	uint32_t queued = 0, with_room = 0;
+
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		uint32_t prev = 0;
+
+		for (uint32_t id = s->queue[cpu].first; id;
+		     prev = id, id = block(m, id)->free_list.next)
+			if (id > s->nr_ids || ++queued > s->nr_ids || block(m, id)->cpu != cpu ||
+			    !block(m, id)->free || block(m, id)->free_list.prev != prev)
+				FAIL("vmap blocks: the queue of CPU %u is no list", cpu);
+		if (s->queue[cpu].last != prev)
+			FAIL("vmap blocks: the queue of CPU %u ends elsewhere", cpu);
+	}
+	for (uint32_t id = 1; id <= s->nr_ids; id++)
+		with_room += block(m, id)->addr && block(m, id)->free;
+	if (queued != with_room)
+		FAIL("vmap blocks: %u queued, %u with room", queued, with_room);
+	return 0;
+}
+
+// Called when the areas have been checked.
 int vmap_block_check(struct machine *m, char *why, size_t size)
 {
 	struct vmap_block_state *s = &m->s->vmalloc.vb;
 
+	if (s->nr_ids >= VMAP_BLOCKS || s->free_id > s->nr_ids ||
+	    s->block_pages != block_pages_for(m->s->cfg.nr_cpus))
+		FAIL("vmap blocks: %u of %u entries cannot be", s->nr_ids, VMAP_BLOCKS);
 	for (uint32_t id = 1; id <= s->nr_ids; id++) {
 		struct vmap_block *b = block(m, id);
 		struct vmap_area *va = b->addr ? vmap_area_at(m, b->addr) : NULL;
 
+		if (b->free_list.next > s->nr_ids || (!b->addr && (b->free || b->dirty)))
+			FAIL("vmap blocks: unused entry %u is damaged", id);
 		if (!b->addr)
 			continue;
-		if (!va || va->vb != id)
-			return snprintf(why, size, "vmap block %08x has no area of its own",
-					b->addr),
-			       -EINVAL;
+		if (!va || va->vb != id || va->va_end - va->va_start != block_bytes(m))
+			FAIL("vmap block %08x has no area of its own", b->addr);
 		if (bits(b->dirty_map) != b->dirty ||
 		    bits(b->alloc_map) + b->free != s->block_pages)
-			return snprintf(why, size, "vmap block %08x: counts and bitmaps differ",
-					b->addr),
-			       -EINVAL;
+			FAIL("vmap block %08x: counts and bitmaps differ", b->addr);
 	}
-	return 0;
+	return check_queues(m, why, size);
 }

@@ -320,6 +320,72 @@ static void test_damaged_streams(void)
 	CHECK(refused > 100);
 }
 
+static uint32_t *damage_target(struct machine *m)
+{
+	struct vmalloc_state *v = &m->s->vmalloc;
+
+	switch (rnd(3)) {
+	case 0:
+		return (uint32_t *)&m->areas[rnd(v->nr_ids + 2)] +
+		       rnd(sizeof(struct vmap_area) / 4);
+	case 1: // the state up to the first few blocks
+		return (uint32_t *)v + rnd(offsetof(struct vmalloc_state, vb.block[4]) / 4);
+	default:
+		return (uint32_t *)&m->s->kmap + rnd(sizeof(struct kmap_state) / 4);
+	}
+}
+
+static void use_everything(struct machine *m)
+{
+	pfn_t p = m->s->max_low_pfn;
+	kaddr_t a = vmalloc(m, 20000), r = vm_map_ram(m, &p, 1), k = kmap(m, p);
+
+	vfree(m, m->s->vmalloc.start);
+	vm_unmap_ram(m, r, 1);
+	vmalloc_grow(m, a, 90000, GFP_KERNEL | __GFP_HIGHMEM);
+	vfree(m, a);
+	vm_unmap_aliases(m);
+	kmap_flush_unused(m);
+	kunmap(m, p);
+	kmap_atomic(m, p);
+	CHECK(k != 1);
+}
+
+// Memory itself from a damaged file: the checkers either refuse it, or nothing that is done with it
+// may leave its tables.
+static void test_damaged_memory(void)
+{
+	struct machine_config cfg = config(MODEL_3_4, 1024 * MiB, 1);
+	unsigned refused = 0, used = 0;
+	char why[256];
+
+	rng = 8;
+	for (int trial = 0; trial < 400; trial++) {
+		struct machine *m;
+
+		if (trial % 20 == 0) {
+			box_boot(&box, &cfg);
+			for (int i = 0; i < 6; i++)
+				vmalloc(&box.m, 5000u * (1 + rnd(4)));
+			vfree(&box.m, box.m.s->vmalloc.start);
+			vm_map_ram(&box.m, (pfn_t[]){240000}, 1);
+			kmap(&box.m, 240001);
+		}
+		m = &box.m;
+		uint32_t *word = damage_target(m), was = *word;
+		*word = rnd(2) ? rnd(40) : was ^ 1u << rnd(32);
+		if (vmalloc_check(m, why, sizeof(why)) || kmap_check(m, why, sizeof(why))) {
+			refused++;
+			*word = was;
+			continue;
+		}
+		use_everything(m);
+		used++;
+	}
+	CHECK(refused > 50);
+	CHECK(used > 50);
+}
+
 int main(void)
 {
 	RUN(test_random_use_folds);
@@ -327,5 +393,6 @@ int main(void)
 	RUN(test_random_use_folds_when_memory_is_short);
 	RUN(test_hostile_records);
 	RUN(test_damaged_streams);
+	RUN(test_damaged_memory);
 	return DONE();
 }
