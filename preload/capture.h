@@ -9,6 +9,7 @@
 // True once the process may not make system calls any more (a seccomp sandbox): nothing on the
 // capture side makes one then; what would have needed one is left out and counted.
 extern _Atomic bool capture_no_syscalls __attribute__((visibility("hidden")));
+extern _Atomic bool capture_no_tsc __attribute__((visibility("hidden"))); // nor read the clock
 
 // --- ring.c
 void ring_attach(void);	     // process.slot changed: forget what is known of its rings

@@ -28,7 +28,6 @@ struct producer {
 
 static struct producer producers[MAX_CPUS];
 static uint64_t ring_mask;
-_Atomic bool capture_no_syscalls;
 
 uint64_t clock_now_ns(void)
 {
@@ -40,6 +39,8 @@ uint64_t clock_now_ns(void)
 
 uint64_t clock_stamp(void)
 {
+	if (capture_no_tsc)
+		return 0;
 	if (process.session && process.session->tsc_mult)
 		return __rdtsc();
 	return capture_no_syscalls ? 0 : clock_now_ns();
@@ -79,6 +80,18 @@ static void pause_ns(long ns)
 	sys(SYS_nanosleep, &ts, NULL);
 }
 
+// Where nothing may be asked of the kernel. 2^24 pauses are about a second.
+static bool ring_spin(struct producer *p, unsigned cpu, uint64_t need)
+{
+	for (unsigned i = 0; i < 1u << 24; i++) {
+		_mm_pause();
+		if (!(i & 255) && ring_room(p, cpu) >= need)
+			return true;
+	}
+	p->waited_at = p->head;
+	return false;
+}
+
 // Waits for `need` free records: first politely, then asleep, at most wait_ms since the drainer
 // last did anything. False: given up.
 static bool ring_wait(struct producer *p, unsigned cpu, uint64_t need)
@@ -88,15 +101,8 @@ static bool ring_wait(struct producer *p, unsigned cpu, uint64_t need)
 
 	if (p->waited_at == p->head) // nothing was drained since the last wait
 		return false;
-	if (capture_no_syscalls) {
-		for (unsigned i = 0; i < 1u << 20; i++) {
-			_mm_pause();
-			if (!(i & 255) && ring_room(p, cpu) >= need)
-				return true;
-		}
-		p->waited_at = p->head;
-		return false;
-	}
+	if (capture_no_syscalls)
+		return ring_spin(p, cpu, need);
 	since = clock_now_ns();
 	beat = atomic_load_explicit(&h->heartbeat_ns, memory_order_relaxed);
 	for (unsigned i = 0; ring_room(p, cpu) < need; i++) {

@@ -7,6 +7,8 @@
 #include <alloca.h>
 #include <execinfo.h>
 #include <pthread.h>
+#include <errno.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -424,37 +426,69 @@ static void test_descriptors(void)
 	close_range(3, 300, 0);
 }
 
-// In strict mode any system call but read, write, exit ends the process, and so does one in a walk.
-static int strict_child(void)
+// In strict mode any system call but read, write, exit ends the process, and so does the clock.
+static bool go_strict(void)
 {
+	return !prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+}
+
+// Nothing is allowed but to end.
+static bool go_filtered(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = {sizeof(code) / sizeof(*code), code};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !capture_no_syscalls &&
+	       !syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+static void sandboxed(bool (*go)(void))
+{
+	struct record r = {.kind = EV_MALLOC};
 	uint32_t flags = 0;
 	int good = 0;
 
 	for (volatile int i = 0; i < 100; i++) { // one call site
-		if (i == 2) {
-			capture_no_syscalls = true;
-			if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
-				syscall(SYS_exit, 2);
-		}
+		if (i == 2 && !go())
+			syscall(SYS_exit, 2);
 		entry(); // known: from the cache
 		good += same;
+		capture_op(&process.cpu[0], &r);
 	}
 	// never seen before: what is known without asking
 	capture_stack(&thread_self, (char *)qsort + 5, __builtin_frame_address(0), NULL, &flags);
 	syscall(SYS_exit, good == 100 && (flags & OPF_TRUNCATED) ? 0 : 1);
-	return 0;
 }
 
-static void test_strict(void)
+static int in_sandbox(bool (*go)(void))
 {
-	int status, pid;
+	int status, pid = fork();
 
-	start();
-	pid = fork();
 	if (!pid)
-		strict_child();
+		sandboxed(go);
 	waitpid(pid, &status, 0);
-	CHECK_EQ(status, 0);
+	return status;
+}
+
+static void test_sandbox(void)
+{
+	start();
+	CHECK_EQ(in_sandbox(go_strict), 0);
+	CHECK_EQ(in_sandbox(go_filtered), 0);
+	errno = 0;
+	CHECK_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL), -1);
+	CHECK_EQ(errno, EFAULT);
+	CHECK(!capture_no_syscalls); // it failed: nothing has changed
+	CHECK_EQ(syscall(SYS_getpid), getpid());
+	CHECK_EQ(syscall(SYS_close, -1), -1);
+	CHECK_EQ(errno, EBADF);
+	CHECK_EQ(syscall(SYS_mmap, NULL, 4096, 0, 0x22, -1, 1), -1); // all six arguments arrive
+	CHECK_EQ(errno, EINVAL);
 }
 
 int main(void)
@@ -485,6 +519,6 @@ int main(void)
 	RUN(test_jit);
 	RUN(test_garbage);
 	RUN(test_descriptors);
-	RUN(test_strict);
+	RUN(test_sandbox);
 	return DONE();
 }
