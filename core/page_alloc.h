@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The page allocator: buddy.c (free lists), pcp.c (per-CPU pagesets), page_alloc.c (zonelist walk,
-// watermarks, slow path, free entry points) (reference 6). pfn 0 means "no page".
+// watermarks, slow path, free entry points), reclaim.c (page cache) (reference 6). pfn 0 means
+// "no page".
+//
+//   alloc_pages(gfp, order)                        __free_pages(pfn, order)
+//        │ zone by zone: low mark ok?                   │ last reference
+//   order 0 │        order >= 1 │                  order 0 │          order >= 1 │
+//        pcp list  ── refill ──► free_area[o]          pcp list  ── drain ──►  free_area[o]
+//        (CPU-local)  (zone lock) .free_list[type]     (count >= high)         merge with buddies
+//
+//   no zone ok: wake kswapd, min mark, page cache, other CPUs' lists, lazy vmaps, then 0
+//
+// Blocks of order o begin at multiples of 2^o and lie in one zone. No two free buddies coexist. A
+// page is in exactly one place: a free block, one CPU's list, its owner's hands, or never free.
 #pragma once
 
 #include "types.h"
@@ -36,7 +48,7 @@ void free_pages_bulk(struct machine *m, const pfn_t *pfns, uint32_t count);
 bool zone_watermark_ok(struct machine *m, unsigned zone, unsigned order, uint32_t mark,
 		       unsigned classzone, unsigned alloc_flags);
 void drain_local_pages(struct machine *m);
-void drain_all_pages(struct machine *m); // stops the machine
+void drain_all_pages(struct machine *m); // stops the machine when other CPUs hold pages
 void vmstat_fold(struct machine *m);	 // this CPU's counter differences into the zones
 int set_min_free_kbytes(struct machine *m, uint32_t kbytes); // stops the machine
 int set_percpu_pagelist_fraction(struct machine *m, uint32_t fraction); // 0 default, or >= 8

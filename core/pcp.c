@@ -49,7 +49,7 @@ static uint32_t pop_pages(struct machine *m, unsigned zone, unsigned migratetype
 		pfns[got++] = pfn;
 		trace_run(m, EV_T_MM_PAGE_ALLOC, pfn, migratetype, gfp, 1, 0);
 	}
-	pcp->count -= got;
+	set_relaxed(&pcp->count, pcp->count - got);
 	return got;
 }
 
@@ -104,7 +104,7 @@ static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratet
 			page_list_add_tail(m, list, pfn);
 	}
 	mod_zone_page_state(m, z, NR_FREE_PAGES, -(int32_t)got);
-	pcp->count += got;
+	set_relaxed(&pcp->count, pcp->count + got);
 	m->s->pgalloc[zone] += got;
 	return got;
 }
@@ -159,7 +159,7 @@ static void push_page(struct machine *m, struct per_cpu_pages *pcp, pfn_t pfn, u
 		page_list_add_tail(m, pcp_list(pcp, migratetype), pfn);
 	else
 		page_list_add(m, pcp_list(pcp, migratetype), pfn);
-	pcp->count++;
+	set_relaxed(&pcp->count, pcp->count + 1);
 }
 
 // Pushes in the order given, so the run's last page is the first out again.
@@ -220,7 +220,7 @@ static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, u
 			page_list_del(m, list, pfn);
 			set_page_flags(page, 0);
 			page->private = 0;
-			pcp->count--;
+			set_relaxed(&pcp->count, pcp->count - 1);
 			__free_one_page(m, zone, pfn, 0, migratetype);
 			trace_run(m, EV_T_MM_PAGE_PCPU_DRAIN, pfn, migratetype, 0, 1, 0);
 		}
