@@ -177,6 +177,8 @@ static void store_totals(struct inserter *ins)
 		store_meta_text(ins, "divergence", ins->divergence);
 	store_meta_int(ins, "processes_without_slot", atomic_load(&h->no_slot));
 	store_meta_int(ins, "stacks_not_recorded", atomic_load(&h->depot_full));
+	if (ins->spool.damaged)
+		store_meta_int(ins, "damaged_chunks", ins->spool.damaged);
 	if (ins->recovered)
 		store_meta_int(ins, "recovered", 1);
 	if (ins->truncated)
@@ -218,9 +220,12 @@ void finish_recording(struct inserter *ins)
 		sqlite3_finalize(ins->stmt[i]);
 		ins->stmt[i] = NULL;
 	}
-	// A reader that has the file open keeps the log alive; the file is whole either way.
+	// On disk before the spool goes. A reader that has the file open keeps the log alive; the file is
+	// whole either way.
 	sqlite3_busy_timeout(ins->db, 1000);
-	sqlite3_exec(ins->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE", NULL,
-		     NULL, NULL);
+	sqlite3_exec(ins->db,
+		     "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE);"
+		     "PRAGMA journal_mode=DELETE",
+		     NULL, NULL, NULL);
 	remove_folder(ins->folder);
 }

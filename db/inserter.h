@@ -234,13 +234,14 @@ struct inserter {
 	struct segment seg;
 	struct spool_reader spool;
 	int64_t t0_ns; // CLOCK_MONOTONIC of t_ns 0
+	int64_t last_t_ns;
 	uint64_t events, transitions, divergences, lost;
 	char divergence[256]; // the first one
 	struct intern contexts, transition_contexts;
 	struct served {
 		uint64_t calls, bytes, first_event, first_req;
 	} served[HOST_REASONS]; // by reason; 0: the machine
-	struct proc **proc; // by number
+	struct proc **proc;	// by number
 	uint32_t nproc;
 	int64_t *event_cell, *transition_cell; // batches
 	size_t nevents, ntransitions;

@@ -288,20 +288,28 @@ void operation_details(struct proc *p, struct ring_queue *q, uint64_t event)
 	q->ntrace = 0;
 }
 
+// Times never fall as ids rise, so that a time can be searched: an event whose own stamp is older
+// than the last one's (stamps are read every few operations) gets that.
+static int64_t event_time(struct inserter *ins, const struct ring_queue *q)
+{
+	if (q->t_ns > ins->last_t_ns)
+		ins->last_t_ns = q->t_ns;
+	return ins->last_t_ns;
+}
+
 uint64_t operation(struct proc *p, const struct record *r)
 {
 	struct ring_queue *q = &p->queue[p->ring];
 	uint64_t event = ++p->ins->events, ref;
 	struct thread_info *t = thread_of(p, r->lock);
-	int64_t alloc = alloc_bytes(p, r);
+	int64_t alloc = alloc_bytes(p, r), t_ns = event_time(p->ins, q);
 
 	ref = match(p, r, event, alloc, t);
 	if (gives_memory(r->kind) && !(r->op.flags & OPF_FAILED))
 		served_count(p->ins, r, event);
-	event_row(p, r, event, alloc, ref, q->t_ns);
+	event_row(p, r, event, alloc, ref, t_ns);
 	operation_details(p, q, event);
-	timeline_event(p->ins, p, event, q->t_ns,
-		       gives_memory(r->kind) && r->op.flags & OPF_FAILED);
+	timeline_event(p->ins, p, event, t_ns, gives_memory(r->kind) && r->op.flags & OPF_FAILED);
 	if (t) {
 		t->first = t->first ? t->first : event;
 		t->last = event;
@@ -310,12 +318,10 @@ uint64_t operation(struct proc *p, const struct record *r)
 			memcpy(t->name, q->thread_name, sizeof(t->name));
 		q->thread_name[0] = 0;
 	}
-	if (!p->events++) {
+	if (!p->events++)
 		p->first_event = event;
-		p->start_ns = q->t_ns;
-	}
 	p->last_event = event;
-	p->end_ns = q->t_ns > p->end_ns ? q->t_ns : p->end_ns;
+	p->end_ns = t_ns;
 	p->dirty = true;
 	return event;
 }

@@ -269,10 +269,18 @@ static void try_start(struct proc *p)
 		broken(p, error);
 }
 
+// ns since the start of the recording; `last` for a stamp that cannot be true.
+static int64_t stamp_time(const struct inserter *ins, uint64_t stamp, int64_t last)
+{
+	const int64_t year = 31536000ll * 1000000000;
+	int64_t t = (int64_t)(segment_clock(&ins->seg, stamp) - (uint64_t)ins->t0_ns);
+
+	return t < 0 || t > year ? last : t;
+}
+
 int proc_begin(struct inserter *ins, const struct slot *s, uint32_t number)
 {
 	struct proc *p = calloc(1, sizeof(*p));
-	uint64_t start = segment_clock(&ins->seg, s->start_tsc);
 
 	if (!p)
 		return -ENOMEM;
@@ -282,7 +290,7 @@ int proc_begin(struct inserter *ins, const struct slot *s, uint32_t number)
 	p->slot = *s;
 	p->nrings = MAX_CPUS;
 	p->dirty = true;
-	p->start_ns = p->end_ns = (int64_t)start - ins->t0_ns;
+	p->start_ns = p->end_ns = stamp_time(ins, s->start_tsc, ins->last_t_ns);
 	memcpy(p->exe, s->exe, sizeof(p->exe));
 	p->exe[sizeof(p->exe) - 1] = 0;
 	if (matching_init(&p->live) || stats_init(&p->stats))
@@ -371,7 +379,7 @@ static void stream_record(struct proc *p, struct ring_queue *q, const struct rec
 
 	switch (r->kind) {
 	case EV_TIME:
-		q->t_ns = (int64_t)segment_clock(&p->ins->seg, stamp) - p->ins->t0_ns;
+		q->t_ns = stamp_time(p->ins, stamp, q->t_ns);
 		break;
 	case EV_TEXT:
 		text_record(p, q, r);

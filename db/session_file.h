@@ -47,6 +47,7 @@ struct spool_reader {
 	uint64_t offset; // of the next chunk
 	void *payload;
 	size_t room;
+	unsigned damaged; // chunks passed over: their bytes are not what was written
 };
 enum {
 	SPOOL_MORE = 1,

@@ -97,7 +97,9 @@ static bool read_at(int fd, void *to, size_t n, uint64_t offset)
 	return pread(fd, to, n, (off_t)offset) == (ssize_t)n;
 }
 
-int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **payload)
+// A whole chunk at the reader's place: SPOOL_MORE, SPOOL_WAIT, -EILSEQ, -ENOMEM. Moves on only past a
+// whole one, -EBADMSG when its payload is not what was written.
+static int next_chunk(struct spool_reader *r, struct spool_chunk *c)
 {
 	size_t bytes;
 
@@ -110,9 +112,16 @@ int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **paylo
 		return -ENOMEM;
 	if (!read_at(r->fd, r->payload, bytes, r->offset + sizeof(*c)))
 		return SPOOL_WAIT;
-	if (bytes && bytes_hash(r->payload, bytes) != c->check)
-		return -EILSEQ;
 	r->offset += sizeof(*c) + bytes;
+	return !bytes || bytes_hash(r->payload, bytes) == c->check ? SPOOL_MORE : -EBADMSG;
+}
+
+int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **payload)
+{
+	int got;
+
+	while ((got = next_chunk(r, c)) == -EBADMSG)
+		r->damaged++;
 	*payload = r->payload;
-	return SPOOL_MORE;
+	return got;
 }

@@ -33,6 +33,8 @@ struct target {
 	struct machine cpu[2];
 	struct block block[MODEL_BLOCKS];
 	uint64_t barrier, seed, ops;
+	bool lossy;		// does not wait when a ring is full
+	uint64_t gone[2], lost; // records given up: since the last LOST; at all
 };
 
 static inline uint32_t model_random(struct target *t)
@@ -41,17 +43,43 @@ static inline uint32_t model_random(struct target *t)
 	return (uint32_t)(t->seed >> 33);
 }
 
-static inline void model_put(struct target *t, unsigned cpu, struct record r)
+static inline bool model_room(struct target *t, unsigned cpu, uint64_t need)
+{
+	struct ring *ring = &t->slot->ring[cpu];
+	uint64_t used = atomic_load_explicit(&ring->head, memory_order_relaxed) -
+			atomic_load_explicit(&ring->tail, memory_order_acquire);
+
+	return used + need <= t->seg.own.ring_records;
+}
+
+static inline void model_write(struct target *t, unsigned cpu, struct record r)
 {
 	struct ring *ring = &t->slot->ring[cpu];
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
 	r.cpu = cpu;
-	while (head - atomic_load_explicit(&ring->tail, memory_order_acquire) >=
-	       t->seg.own.ring_records)
-		usleep(100);
 	segment_ring(&t->seg, t->index, cpu)[head & (t->seg.own.ring_records - 1)] = r;
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+}
+
+static inline void model_put(struct target *t, unsigned cpu, struct record r)
+{
+	while (!model_room(t, cpu, 2)) {
+		if (t->lossy) {
+			t->gone[cpu]++;
+			t->lost++;
+			atomic_fetch_add(&t->slot->lost, 1);
+			return;
+		}
+		usleep(100);
+	}
+	if (t->gone[cpu]) {
+		struct record lost = {.kind = EV_LOST, .arg = {(uint32_t)t->gone[cpu]}};
+
+		t->gone[cpu] = 0;
+		model_write(t, cpu, lost);
+	}
+	model_write(t, cpu, r);
 }
 
 static inline void model_record(struct machine *m, const struct record *r)

@@ -96,12 +96,13 @@ static void show(const char *sql)
 
 // What the model knows of itself, left in a page shared with the test.
 static struct truth {
-	uint64_t ops[2], live[2], bytes[2];
+	uint64_t ops[2], live[2], bytes[2], lost;
 } * truth;
 
 static void tell_truth(const struct target *t, unsigned i)
 {
 	truth->ops[i] = t->ops;
+	truth->lost = t->lost;
 	for (unsigned b = 0; b < MODEL_BLOCKS; b++)
 		if (t->block[b].addr) {
 			truth->live[i]++;
@@ -169,6 +170,9 @@ static void everything_is_there(void)
 	CHECK_EQ(query("SELECT max(id) FROM events"), truth->ops[0] + truth->ops[1]);
 	CHECK_EQ(access(folder, F_OK), -1);
 	CHECK_EQ(query("PRAGMA application_id"), 0x4b414c4f);
+	CHECK_EQ(
+		query("SELECT count(*) FROM event a JOIN event b ON b.rowid=a.rowid+1 WHERE b.t_ns<a.t_ns"),
+		0);
 	CHECK_EQ(query("PRAGMA integrity_check"), 0); // the text "ok"
 }
 
@@ -317,6 +321,64 @@ static void torn_spool_is_finished(void)
 	CHECK(query("SELECT count(*) FROM events") < (int64_t)(truth->ops[0] + truth->ops[1]));
 }
 
+// The program does not wait and nobody drains for a while.
+static void run_lossy_model(void)
+{
+	static struct target t = {.seed = 5, .lossy = true};
+
+	model_start(&t, folder);
+	model_work(&t, 150000);
+	usleep(200000);
+	model_work(&t, 20000);
+	tell_truth(&t, 0);
+	model_exit(&t);
+}
+
+static void losses_are_counted(void)
+{
+	pid_t target, drainer;
+
+	session();
+	target = spawn_model(run_lossy_model);
+	usleep(100000);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK(truth->lost > 0);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='lost'"), truth->lost);
+	CHECK_EQ(query("SELECT lost FROM process"), truth->lost);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);
+	CHECK(query("SELECT count(*) FROM events") < (int64_t)truth->ops[0]);
+	CHECK(query("SELECT count(*) FROM events") > 30000);
+}
+
+// One byte of one chunk has changed: that chunk is missing, the rest is there.
+static void damaged_chunk_is_passed_over(void)
+{
+	char path[600], byte;
+	struct stat st;
+	pid_t target, drainer;
+	int fd;
+
+	session();
+	target = spawn_model(run_forking_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	snprintf(path, sizeof(path), "%s/spool", folder);
+	fd = open(path, O_RDWR);
+	CHECK(!fstat(fd, &st));
+	CHECK_EQ(pread(fd, &byte, 1, st.st_size / 2), 1);
+	byte ^= 0x55;
+	CHECK_EQ(pwrite(fd, &byte, 1, st.st_size / 2), 1);
+	close(fd);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK_EQ(query("SELECT value FROM meta WHERE key='damaged_chunks'"), 1);
+	CHECK(query("SELECT value FROM meta WHERE key='lost'") > 0);
+	CHECK(query("SELECT count(*) FROM events WHERE process=1") > 10000);
+}
+
 // Real records with bytes changed, pure noise, and impossible heads and configurations.
 static void run_hostile_model(void)
 {
@@ -434,6 +496,8 @@ int main(void)
 	RUN(drainer_may_be_killed);
 	RUN(recover_takes_what_the_rings_hold);
 	RUN(torn_spool_is_finished);
+	RUN(losses_are_counted);
+	RUN(damaged_chunk_is_passed_over);
 	RUN(noise_harms_nobody);
 	RUN(session_says_what_is_wrong);
 	RUN(options_are_understood);
