@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "reader_impl.h"
+#include "verify_heap.h"
 
 struct verify {
 	struct recording *r;
@@ -38,17 +39,6 @@ static int64_t number(struct verify *v, const char *sql)
 	if (q && sqlite3_step(q) == SQLITE_ROW)
 		n = sqlite3_column_int64(q, 0);
 	sqlite3_finalize(q);
-	return n;
-}
-
-static int64_t numberf(struct verify *v, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	char *sql = sqlite3_vmprintf(fmt, ap);
-	va_end(ap);
-	int64_t n = number(v, sql);
-	sqlite3_free(sql);
 	return n;
 }
 
@@ -92,41 +82,32 @@ static void check_ids(struct verify *v)
 	result(v, !orphans, "contexts", "%" PRId64 " events without their context", orphans);
 }
 
-// A free names the allocation of its address, earlier than itself, and no other free does.
-static void check_refs(struct verify *v)
+enum {
+	STACK_FULL,
+	STACK_ENDED_EARLY,
+	STACK_SMALL,
+	STACK_EARLY,
+	STACK_NONE,
+	STACK_QUALITIES
+};
+static const char *const stack_quality[] = {"full", "ended early", "small stack",
+					    "before unwinding was up", "none"};
+
+static unsigned quality_of(const struct event_row *row)
 {
-	int64_t frees = numberf(v,
-				"SELECT count(*) FROM event e CROSS JOIN context c USING (context)"
-				" WHERE c.kind = %d AND e.addr",
-				EV_FREE);
-	int64_t before = numberf(v,
-				 "SELECT count(*) FROM event e CROSS JOIN context c USING (context)"
-				 " WHERE c.kind = %d AND e.addr AND NOT e.back",
-				 EV_FREE);
-	int64_t wrong =
-		numberf(v,
-			"SELECT count(*) FROM event e CROSS JOIN context c USING (context)"
-			" LEFT JOIN event a ON a.rowid = e.rowid - e.back"
-			" LEFT JOIN context ac ON ac.context = a.context"
-			" WHERE c.kind = %d AND e.back AND (a.addr IS NOT e.addr OR e.back < 0"
-			" OR ac.kind NOT IN (%d, %d, %d, %d))",
-			EV_FREE, EV_MALLOC, EV_CALLOC, EV_REALLOC, EV_MEMALIGN);
-	int64_t twice =
-		numberf(v,
-			"SELECT count(*) - count(DISTINCT c.process << 48 | (e.rowid - e.back))"
-			" FROM event e CROSS JOIN context c USING (context)"
-			" WHERE c.kind = %d AND e.back",
-			EV_FREE);
-	result(v, !wrong && !twice, "frees",
-	       "%s, of which %s of blocks from before the recording, %" PRId64 " wrong, %" PRId64
-	       " doubled",
-	       fmt_count((uint64_t)frees), fmt_count((uint64_t)before), wrong, twice);
+	return !row->stack		      ? STACK_NONE
+	       : row->flags & OPF_TRUNCATED   ? STACK_ENDED_EARLY
+	       : row->flags & OPF_EARLY	      ? STACK_EARLY
+	       : row->flags & OPF_SMALL_STACK ? STACK_SMALL
+					      : STACK_FULL;
 }
 
 struct log_check {
 	struct verify *v;
 	int process;
-	uint64_t ops, wrong, first_wrong, next_row;
+	uint64_t ops, wrong, first_wrong;
+	uint64_t stacks[STACK_QUALITIES];
+	struct heap_check heap;
 	struct event_row row[1024];
 	unsigned nrows;
 	uint64_t first_row;
@@ -150,6 +131,10 @@ static void compare_op(void *ctx, const struct log_entry *e)
 	struct log_check *c = ctx;
 	const struct event_row *row = row_of(c, e->event);
 	c->ops++;
+	if (row) {
+		c->stacks[quality_of(row)]++;
+		heap_check_event(&c->heap, row, e->r.op.old);
+	}
 	if (row && row->process == c->process && row->kind == e->r.kind && row->path == e->r.path &&
 	    row->addr == e->r.op.addr && row->req == e->r.op.req && row->cpu == e->r.cpu)
 		return;
@@ -159,8 +144,9 @@ static void compare_op(void *ctx, const struct log_entry *e)
 
 // Sums over the processes; what is wrong with one of them gets a line of its own.
 struct replay_check {
-	uint64_t blobs, ops, keyframes, machines, states;
-	unsigned wrong_logs, wrong_keyframes, wrong_machines, wrong_states;
+	uint64_t blobs, ops, keyframes, machines, states, frees, unknown;
+	uint64_t stacks[STACK_QUALITIES];
+	unsigned wrong_logs, wrong_keyframes, wrong_machines, wrong_states, wrong_heaps;
 };
 
 static void compare_keyframe(struct verify *v, struct replay_check *k, struct replay *fold,
@@ -203,6 +189,23 @@ static void fold_log(struct verify *v, struct replay_check *k, const struct proc
 	       fmt_count(diverged), fmt_count(c->wrong));
 }
 
+static void check_heap(struct verify *v, struct replay_check *k, struct log_check *c)
+{
+	uint64_t wrong = c->heap.wrong, first = c->heap.first_wrong;
+	uint64_t twice = heap_check_finish(&c->heap);
+	k->frees += c->heap.frees;
+	k->unknown += c->heap.unknown;
+	for (unsigned i = 0; i < STACK_QUALITIES; i++)
+		k->stacks[i] += c->stacks[i];
+	if (!wrong && !twice)
+		return;
+	k->wrong_heaps++;
+	result(v, false, "frees",
+	       "process %d: %s name another allocation than theirs (the first is event %s), %s blocks given"
+	       " out twice",
+	       c->process, fmt_count(wrong), fmt_count(first), fmt_count(twice));
+}
+
 static void check_machine(struct verify *v, struct replay_check *k, struct replay *fold,
 			  int process)
 {
@@ -242,7 +245,9 @@ static void check_process(struct verify *v, struct replay_check *k, const struct
 	if (key) {
 		c->v = v;
 		c->process = p->process;
+		heap_check_init(&c->heap, v->r, p->first_event);
 		fold_log(v, k, p, fold, key, c);
+		check_heap(v, k, c);
 		check_machine(v, k, fold, p->process);
 	} else {
 		k->wrong_logs++;
@@ -254,58 +259,47 @@ static void check_process(struct verify *v, struct replay_check *k, const struct
 	check_state(v, k, p->process);
 }
 
-static void check_processes(struct verify *v)
+static void check_processes(struct verify *v, struct replay_check *k)
 {
 	const struct process_info *p;
-	struct replay_check k = {0};
 	unsigned n = recording_processes(v->r, &p);
 	for (unsigned i = 0; i < n; i++)
-		check_process(v, &k, &p[i]);
-	if (!k.wrong_logs)
+		check_process(v, k, &p[i]);
+	if (!k->wrong_logs)
 		result(v, n, "log",
 		       "%u processes: %s blobs fold from the first record to the last, %s events as"
 		       " in their rows",
-		       n, fmt_count(k.blobs), fmt_count(k.ops));
-	if (!k.wrong_keyframes)
-		result(v, k.keyframes, "keyframes", "%s, equal to the fold at their place",
-		       fmt_count(k.keyframes));
-	if (!k.wrong_machines)
+		       n, fmt_count(k->blobs), fmt_count(k->ops));
+	if (!k->wrong_heaps)
+		result(v, true, "frees",
+		       "%s, each of its own block; %s of blocks from before the recording",
+		       fmt_count(k->frees), fmt_count(k->unknown));
+	if (!k->wrong_keyframes)
+		result(v, k->keyframes, "keyframes", "%s, equal to the fold at their place",
+		       fmt_count(k->keyframes));
+	if (!k->wrong_machines)
 		result(v, true, "machines", "%s, all invariants hold at the end",
-		       fmt_count(k.machines));
-	if (k.states && !k.wrong_states)
+		       fmt_count(k->machines));
+	if (k->states && !k->wrong_states)
 		result(v, true, "states", "%s final machines equal the replayed ones",
-		       fmt_count(k.states));
+		       fmt_count(k->states));
 }
 
 // How much of the stacks is what libunwind saw; no failure, but worth knowing.
-static void report_stacks(struct verify *v)
+static void report_stacks(const struct replay_check *k)
 {
-	static const struct {
-		const char *name, *where;
-	} quality[] = {
-		{"full", "e.stack AND NOT c.flags & 224"},
-		{"ended early", "e.stack AND c.flags & 128"},
-		{"small stack", "e.stack AND c.flags & 224 = 32"},
-		{"before unwinding was up", "e.stack AND c.flags & 192 = 64"},
-		{"none", "NOT e.stack"},
-	};
-	int64_t all = number(v, "SELECT count(*) FROM event");
 	printf("%-6s  %-14s", "info", "stacks");
-	for (unsigned i = 0; i < sizeof(quality) / sizeof(*quality); i++) {
-		int64_t n =
-			numberf(v,
-				"SELECT count(*) FROM event e CROSS JOIN context c USING (context)"
-				" WHERE %s",
-				quality[i].where);
-		if (n > 0)
-			printf(" %.1f %% %s;", 100.0 * (double)n / (double)all, quality[i].name);
-	}
+	for (unsigned i = 0; i < STACK_QUALITIES; i++)
+		if (k->stacks[i])
+			printf(" %.1f %% %s;", 100.0 * (double)k->stacks[i] / (double)k->ops,
+			       stack_quality[i]);
 	putchar('\n');
 }
 
 int cmd_verify(int argc, char **argv)
 {
 	struct verify v = {0};
+	struct replay_check k = {0};
 	struct cli c;
 	cli_init(&c, "verify", argc, argv);
 	while (cli_next(&c) != -1)
@@ -317,9 +311,8 @@ int cmd_verify(int argc, char **argv)
 	check_database(&v);
 	check_complete(&v);
 	check_ids(&v);
-	check_refs(&v);
-	check_processes(&v);
-	report_stacks(&v);
+	check_processes(&v, &k);
+	report_stacks(&k);
 	recording_close(v.r);
 	puts(v.failed ? "The recording has faults." : "The recording is complete and consistent.");
 	return v.failed ? EXIT_FAILURE : EXIT_SUCCESS;

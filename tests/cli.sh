@@ -34,7 +34,7 @@ expect() {
 	shift 3
 	"$@" >out 2>err </dev/null
 	status=$?
-	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
+	[ "$status" = "$want" ] && { [ -z "$pattern" ] || cat out err | grep -q -e "$pattern"; }
 	ok=$?
 	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
 	result "$name" $ok
