@@ -181,6 +181,9 @@ static bool step_by_fp(struct thread *t, struct trace *tr, struct frame *f, stru
 	    !stack_read(t, tr, f->fp + 8, &ret) || !after_call(ret))
 		return false;
 	trace_note(tr, f->fp + 8, ret);
+	// A guess is only looked at again where nothing can be unmapped.
+	if (f->fp < (uintptr_t)t->stack_lo || f->fp + 16 > (uintptr_t)t->stack_hi)
+		tr->overflow = true;
 	*o = (struct fp_origin){f->fp, fp};
 	*f = (struct frame){ret, f->fp + 16, fp};
 	return true;

@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 enum {
 	THREADS_MAX = UINT16_MAX,
@@ -32,14 +34,12 @@ static struct trace_cache *spare[64];
 static unsigned nspare;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
-static void thread_op(struct thread *t, enum event_kind kind, uint16_t slot, int tid)
+static void thread_op(struct machine *m, enum event_kind kind, uint16_t slot, int tid)
 {
 	struct record r = {.kind = kind, .lock = slot};
-	struct machine *m = cpu_enter(t);
 
 	r.op.addr = (uint64_t)tid;
 	capture_op(m, &r);
-	cpu_leave(t, m);
 }
 
 static bool known_make(void)
@@ -137,14 +137,24 @@ static unsigned thread_enter(struct thread *t, struct known_thread *dead, unsign
 	return n;
 }
 
+// The name goes before the start it belongs to.
 static void thread_tell(struct thread *t, const struct known_thread *dead, unsigned n)
 {
+	char name[16] = "";
+	struct machine *m;
+
 	if (!process.slot || t->inside)
 		return;
+	if (!capture_no_syscalls)
+		sys(SYS_prctl, PR_GET_NAME, name);
 	t->inside = __builtin_frame_address(0);
+	m = cpu_enter(t);
 	for (unsigned i = 0; i < n; i++)
-		thread_op(t, EV_THREAD_EXIT, dead[i].slot, dead[i].tid);
-	thread_op(t, EV_THREAD_START, t->slot, t->tid);
+		thread_op(m, EV_THREAD_EXIT, dead[i].slot, dead[i].tid);
+	if (name[0])
+		capture_text(m, TEXT_THREAD_NAME, name, strnlen(name, sizeof(name)));
+	thread_op(m, EV_THREAD_START, t->slot, t->tid);
+	cpu_leave(t, m);
 	t->inside = NULL;
 }
 

@@ -338,7 +338,7 @@ static void *short_thread(void *arg)
 
 static void test_threads(void)
 {
-	unsigned starts = 0, exits = 0;
+	unsigned starts = 0, exits = 0, names = 0;
 	int tid[3];
 	pthread_t t;
 	struct record r;
@@ -355,11 +355,41 @@ static void test_threads(void)
 	}
 	while (take(0, &r)) {
 		starts += r.kind == EV_THREAD_START;
+		names += r.kind == EV_TEXT && !memcmp(&r.arg[1], "capture_test", 12);
 		if (r.kind == EV_THREAD_EXIT)
 			CHECK_EQ(r.op.addr, tid[exits++]);
 	}
 	CHECK_EQ(starts, 4);
+	CHECK_EQ(names, 4);
 	CHECK_EQ(exits, 2);
+}
+
+// --- sites
+
+static uintptr_t site(uintptr_t a, uintptr_t b, uintptr_t c)
+{
+	uintptr_t ip[] = {a, b, c};
+
+	return capture_site(intern(ip, 3));
+}
+
+static void test_sites(void)
+{
+	void *sqlite = dlopen("libsqlite3.so.0", RTLD_NOW);
+	uintptr_t libc = (uintptr_t)strdup + 9, own = (uintptr_t)test_threads + 9, wrapper, user;
+
+	start(1);
+	CHECK_EQ(site(own, libc, own + 1), own);
+	CHECK_EQ(site(libc, own, libc), own);
+	CHECK_EQ(site(libc, libc + 1, own), own);
+	CHECK_EQ(site(libc, libc + 1, libc + 2), libc + 2); // nothing else: the outermost
+	CHECK(sqlite != NULL);
+	wrapper = (uintptr_t)dlsym(sqlite, "sqlite3_malloc") + 5;
+	user = (uintptr_t)dlsym(sqlite, "sqlite3_initialize") + 5;
+	CHECK_EQ(site(wrapper, user, own), user);
+	CHECK_EQ(site(libc, wrapper, own), own);
+	CHECK_EQ(capture_site(0), 0);
+	dlclose(sqlite);
 }
 
 // --- modules
@@ -545,6 +575,7 @@ int main(int argc, char **argv)
 	RUN(test_depot_threads);
 	RUN(test_depot_hostile_chain);
 	RUN(test_threads);
+	RUN(test_sites);
 	RUN(test_modules);
 	RUN(test_attach);
 	RUN(test_attach_fork);
