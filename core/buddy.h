@@ -8,6 +8,7 @@
 // which zone is tried, and that decision is an argument of the step that follows.
 #pragma once
 
+#include "fold.h"
 #include "machine.h"
 
 #define PAGE_FLAG_BIT(f) (1u << (f))
