@@ -74,8 +74,10 @@ static size_t block_bytes(const struct machine *m, const struct record *r)
 	return m->caches[r->op.cache].buffer_size;
 }
 
-static inline void *alloc_machine(struct call *c, const struct request *q)
+static inline void *alloc_machine(struct call *c, struct request *q)
 {
+	if (c->r.ticket && q->align == MIN_ALIGN && process.opt.flags & SESSION_SITE_CACHES)
+		q->site = site_of_call(c->r.ticket, q->size);
 	struct machine *m = call_lock(c);
 
 	c->r.op.req = q->size;
@@ -108,7 +110,7 @@ __attribute__((noinline, cold)) static void *alloc_elsewhere(struct call *c, enu
 	return p;
 }
 
-static inline void *allocate(enum event_kind kind, const struct request *q, void *frame)
+static inline void *allocate(enum event_kind kind, struct request *q, void *frame)
 {
 	struct call c;
 	enum service s;

@@ -68,14 +68,23 @@ static kaddr_t cache_pop(struct machine *m, struct record *r, unsigned cache)
 	return kmem_cache_alloc(m, cache, GFP_KERNEL); // the refill gave the CPU up meanwhile
 }
 
+static unsigned cache_for(struct machine *m, const struct request *q, enum op_path *path)
+{
+	unsigned cache = q->site ? site_cache(m, q->site) : 0;
+
+	*path = cache ? PATH_SLAB : PATH_KMALLOC;
+	return cache ? cache : kmalloc_cache(m, kmalloc_size(m, q), GFP_KERNEL);
+}
+
 static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct request *q)
 {
-	size_t size = kmalloc_size(m, q);
-	unsigned cache = kmalloc_cache(m, size, GFP_KERNEL);
-	kaddr_t a = !cache	       ? 0
-		    : likely(q->fused) ? cache_pop(m, r, cache)
-				       : kmalloc(m, size, GFP_KERNEL);
+	enum op_path path;
+	unsigned cache = cache_for(m, q, &path);
+	kaddr_t a;
 
+	if (unlikely(!cache))
+		return 0;
+	a = likely(q->fused) ? cache_pop(m, r, cache) : kmalloc(m, kmalloc_size(m, q), GFP_KERNEL);
 	if (!a)
 		return 0;
 	if (unlikely(!arena_commit(a))) {
@@ -86,7 +95,7 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 		r->op.flags &= ~OPF_POP;
 		return 0;
 	}
-	answer(r, PATH_KMALLOC, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
+	answer(r, path, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
 	return a;
 }
 

@@ -3,6 +3,7 @@
 // Which kernel path serves a program's request, and which one an address belongs to.
 //
 //   bytes or alignment         path
+//   a call site often used     slab: a kmem_cache of its own (sitecache.c)
 //   up to the kmalloc limit    kmalloc: the cache size-N
 //   up to 4 MiB                pages: one block of the buddy allocator; none free: vmalloc
 //   above                      vmalloc
@@ -16,7 +17,8 @@
 struct request {
 	size_t size, align; // align: power of two, at least 16
 	bool zero;
-	bool fused; // the OP record itself may stand for taking the object off its array
+	struct site *site; // counts this call site and size; NULL: no cache of its own
+	bool fused;	   // the OP record itself may stand for taking the object off its array
 };
 
 struct place {
@@ -40,3 +42,7 @@ kaddr_t route_move(struct machine *m, struct record *r, const struct place *p, s
 
 // No lock needed for a block the caller owns. false: no block begins or lies there.
 bool route_find(const struct machine *m, kaddr_t a, struct place *p);
+
+// --- sitecache.c
+struct site *site_of_call(uint32_t stack, size_t size); // no lock held; NULL: not counted
+unsigned site_cache(struct machine *m, struct site *s); // CPU held; 0: none (yet)

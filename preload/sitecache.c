@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Caches of their own for busy call sites: who asks often enough for one size gets a kmem_cache.
+//
+// A table counts (site, size). Counting is not exact between threads: an increment may be lost, a
+// cache is never made twice.
+#include "route.h"
+
+#include <string.h>
+
+enum {
+	SITES = 1 << 13,
+	PROBES = 8,
+	SIZE_BITS = 13,	  // sizes up to 4096
+	CACHES_MAX = 512, // of the machine's 1024
+	CACHE_MAKING = 0xFFFF,
+};
+
+static struct site {
+	_Atomic uint64_t key; // site address << SIZE_BITS | size; 0 unused
+	_Atomic uint32_t count;
+	_Atomic uint32_t cache; // 0 none yet
+} sites[SITES];
+
+static _Atomic uint32_t ncaches;
+
+static struct site *site_find(uint64_t key)
+{
+	uint64_t hash = key * 0x9E3779B97F4A7C15ull;
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct site *s = &sites[((hash >> 40) + i) % SITES];
+		uint64_t now = atomic_load_explicit(&s->key, memory_order_relaxed);
+		if (!now && atomic_compare_exchange_strong(&s->key, &now, key))
+			return s;
+		if (now == key)
+			return s;
+	}
+	return NULL;
+}
+
+struct site *site_of_call(uint32_t stack, size_t size)
+{
+	uintptr_t at;
+
+	if (!stack || !size || size > PAGE_SIZE)
+		return NULL;
+	at = capture_site(stack);
+	return at ? site_find((uint64_t)at << SIZE_BITS | size) : NULL;
+}
+
+static char *put(char *to, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(to, text, n);
+	return to + n;
+}
+
+// "site-0804a3c0-48": low half of the address, size
+static void site_name(const struct site *s, char *name)
+{
+	uint32_t at = (uint32_t)(s->key >> SIZE_BITS), size = s->key & ((1u << SIZE_BITS) - 1);
+	char digits[8], *d = digits + sizeof(digits);
+
+	name = put(name, "site-");
+	for (int shift = 28; shift >= 0; shift -= 4)
+		*name++ = "0123456789abcdef"[at >> shift & 15];
+	*name++ = '-';
+	*--d = 0;
+	for (; size; size /= 10)
+		*--d = (char)('0' + size % 10);
+	*put(name, d) = 0;
+}
+
+static unsigned site_make(struct machine *m, struct site *s)
+{
+	char name[CACHE_NAME_LEN];
+	uint32_t none = 0;
+
+	if (!atomic_compare_exchange_strong(&s->cache, &none, CACHE_MAKING))
+		return 0;
+	if (atomic_fetch_add(&ncaches, 1) >= CACHES_MAX)
+		return 0;
+	site_name(s, name);
+	unsigned cache = kmem_cache_create(m, name, s->key & ((1u << SIZE_BITS) - 1), 16, 0);
+	if (cache)
+		atomic_store(&s->cache, cache);
+	return cache; // 0: stays marked as being made, nobody tries again
+}
+
+unsigned site_cache(struct machine *m, struct site *s)
+{
+	uint32_t cache = atomic_load_explicit(&s->cache, memory_order_relaxed), n;
+
+	if (likely(cache))
+		return cache == CACHE_MAKING ? 0 : cache;
+	n = atomic_load_explicit(&s->count, memory_order_relaxed) + 1;
+	atomic_store_explicit(&s->count, n, memory_order_relaxed);
+	return n < process.opt.site_threshold ? 0 : site_make(m, s);
+}
