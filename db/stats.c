@@ -149,7 +149,8 @@ void stats_inherit(struct stats *s, const struct matching *t)
 	s->peak_bytes = s->live_bytes;
 }
 
-// Frames in use: present and on no free list of the zone.
+// Frames in use: on no free list of the zone. Counted from what the zone spans, for present_pages
+// leaves out the frames of mem_map wherever they lie, and an idle zone may have more free than that.
 static uint64_t zone_used(const struct machine *m, unsigned zone)
 {
 	const struct zone *z = &m->s->zone[zone];
@@ -157,8 +158,8 @@ static uint64_t zone_used(const struct machine *m, unsigned zone)
 
 	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++)
 		free += z->pageset[cpu].vm_stat_diff[NR_FREE_PAGES];
-	return free < 0 || free > z->present_pages ? z->present_pages
-						   : z->present_pages - (uint64_t)free;
+	return free < 0 || free > z->spanned_pages ? z->spanned_pages
+						   : z->spanned_pages - (uint64_t)free;
 }
 
 static void cell_store(struct inserter *ins, struct proc *p, unsigned level)
