@@ -463,6 +463,43 @@ static void a_machine_without_highmem_draws_too(void)
 	model = full;
 }
 
+// A hostile recording can hold any machine memory behind a sound configuration.
+static void damaged_memory_draws_nonsense_but_draws(void)
+{
+	size_t first = offsetof(struct machine_state, ticket);
+	struct view_model *full = model;
+	struct machine small;
+	uint32_t *words;
+	size_t n;
+
+	CHECK(boot(&small, 64u << 20));
+	drive_slab(&small);
+	words = (uint32_t *)((uint8_t *)small.s + first);
+	for (unsigned round = 0; round < 30; round++) {
+		// half the damage in the small structures in front, half anywhere
+		for (unsigned i = 0; i < 400; i++) {
+			n = ((i & 1 ? small.s->size : sizeof(*small.s)) - first) / 4;
+			words[((size_t)noise() << 8 ^ noise()) % n] =
+				noise() % 3 ? noise() % 5000 : noise() << 8;
+		}
+		model = model_create(&small, round % 8);
+		CHECK(model != NULL);
+		for (const struct view *view = views; view->id; view++) {
+			static struct draw_result out;
+			struct viewport vp = {
+				.width = 640, .height = 400, .zoom = MAP_ZOOM_FIT, .out = &out};
+			char text[256];
+
+			cairo_surface_destroy(picture(view, &vp, false));
+			for (unsigned i = 0; i < out.nhits; i += 7)
+				hit_describe(model, out.hit[i].kind, out.hit[i].id, text,
+					     sizeof(text));
+		}
+		model_unref(model);
+	}
+	model = full;
+}
+
 int main(int argc, char **argv)
 {
 	folder = argc > 1 ? argv[1] : NULL;
@@ -489,6 +526,7 @@ int main(int argc, char **argv)
 	RUN(positions_are_understood);
 	RUN(figures_read_well);
 	RUN(a_machine_without_highmem_draws_too);
+	RUN(damaged_memory_draws_nonsense_but_draws);
 	model_unref(model);
 	return DONE();
 }

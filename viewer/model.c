@@ -87,6 +87,8 @@ static uint32_t count_pages(const struct machine *m, uint32_t first, uint32_t ma
 {
 	uint32_t n = 0;
 
+	if (max > m->s->max_pfn)
+		max = m->s->max_pfn;
 	for (pfn_t pfn = first; pfn && pfn < m->s->max_pfn && n < max; n++)
 		pfn = m->mem_map[pfn].lru.next;
 	return n;
@@ -129,10 +131,17 @@ static uint32_t count_slabs(const struct machine *m, uint32_t first, uint32_t ma
 {
 	uint32_t n = 0;
 
+	if (max > m->s->max_low_pfn)
+		max = m->s->max_low_pfn;
 	for (pfn_t pfn = first; pfn && pfn < m->s->max_low_pfn && n < max; n++)
 		pfn = m->slab_area[pfn].list.next;
 	return n;
 }
+
+// No slab of 2^10 pages holds more objects of 8 bytes.
+enum {
+	MOST_OBJECTS = (PAGE_SIZE << (MAX_ORDER - 1)) / 8
+};
 
 static void read_cache(struct model_cache *o, const struct machine *m, unsigned id)
 {
@@ -142,8 +151,8 @@ static void read_cache(struct model_cache *o, const struct machine *m, unsigned 
 	o->id = id;
 	memcpy(o->name, c->name, CACHE_NAME_LEN);
 	o->object_bytes = c->buffer_size;
-	o->per_slab = c->num;
-	o->order = c->gfporder;
+	o->per_slab = c->num < MOST_OBJECTS ? c->num : MOST_OBJECTS;
+	o->order = c->gfporder < MAX_ORDER ? c->gfporder : MAX_ORDER - 1;
 	o->total = (uint32_t)total;
 	o->active = (uint32_t)(total > c->free_objects ? total - c->free_objects : 0);
 	o->slabs = c->num_slabs;
@@ -160,8 +169,7 @@ static void read_cache(struct model_cache *o, const struct machine *m, unsigned 
 		o->cpu_avail[cpu] = ac_of(m, id, cpu)->avail;
 		o->cpu_limit[cpu] = ac_of(m, id, cpu)->limit;
 	}
-	o->bytes = ((uint64_t)c->num_slabs << PAGE_SHIFT)
-		   << (c->gfporder < MAX_ORDER ? c->gfporder : 0);
+	o->bytes = ((uint64_t)c->num_slabs << PAGE_SHIFT) << o->order;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -245,7 +253,7 @@ static int read_slabs(struct view_model *v, struct machine *m, unsigned id)
 	max = c->num_slabs < MODEL_SLABS ? c->num_slabs : MODEL_SLABS;
 	v->slabs_left_out = c->num_slabs - max;
 	v->slab = calloc(max + 1, sizeof(*v->slab));
-	v->objects = calloc(max + 1, c->num + 1);
+	v->objects = calloc(max + 1, v->cache[v->selected].per_slab + 1);
 	if (!v->slab || !v->objects)
 		return -1;
 	first[SLABS_PARTIAL] = c->slabs_partial.first;
@@ -262,15 +270,21 @@ static int read_slabs(struct view_model *v, struct machine *m, unsigned id)
 static int read_vmalloc(struct view_model *v, const struct machine *m)
 {
 	const struct vmalloc_state *s = &m->s->vmalloc;
+	// the pool ends where the page-table entries begin
+	size_t pool = (size_t)((const char *)m->pte - (const char *)m->areas) / sizeof(*m->areas),
+	       most;
 	uint32_t id = s->areas.first;
 
 	v->vmalloc_start = s->start;
 	v->vmalloc_end = s->end;
 	v->lazy_pages = s->lazy_nr;
-	v->area = calloc(s->nr_areas + 1, sizeof(*v->area));
+	most = pool;
+	if (most > (size_t)s->nr_areas + 1)
+		most = (size_t)s->nr_areas + 1;
+	v->area = calloc(most + 1, sizeof(*v->area));
 	if (!v->area)
 		return -1;
-	for (; id && id <= s->nr_ids && v->nareas < s->nr_areas; id = m->areas[id].list.next) {
+	for (; id && id < pool && v->nareas < most; id = m->areas[id].list.next) {
 		const struct vmap_area *a = &m->areas[id];
 
 		v->area[v->nareas++] = (struct model_area){

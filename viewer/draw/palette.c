@@ -54,9 +54,9 @@ static const struct palette light = {
 
 static const struct palette dark = {
 	.dark = true,
-	.background = RGB(0x1e1f22),
-	.card = RGB(0x27282c),
-	.border = RGB(0x43464d),
+	.background = RGB(0x242424),
+	.card = RGB(0x2e2e30),
+	.border = RGB(0x4a4b50),
 	.text = RGB(0xeceef1),
 	.dim = RGB(0xa6adb8),
 	.accent = RGB(0x78aeed),
@@ -65,8 +65,8 @@ static const struct palette dark = {
 	.focus = RGB(0xff6b61),
 	.page =
 		{
-			[PS_HOLE] = RGB(0x1e1f22),
-			[PS_FREE] = RGB(0x33363c),
+			[PS_HOLE] = RGB(0x242424),
+			[PS_FREE] = RGB(0x3a3b40),
 			[PS_RESERVED] = RGB(0x90969f),
 			[PS_PAGECACHE] = RGB(0x2ac79a),
 			[PS_PAGES] = RGB(0xf0803c),
@@ -78,7 +78,7 @@ static const struct palette dark = {
 		},
 	.object =
 		{
-			[OBJ_FREE] = RGB(0x33363c),
+			[OBJ_FREE] = RGB(0x3a3b40),
 			[OBJ_IN_ARRAY] = RGB(0x7cc4ef),
 			[OBJ_ALLOCATED] = RGB(0xe6b93a),
 		},
