@@ -130,22 +130,23 @@ static const char *symbol_name(struct symbols *y, GElf_Addr pc)
 	return name;
 }
 
-// The linkage name says more (scope, parameters) than the plain one. Where C++ or Rust debug
-// information lacks it, the symbol has it; a C symbol may be a compiler's clone (f.constprop.0).
+static bool mangled(const char *name)
+{
+	return name && *name == '_' && (name[1] == 'Z' || name[1] == 'R');
+}
+
+// The linkage name of C++ and Rust says more (scope, parameters) than the plain one; where debug
+// information lacks it, the symbol has it. In C both may be a clone's or an alias'
+// (f.constprop.0, __GI_qsort).
 static const char *die_name(struct symbols *y, Dwarf_Die *die, GElf_Addr pc)
 {
 	Dwarf_Attribute attr;
-	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr)),
-		   *symbol;
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
 	if (!name)
 		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
-	if (name)
-		return name;
-	symbol = dwarf_tag(die) == DW_TAG_subprogram ? symbol_name(y, pc) : NULL;
-	if (symbol && *symbol == '_' && (symbol[1] == 'Z' || symbol[1] == 'R'))
-		return symbol;
-	name = dwarf_diename(die);
-	return name ? name : symbol;
+	if (!mangled(name) && dwarf_tag(die) == DW_TAG_subprogram)
+		name = symbol_name(y, pc);
+	return mangled(name) || !dwarf_diename(die) ? name : dwarf_diename(die);
 }
 
 static int die_number(Dwarf_Die *die, unsigned attribute)

@@ -136,6 +136,25 @@ is 'one page is a kmap window, ten MiB a vmalloc area' 'kmap vmalloc' "$(query "
 is 'the one leak of make_node' '1|100' "$(query "
 	SELECT live_count || '|' || live_bytes FROM sites WHERE function = 'make_node' AND live_count")"
 
+if command -v c++ >/dev/null; then
+	cat >names.cc <<'CC'
+#include <string>
+namespace shop {
+struct item { std::string name; __attribute__((noinline)) item(const char *n) : name(n) {} };
+template <class T> __attribute__((noinline)) void keep(const char *s) { T t(s); asm volatile("" : : "g"(&t) : "memory"); }
+}
+int main() { shop::keep<shop::item>("a string that is longer than the small buffer inside"); }
+CC
+	c++ -O1 -g names.cc -o names && "$kalloscope" record -q -o names.kalloscope -- ./names
+	is 'C++ names are demangled' 'shop::item::item(char const*) void shop::keep<shop::item>(char const*) main' "$(
+		"$kalloscope" sql -n names.kalloscope "SELECT group_concat(function, ' ') FROM (SELECT * FROM stacks
+		WHERE stack = (SELECT stack FROM stacks WHERE function LIKE 'shop::item::item(%' LIMIT 1)
+		AND (function LIKE '%shop::%(%' OR function = 'main') AND function NOT LIKE 'std::%' ORDER BY depth, inlined)")"
+	cp names bare_names && strip bare_names && "$kalloscope" record -q -o stripped.kalloscope -- ./bare_names
+	is 'a stripped program gives module+offset' 1 "$("$kalloscope" sql -n stripped.kalloscope "
+		SELECT count(*) > 0 FROM stacks WHERE function LIKE '%bare_names+0x%'")"
+fi
+
 # --- sql
 is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
 is 'sql: csv' "$(printf 'a,b\n1,"x,""y"')" "$("$kalloscope" sql --csv known.kalloscope "SELECT 1 AS a, 'x,\"y' AS b")"
