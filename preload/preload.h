@@ -123,6 +123,9 @@ void unwind_thread_start(struct thread *t); // learns the stack bounds when that
 void modules_refresh(struct thread *t);
 // --- thread.c
 struct thread *this_thread(void);    // initialises on first use (slot number, THREAD_START when live)
+// --- kstack.c: with a CPU held; steps of the THREAD_START or THREAD_EXIT that follows
+void kernel_stack_take(struct machine *m, uint16_t slot);
+void kernel_stack_give(struct machine *m, uint16_t slot);
 // --- nested.c
 void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool empty
 bool nested_owns(const void *p);

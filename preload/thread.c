@@ -149,10 +149,13 @@ static void thread_tell(struct thread *t, const struct known_thread *dead, unsig
 		sys(SYS_prctl, PR_GET_NAME, name);
 	t->inside = __builtin_frame_address(0);
 	m = cpu_enter(t);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		kernel_stack_give(m, dead[i].slot);
 		thread_op(m, EV_THREAD_EXIT, dead[i].slot, dead[i].tid);
+	}
 	if (name[0])
 		capture_text(m, TEXT_THREAD_NAME, name, strnlen(name, sizeof(name)));
+	kernel_stack_take(m, t->slot);
 	thread_op(m, EV_THREAD_START, t->slot, t->tid);
 	cpu_leave(t, m);
 	t->inside = NULL;

@@ -29,6 +29,18 @@ void cpu_leave(struct thread *t, struct machine *m)
 	atomic_flag_clear(&stub_lock[m->cpu]);
 }
 
+void kernel_stack_take(struct machine *m, uint16_t slot)
+{
+	(void)m;
+	(void)slot;
+}
+
+void kernel_stack_give(struct machine *m, uint16_t slot)
+{
+	(void)m;
+	(void)slot;
+}
+
 // A recording process with this many CPUs, in a session made for it.
 static inline void stub_start(unsigned ncpus, const struct session_size *z)
 {

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// What a thread costs the kernel: two pages of stack and a task_struct, from its start until its
+// end is noticed.
+#include "preload.h"
+
+static kaddr_t stack_of[UINT16_MAX + 1]; // by thread slot; each entry has one owner at a time
+
+static bool live(void)
+{
+	return atomic_load_explicit(&process.mode, memory_order_relaxed) == MODE_LIVE;
+}
+
+void kernel_stack_take(struct machine *m, uint16_t slot)
+{
+	if (live() && !stack_of[slot])
+		stack_of[slot] = alloc_kernel_stack(m);
+}
+
+void kernel_stack_give(struct machine *m, uint16_t slot)
+{
+	if (live() && stack_of[slot])
+		free_kernel_stack(m, stack_of[slot]);
+	stack_of[slot] = 0;
+}
