@@ -208,19 +208,21 @@ err_program:
 	return false;
 }
 
-static void show_progress(const struct launch *l, bool clear)
+// The terminal is the program's until it has ended.
+static bool progress_shown(const struct launch *l)
+{
+	return !l->quiet && l->exited && isatty(STDERR_FILENO);
+}
+
+static void show_progress(const struct launch *l)
 {
 	const struct insert_progress *p = &l->sup.progress;
-	if (l->quiet || !l->exited || !isatty(STDERR_FILENO))
-		return;
-	if (clear) {
-		fputs("\r\033[K", stderr);
-		return;
-	}
-	int percent =
-		p->spool_size ? (int)(100.0 * (double)p->spool_done / (double)p->spool_size) : 0;
-	fprintf(stderr, "\r\033[Kkalloscope: %s: %s events, %d %%", p->phase, fmt_count(p->events),
-		percent > 100 ? 100 : percent);
+	double part = p->spool_size ? (double)p->spool_done / (double)p->spool_size : 0;
+	bool storing = !strcmp(p->phase, "recording"); // what is left of it
+	fprintf(stderr,
+		"\r\033[Kkalloscope: %s: %s events, %d %% (Ctrl-C: go on in the background)",
+		storing ? "storing" : p->phase, fmt_count(p->events),
+		part > 1 ? 100 : (int)(100 * part));
 }
 
 static void reap(struct launch *l)
@@ -253,10 +255,12 @@ static void follow(struct launch *l)
 		supervise_read(&l->sup);
 		if (l->exited && (l->sup.finished || interrupted))
 			break;
-		show_progress(l, false);
+		if (progress_shown(l))
+			show_progress(l);
 		ppoll(&pfd, 1, &tick, &old);
 	}
-	show_progress(l, true);
+	if (progress_shown(l))
+		fputs("\r\033[K", stderr);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 

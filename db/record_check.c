@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -117,6 +118,43 @@ static bool elf_interpreter(int fd, const Elf64_Ehdr *eh, char *interp, size_t s
 	return false;
 }
 
+static bool is_sanitizer(const char *library)
+{
+	return !strncmp(library, "libasan.", 8) || !strncmp(library, "libtsan.", 8) ||
+	       !strncmp(library, "liblsan.", 8);
+}
+
+// The sanitizer's runtime among the libraries a dynamic section needs; NULL: none.
+static const char *sanitizer_in(Elf *e, Elf_Scn *scn)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	GElf_Shdr sh;
+	GElf_Dyn dyn;
+	if (!data || !gelf_getshdr(scn, &sh) || sh.sh_type != SHT_DYNAMIC)
+		return NULL;
+	for (int i = 0; gelf_getdyn(data, i, &dyn) && dyn.d_tag != DT_NULL; i++) {
+		if (dyn.d_tag != DT_NEEDED)
+			continue;
+		const char *name = elf_strptr(e, sh.sh_link, dyn.d_un.d_val);
+		if (name && is_sanitizer(name))
+			return name;
+	}
+	return NULL;
+}
+
+// Such a runtime insists on being loaded first, and ends the program when it is not.
+static bool needs_sanitizer(int fd, char *library, size_t size)
+{
+	Elf *e = elf_version(EV_CURRENT) ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+	const char *name = NULL;
+	for (Elf_Scn *scn = NULL; e && !name && (scn = elf_nextscn(e, scn));)
+		name = sanitizer_in(e, scn);
+	if (name)
+		snprintf(library, size, "%s", name);
+	elf_end(e);
+	return name;
+}
+
 static int check_elf(int fd, const char *path, struct program_check *c)
 {
 	Elf64_Ehdr eh = {0};
@@ -137,6 +175,11 @@ static int check_elf(int fd, const char *path, struct program_check *c)
 	if (strstr(interp, "musl"))
 		return refuse(c, EXIT_RECORD, "%s is linked with musl; the library needs glibc",
 			      path);
+	if (needs_sanitizer(fd, interp, sizeof(interp)))
+		return refuse(
+			c, EXIT_RECORD,
+			"%s is built with a sanitizer (%s), which brings an allocator of its own",
+			path, interp);
 	return check_privileges(fd, path, c);
 }
 

@@ -98,6 +98,9 @@ expect 125 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
 cp "$known" suid && if [ "$(id -u)" = 0 ] && chown nobody suid && chmod u+s suid; then
 	expect 125 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
 fi
+if cc -fsanitize=address -o asan s.c 2>/dev/null; then
+	expect 125 'sanitizer' 'record: a program with a sanitizer' "$kalloscope" record -- ./asan
+fi
 echo old >exists
 expect 125 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
 is 'record: an existing file is left alone' old "$(cat exists)"
