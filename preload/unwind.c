@@ -29,7 +29,10 @@
 enum {
 	UNWIND_STACK = 256 << 10,
 	HDR_TABLE = 12,
-	LIB_PATIENCE = 1000
+	LIB_PATIENCE = 1000,
+	FOUND = 256,
+	FOUND_SHIFT = 6, // functions are rarely shorter
+	FOUND_INFO = 256
 };
 
 static struct {
@@ -112,6 +115,42 @@ static int look_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *val, int 
 	}
 }
 
+// What was found for functions lately; guarded by lib_busy. libunwind takes back the block an answer
+// came with, so the copy goes out under the one format it does not do that for.
+static struct found {
+	unw_proc_info_t pi;
+	uint32_t generation;
+	alignas(16) unsigned char info[FOUND_INFO];
+} found[FOUND];
+
+static bool found_again(struct found *f, unw_word_t ip, unw_proc_info_t *pi)
+{
+	if (f->generation != rules_generation() || ip < f->pi.start_ip || ip >= f->pi.end_ip)
+		return false;
+	*pi = f->pi;
+	pi->format = UNW_INFO_FORMAT_REMOTE_TABLE;
+	pi->unwind_info = f->info;
+	return true;
+}
+
+static int look_search(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
+		       int need, void *arg)
+{
+	struct found *f = &found[ip >> FOUND_SHIFT & (FOUND - 1)];
+	int ret, size;
+
+	if (need && found_again(f, ip, pi))
+		return 0;
+	ret = lib.search(as, ip, di, pi, need, arg);
+	size = pi->unwind_info_size;
+	if (!ret && need && pi->unwind_info && size > 0 && size <= FOUND_INFO) {
+		f->pi = *pi;
+		f->generation = rules_generation();
+		memcpy(f->info, pi->unwind_info, (size_t)size);
+	}
+	return ret;
+}
+
 static int look_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need,
 			  void *arg)
 {
@@ -137,7 +176,7 @@ static int look_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 			  .table_len = count * 8ull / sizeof(unw_word_t),
 			  .table_data = (unw_word_t)hdr + HDR_TABLE},
 	};
-	return lib.search(as, ip, &di, pi, need, arg);
+	return look_search(as, ip, &di, pi, need, arg);
 }
 
 static void look_put_info(unw_addr_space_t as, unw_proc_info_t *pi, void *arg)
