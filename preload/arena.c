@@ -213,14 +213,16 @@ void arena_clear(kaddr_t a, size_t bytes)
 }
 
 // A slab of objects smaller than a page is dirty as a whole from its birth, so that handing out
-// its objects need not look at pages.
+// its objects need not look at pages. A slab's end is memory that may be given back.
 void arena_slab_record(const struct machine *m, const struct record *r)
 {
-	if (r->kind != EV_SLAB_ADD)
-		return;
-	const struct kmem_cache *c = &m->caches[r->arg[0]];
-	if (c->buffer_size < PAGE_SIZE)
-		arena_dirty(lowmem_addr(m, r->arg[1]), (size_t)PAGE_SIZE << c->gfporder);
+	const struct kmem_cache *c = &m->caches[r->arg[0] % MAX_CACHES];
+	size_t bytes = (size_t)PAGE_SIZE << c->gfporder;
+
+	if (r->kind == EV_SLAB_ADD && c->buffer_size < PAGE_SIZE)
+		arena_dirty(lowmem_addr(m, r->arg[1]), bytes);
+	else if (r->kind == EV_SLAB_DESTROY)
+		atomic_fetch_add_explicit(&arena.dirty_free, bytes, memory_order_relaxed);
 }
 
 // Gives the dirty part of one free block back. The block cannot be taken meanwhile: its zone's

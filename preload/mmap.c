@@ -484,6 +484,20 @@ static bool advice_leaves_mark(int advice)
 	return true;
 }
 
+static enum op_path path_of(kaddr_t a)
+{
+	static const uint8_t of_span[] = {[SPAN_VMALLOC] = PATH_VMALLOC,
+					  [SPAN_KMAP] = PATH_KMAP,
+					  [SPAN_IOREMAP] = PATH_IOREMAP,
+					  [SPAN_PAGES] = PATH_PAGES};
+	const struct machine *m = &process.cpu[0];
+	struct span s = span_of(a);
+
+	if (s.kind != SPAN_NONE || !is_lowmem(m, a))
+		return of_span[s.kind];
+	return pfn_to_page(m, lowmem_pfn(m, a))->flags & 1u << PG_slab ? PATH_KMALLOC : PATH_PAGES;
+}
+
 static long on_pages(enum event_kind kind, long nr, void *addr, size_t len, int arg, void *frame)
 {
 	struct call c;
@@ -503,7 +517,11 @@ static long on_pages(enum event_kind kind, long nr, void *addr, size_t len, int 
 	c.r.op.req = len;
 	c.r.op.old = (uint32_t)arg;
 	c.r.op.flags |= err ? OPF_FAILED : 0;
-	call_host(&c, ours ? (void *)(uintptr_t)to_sim(addr) : addr, HOST_NONE);
+	call_lock(&c);
+	c.r.path = ours ? path_of((kaddr_t)p.lo) : PATH_HOST;
+	c.r.op.addr = ours ? (kaddr_t)p.lo : start;
+	call_write(&c);
+	call_unlock(&c);
 	call_end(&c);
 	return errno_of(err);
 }

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Routing (route.h): the table of paths, and one pair of functions per path.
 #include "route.h"
+#include "capture.h"
 
 #include <string.h>
 
@@ -25,6 +26,51 @@ static void answer(struct record *r, enum op_path path, unsigned cache, enum gfp
 	r->op.cache = cache;
 	r->op.gfp = gfp;
 	r->op.addr = a;
+}
+
+// --- now and then, where a call is slow anyway
+
+// The kernel's timer work of this CPU, as steps of the running operation.
+static void slow_work(struct machine *m)
+{
+	enum {
+		LOOK_EVERY = 32
+	};
+	static _Atomic uint32_t looks;
+
+	if (capture_no_syscalls ||
+	    atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed) % LOOK_EVERY)
+		return;
+	uint64_t now = clock_now_ns();
+	if (now < m->s->cpu[m->cpu].next_reap_ns)
+		return;
+	cache_reap(m, now);
+	vmstat_fold(m);
+	arena_freed(m, 0);
+}
+
+// A full machine is not asked at every call again: reclaim would run each time, and in vain. What
+// programs free meanwhile is found on the arrays without asking.
+static _Atomic uint32_t refusals;
+
+static bool asking_is_vain(void)
+{
+	uint32_t left = atomic_load_explicit(&refusals, memory_order_relaxed);
+
+	if (likely(!left))
+		return false;
+	atomic_store_explicit(&refusals, left - 1, memory_order_relaxed);
+	return true;
+}
+
+static kaddr_t refused(void)
+{
+	enum {
+		QUIET_CALLS = 256
+	};
+
+	atomic_store_explicit(&refusals, QUIET_CALLS, memory_order_relaxed);
+	return 0;
 }
 
 // --- kmalloc
@@ -58,8 +104,11 @@ static kaddr_t cache_pop(struct machine *m, struct record *r, unsigned cache)
 		return a;
 	}
 	undo_set(t, UNDO_UNKNOWN, 0);
-	if (!cache_alloc_refill(m, cache, GFP_KERNEL))
+	if (unlikely(asking_is_vain()))
 		return 0;
+	slow_work(m);
+	if (!cache_alloc_refill(m, cache, GFP_KERNEL))
+		return refused();
 	a = ac_pop(m, cache);
 	if (a) {
 		r->op.flags |= OPF_POP;
@@ -112,7 +161,8 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 			return;
 		}
 		r->op.flags |= OPF_PUSH;
-		arena_freed(m, (size_t)m->caches[cache].buffer_size * m->caches[cache].batchcount);
+		arena_freed(m, 0); // slabs may have ended
+		slow_work(m);
 		return;
 	}
 	r->op.flags |= OPF_PUSH;
