@@ -80,9 +80,32 @@ static const char *config_error(const struct machine_config *cfg)
 	return NULL;
 }
 
+// The image must lie in RAM, and lowmem must hold it, mem_map, the boot tables and a little more.
+static const char *ram_error(const struct e820map *map, const struct address_layout *l,
+			     const struct machine_config *cfg)
+{
+	const uint64_t image = 16 * MiB, image_end = image + cfg->kernel_bytes + 2 * PAGE_SIZE;
+	const uint64_t low_end = (uint64_t)l->max_low_pfn << PAGE_SHIFT;
+	uint64_t low = 0, need = cfg->kernel_bytes + l->max_pfn * sizeof(struct page) + 6 * MiB;
+	bool image_in_ram = false;
+
+	for (unsigned i = 0; i < map->nr_map; i++) {
+		const struct e820entry *e = &map->map[i];
+		uint64_t end = e->addr + e->size;
+
+		if (e->type != E820_RAM || end >= 1ull << 32)
+			continue;
+		image_in_ram |= e->addr <= image && end >= image_end;
+		if (e->addr < low_end)
+			low += (end < low_end ? end : low_end) - e->addr;
+	}
+	if (!image_in_ram)
+		return "no memory where the kernel image goes (at 16 MiB)";
+	return low < need ? "not enough memory below the highmem border" : NULL;
+}
+
 const char *address_layout_init(struct address_layout *l, const struct machine_config *cfg)
 {
-	const uint64_t kernel_end = 16 * MiB + (cfg->kernel_bytes & ~(uint64_t)(PAGE_SIZE - 1));
 	const char *error = config_error(cfg);
 	struct e820map map = cfg->e820;
 
@@ -95,9 +118,7 @@ const char *address_layout_init(struct address_layout *l, const struct machine_c
 	if (!layout_maxmem_pfn(cfg))
 		return "vmalloc= leaves no room for lowmem";
 	layout_lowmem(l, cfg);
-	if ((uint64_t)l->max_low_pfn << PAGE_SHIFT < kernel_end + 4 * MiB)
-		return "not enough memory: the kernel image needs more";
-	return NULL;
+	return ram_error(&map, l, cfg);
 }
 
 // ---- the machine's own memory ----
@@ -265,7 +286,8 @@ static void describe_state(size_t offset, char *buf, size_t size)
 #define PART(field) {#field, offsetof(struct machine_state, field)}
 		PART(magic),   PART(cfg),     PART(off_mem_map), PART(max_pfn),	 PART(ticket),
 		PART(barrier), PART(pgalloc), PART(pgfree),	 PART(zone),	 PART(slab),
-		PART(vmalloc), PART(kmap),    PART(pgd),	 PART(memblock), PART(cpu),
+		PART(vmalloc), PART(kmap),    PART(percpu),	 PART(pgd),	 PART(memblock),
+		PART(cpu),
 #undef PART
 	};
 	unsigned i = sizeof(parts) / sizeof(parts[0]) - 1;

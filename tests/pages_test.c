@@ -232,6 +232,33 @@ static void bad_configurations(void)
 	CHECK_EQ(machine_size(&cfg), 0);
 }
 
+static void replace_ram(const uint64_t (*ranges)[2], unsigned n)
+{
+	machine_config_default(&Cfg, MODEL_3_4, 256 * MiB, 1);
+	Cfg.e820.nr_map = 3; // what lies below 1 MiB stays
+	for (unsigned i = 0; i < n; i++)
+		Cfg.e820.map[Cfg.e820.nr_map++] = (struct e820entry){
+			ranges[i][0] * MiB, (ranges[i][1] - ranges[i][0]) * MiB, E820_RAM, 0};
+}
+
+static void maps_with_holes(void)
+{
+	replace_ram((uint64_t[][2]){{1, 15}, {17, 512}}, 2);
+	CHECK_EQ(machine_size(&Cfg), 0); // no place for the image
+	replace_ram((uint64_t[][2]){{1, 30}, {3000, 3200}}, 2);
+	CHECK_EQ(machine_size(&Cfg), 0); // mem_map of 25 MiB does not fit lowmem
+	replace_ram((uint64_t[][2]){{1, 400}, {500, 1000}, {1100, 1301}}, 3);
+	boot_on(&M, &Cfg);
+	check_sane();
+	CHECK_EQ(M.s->zone[ZONE_HIGHMEM].spanned_pages, 1301 * 256 - 227326);
+	CHECK_EQ(M.s->totalhigh_pages, 1201 * 256 - 227326);
+	CHECK(M.mem_map[450 * 256].flags == 1u << PG_hole);
+	CHECK(M.mem_map[1050 * 256].flags == 1u << PG_hole);
+	while (alloc_pages(&M, GFP_HIGHUSER, 3))
+		;
+	check_sane();
+}
+
 static void attach_is_wary(void)
 {
 	struct machine other;
@@ -664,6 +691,7 @@ int main(void)
 	RUN(watermark_rule);
 	RUN(sysctls);
 	RUN(bad_configurations);
+	RUN(maps_with_holes);
 	RUN(attach_is_wary);
 	RUN(handover_counts);
 	RUN(handover_shortcut);
