@@ -17,7 +17,9 @@
 //   a record is next  <=>  it is the first of its ring not yet applied, and
 //                          lock == LOCK_NONE or ticket == s->ticket[lock] + 1
 //
-// and every order built by that rule gives the same final state. BARRIER k stands in every ring:
+// and every order built by that rule gives the same final state, provided that whatever one CPU
+// hands to another passes through a step of one lock on both (slabs: the cache's; mapped pages:
+// vmap or kmap; single pages: PAGE_OWN of the zone). BARRIER k stands in every ring:
 // nothing after it is applied on any ring before every ring has reached its BARRIER k.
 //
 // Applying a record = calling the same function that made it (KIND_apply validates the arguments,
