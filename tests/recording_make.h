@@ -231,7 +231,7 @@ static inline void made_create(struct made *d, const char *path)
 	made_execf(d, "PRAGMA application_id = %d", RECORDING_APPLICATION_ID);
 	made_execf(d, "PRAGMA user_version = %d", RECORDING_VERSION);
 	for (int process = 1; process <= MADE_PROCESSES; process++) {
-		made_boot(&d->p[process - 1], process == 1 ? 512ull << 20 : 1ull << 30);
+		made_boot(&d->p[process - 1], process == 1 ? 128ull << 20 : 256ull << 20);
 		made_keyframe(d, process);
 	}
 	while (d->events < MADE_EVENTS)
