@@ -19,9 +19,10 @@
 #include "session_file.h"
 
 enum {
-	LOG_ENTRIES = 16384, // of a log blob
-	KEYFRAME_BLOBS = 6,  // log blobs between keyframes
-	FULL_KEYFRAMES = 16, // keyframes between full ones
+	LOG_ENTRIES = 16384,		    // of a log blob
+	KEYFRAME_RECORDS = 6 * LOG_ENTRIES, // between keyframes
+	LOG_AGE_NS = 2000000000,	    // a blob is written at the latest
+	FULL_KEYFRAMES = 16,		    // keyframes between full ones
 	TIMELINE_LEVELS = 3,
 	TIMELINE_ITEMS = 5, // of reader.h
 	EVENT_COLUMNS = 6,
@@ -192,6 +193,7 @@ struct proc {
 	struct log_entry *log;
 	size_t nlog;
 	uint64_t log_seq, log_before, keyframes, keyframe_seq, last_barrier;
+	uint64_t since_keyframe, log_ns; // records; when the last blob was written
 	uint64_t first_event, last_event, events, fork_event;
 	int64_t start_ns, end_ns;
 	uint64_t divergences, missing, forced;
@@ -209,6 +211,12 @@ int proc_end(struct proc *p);	  // after the last record: what is left, totals, 
 int proc_store(struct proc *p);	  // its row
 void proc_destroy(struct proc *p);
 struct proc *proc_find(struct inserter *ins, uint32_t number);
+
+// --- log.c
+void proc_log(struct proc *p, const struct record *r, uint64_t event); // after it was applied
+void proc_log_flush(struct proc *p);
+void proc_log_age(struct proc *p); // writes a blob that has become old
+void proc_keyframe(struct proc *p);
 
 // --- causality.c
 int causal_pick(struct proc *p);		    // merge_pick, with rings held back

@@ -6,12 +6,9 @@
 // barrier the blob is cut and a keyframe made, because a forked child may start from there: the
 // child's machine is read back from the parent's keyframes, however late it shows up.
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "inserter.h"
 
@@ -70,55 +67,6 @@ static void on_trace(struct machine *m, const struct trace_event *t)
 }
 
 static const struct machine_ops fold_ops = {.trace = on_trace};
-
-// --- log and keyframes
-
-static void keyframe_store(struct proc *p)
-{
-	bool full = p->keyframes % FULL_KEYFRAMES == 0;
-	void *blob;
-	size_t size;
-
-	if (keyframe_encode(p->keyframer, full, &blob, &size)) {
-		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
-		return;
-	}
-	p->keyframes++;
-	store_run(p->ins, ST_KEYFRAME, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
-		  (int64_t)p->last_event, (int64_t)p->m.s->barrier, (int64_t)full, blob, size);
-	free(blob);
-}
-
-static void log_flush(struct proc *p)
-{
-	void *blob;
-	size_t size;
-
-	if (!p->nlog)
-		return;
-	if (log_encode(p->log, p->nlog, &blob, &size)) {
-		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
-		return;
-	}
-	store_run(p->ins, ST_LOG, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
-		  (int64_t)p->log_before, (int64_t)p->last_event, (int64_t)p->nlog, blob, size);
-	free(blob);
-	p->log_seq++;
-	p->log_before = p->last_event;
-	p->nlog = 0;
-}
-
-static void log_append(struct proc *p, const struct record *r, uint64_t event)
-{
-	p->log[p->nlog++] = (struct log_entry){.r = *r, .event = event};
-	if (p->nlog < LOG_ENTRIES)
-		return;
-	log_flush(p);
-	if (p->log_seq - p->keyframe_seq < KEYFRAME_BLOBS)
-		return;
-	keyframe_store(p);
-	p->keyframe_seq = p->log_seq;
-}
 
 // --- starting
 
@@ -180,7 +128,7 @@ static int running(struct proc *p)
 	for (unsigned id = 1; id < MAX_CACHES; id++)
 		if (p->m.caches[id].used)
 			cache_row(p, id, 0);
-	keyframe_store(p);
+	proc_keyframe(p);
 	return 0;
 }
 
@@ -409,7 +357,7 @@ static void apply(struct proc *p, unsigned ring)
 		stream_record(p, q, r);
 	while (p->new_caches)
 		cache_row(p, p->new_cache[--p->new_caches], p->ins->events);
-	log_append(p, r, event);
+	proc_log(p, r, event);
 }
 
 // All rings have come to a barrier: everything before it is applied, nothing after it.
@@ -419,11 +367,10 @@ static void on_barrier(struct proc *p)
 	struct barrier_mark *more = realloc(p->barrier, (p->nbarriers + 1) * sizeof(*more));
 
 	p->last_barrier = p->m.s->barrier;
-	log_append(p, &r, 0);
-	log_flush(p);
+	proc_log(p, &r, 0);
+	proc_log_flush(p);
 	if (p->keyframe_seq != p->log_seq)
-		keyframe_store(p);
-	p->keyframe_seq = p->log_seq;
+		proc_keyframe(p);
 	if (!more)
 		return;
 	p->barrier = more;
@@ -488,149 +435,4 @@ int proc_advance(struct proc *p)
 			 !force_one(p))
 			return p->ins->error;
 	}
-}
-
-// --- the end
-
-// Words that are the library's own, not the machine's: locks and the count of barriers.
-static void compare_state(struct proc *p, void *theirs, size_t size)
-{
-	struct machine other;
-	char where[128];
-	int64_t at;
-
-	if (machine_attach(&other, theirs, size, 0, &machine_ops_none, NULL)) {
-		snprintf(p->state_check, sizeof(p->state_check),
-			 "the program's state is no machine");
-		return;
-	}
-	other.s->barrier = p->m.s->barrier;
-	at = machine_compare(&p->m, &other);
-	if (at < 0) {
-		snprintf(p->state_check, sizeof(p->state_check), "equal");
-		return;
-	}
-	machine_describe_offset(&p->m, (size_t)at, where, sizeof(where));
-	snprintf(p->state_check, sizeof(p->state_check), "differs at %s", where);
-}
-
-// The final machine as the program left it, when it was asked to.
-static void check_state(struct proc *p)
-{
-	char path[sizeof(p->ins->folder) + 32];
-	struct stat st;
-	void *map;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/state.%u", p->ins->folder, p->number);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (!fstat(fd, &st) && (size_t)st.st_size == p->size) {
-		map = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-		if (map != MAP_FAILED) {
-			compare_state(p, map, p->size);
-			munmap(map, p->size);
-		}
-	} else {
-		snprintf(p->state_check, sizeof(p->state_check),
-			 "the program's state is incomplete");
-	}
-	close(fd);
-}
-
-static void threads_store(struct proc *p)
-{
-	for (size_t i = 0; i < p->nthreads; i++) {
-		const struct thread_info *t = &p->thread[i];
-
-		if (t->events)
-			store_run(p->ins, ST_THREAD, "iisiii", (int64_t)p->number, (int64_t)i,
-				  t->name[0] ? t->name : NULL, (int64_t)t->first, (int64_t)t->last,
-				  (int64_t)t->events);
-	}
-}
-
-// Gives back what only a running process needs. What children may still ask for stays.
-static void release(struct proc *p)
-{
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
-		free(p->queue[i].buf);
-		free(p->queue[i].trace);
-		p->queue[i] = (struct ring_queue){0};
-		p->merge.ring[i] = (struct merge_ring){.ended = true};
-	}
-	keyframer_destroy(p->keyframer);
-	p->keyframer = NULL;
-	if (p->memory)
-		munmap(p->memory, p->size);
-	p->memory = NULL;
-	free(p->log);
-	p->log = NULL;
-	free(p->thread);
-	p->thread = NULL;
-	p->nthreads = 0;
-	stats_free_tables(&p->stats);
-	text_finish(p);
-	if (!p->nbarriers)
-		matching_finish(&p->live);
-}
-
-int proc_end(struct proc *p)
-{
-	if (p->state == PROC_ENDED)
-		return 0;
-	p->over = true;
-	proc_advance(p);
-	if (p->state == PROC_RUNNING) {
-		for (unsigned i = 0; i < p->nrings; i++) {
-			p->ring = i;
-			operation_details(p, &p->queue[i], 0);
-		}
-		log_flush(p);
-		check_state(p);
-		stats_store(p->ins, p);
-		threads_store(p);
-		p->state = PROC_ENDED;
-	}
-	p->ins->lost += p->end.lost > p->missing ? p->end.lost : p->missing;
-	proc_store(p);
-	release(p);
-	return p->ins->error;
-}
-
-void proc_destroy(struct proc *p)
-{
-	if (!p)
-		return;
-	release(p);
-	matching_finish(&p->live);
-	stats_finish(&p->stats);
-	free(p->barrier);
-	free(p);
-}
-
-struct proc *proc_find(struct inserter *ins, uint32_t number)
-{
-	return number < ins->nproc ? ins->proc[number] : NULL;
-}
-
-int proc_store(struct proc *p)
-{
-	const struct slot *s = &p->slot;
-	bool over = p->state == PROC_ENDED;
-
-	p->dirty = false;
-	store_run(p->ins, ST_PROCESS, "iiiiiiissiizziiiiiiiimiiiis", (int64_t)p->number,
-		  (int64_t)s->parent, (int64_t)s->how, (int64_t)s->pid, (int64_t)s->ppid,
-		  (int64_t)s->image, (int64_t)p->nrings, p->exe, p->argv, (int64_t)s->fork_barrier,
-		  (int64_t)p->fork_event, (int64_t)p->first_event, (int64_t)p->last_event,
-		  (int64_t)p->events, p->start_ns, p->end_ns,
-		  (int64_t)(p->end.lost > p->missing ? p->end.lost : p->missing),
-		  (int64_t)p->divergences, (int64_t)p->end.early_calls,
-		  (int64_t)p->end.unrecorded_children, (int64_t)(over && p->end.killed),
-		  (int64_t)p->end.wait_status, (int64_t)p->stats.live_bytes,
-		  (int64_t)p->stats.live_count, (int64_t)p->stats.peak_bytes,
-		  (int64_t)p->stats.peak_event, p->state_check[0] ? p->state_check : NULL);
-	return p->ins->error;
 }

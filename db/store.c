@@ -120,9 +120,14 @@ void store_meta_text(struct inserter *ins, const char *key, const char *value)
 void store_commit(struct inserter *ins)
 {
 	batch_flush(ins);
-	for (uint32_t i = 1; i < ins->nproc; i++)
-		if (ins->proc[i] && ins->proc[i]->dirty)
-			proc_store(ins->proc[i]);
+	for (uint32_t i = 1; i < ins->nproc; i++) {
+		struct proc *p = ins->proc[i];
+
+		if (p && p->dirty)
+			proc_store(p);
+		if (p)
+			proc_log_age(p);
+	}
 	if (ins->in_transaction) {
 		store_meta_int(ins, "events", (int64_t)ins->events);
 		store_exec(ins, "COMMIT");

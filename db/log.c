@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The log of a process: blobs of what was applied, in that order, and keyframes between them.
+#include <errno.h>
+#include <string.h>
+
+#include "inserter.h"
+
+// The machine before the first record of the next blob.
+void proc_keyframe(struct proc *p)
+{
+	bool full = p->keyframes % FULL_KEYFRAMES == 0;
+	void *blob;
+	size_t size;
+
+	if (keyframe_encode(p->keyframer, full, &blob, &size)) {
+		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	p->keyframes++;
+	p->keyframe_seq = p->log_seq;
+	p->since_keyframe = 0;
+	store_run(p->ins, ST_KEYFRAME, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->last_event, (int64_t)p->m.s->barrier, (int64_t)full, blob, size);
+	free(blob);
+}
+
+void proc_log_flush(struct proc *p)
+{
+	size_t n = p->nlog, size;
+	void *blob;
+
+	p->nlog = 0;
+	p->log_ns = clock_monotonic_ns();
+	if (!n)
+		return;
+	if (log_encode(p->log, n, &blob, &size)) {
+		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
+	store_run(p->ins, ST_LOG, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->log_before, (int64_t)p->last_event, (int64_t)n, blob, size);
+	free(blob);
+	p->log_seq++;
+	p->log_before = p->last_event;
+	p->since_keyframe += n;
+}
+
+void proc_log(struct proc *p, const struct record *r, uint64_t event)
+{
+	p->log[p->nlog++] = (struct log_entry){.r = *r, .event = event};
+	if (p->nlog < LOG_ENTRIES)
+		return;
+	proc_log_flush(p);
+	if (p->since_keyframe >= KEYFRAME_RECORDS)
+		proc_keyframe(p);
+}
+
+// Whoever watches a slow program live sees it with this delay.
+void proc_log_age(struct proc *p)
+{
+	if (p->state == PROC_RUNNING && p->nlog && clock_monotonic_ns() - p->log_ns > LOG_AGE_NS)
+		proc_log_flush(p);
+}
