@@ -63,12 +63,13 @@ int proc_buddyinfo(struct machine *m, char *buf, size_t size)
 
 // ---- pagetypeinfo ----
 
-// Bounded, because a damaged recording may have closed a list to a ring.
+// Bounded, because a damaged recording may have closed a list to a ring or led it out of the map.
 static uint32_t list_length(const struct machine *m, const struct list_head *list, uint32_t most)
 {
 	uint32_t n = 0;
 
-	for (pfn_t pfn = list->first; pfn && n < most; pfn = pfn_to_page(m, pfn)->lru.next)
+	for (pfn_t pfn = list->first; pfn && pfn < m->s->max_pfn && n < most;
+	     pfn = pfn_to_page(m, pfn)->lru.next)
 		n++;
 	return n;
 }
