@@ -14,7 +14,8 @@
 #include <sys/mman.h>
 
 enum {
-	ARGV_MAX = 4096
+	ARGV_MAX = 4096,
+	RECORDER_GONE = 2 // session_header.recorder_state
 };
 
 extern void *__libc_stack_end; // where the kernel put argc; set by the dynamic loader
@@ -71,7 +72,8 @@ static bool header_sound(const struct session_header *h, uint64_t size)
 	uint64_t slots = h->nslots * (uint64_t)sizeof(struct slot);
 	uint64_t rings = (uint64_t)h->nslots * h->rings_per_slot * h->ring_records * 32;
 
-	return h->magic == SESSION_MAGIC && h->version == SESSION_VERSION &&
+	return !((h->off_slots | h->off_rings | h->off_nodes | h->off_buckets) & 63) &&
+	       h->magic == SESSION_MAGIC && h->version == SESSION_VERSION &&
 	       h->header_bytes == sizeof(*h) && h->size == size && h->nslots < 1u << 20 &&
 	       h->rings_per_slot >= 1 && h->rings_per_slot <= MAX_CPUS && h->ring_records >= 16 &&
 	       h->ring_records <= 1u << 28 && !(h->ring_records & (h->ring_records - 1)) &&
@@ -192,6 +194,11 @@ bool session_attach(void)
 	h = segment_map(session_path);
 	if (!h) {
 		warn("cannot open the session: the program runs, nothing is recorded");
+		return false;
+	}
+	if (atomic_load(&h->recorder_state) == RECORDER_GONE) {
+		sys(SYS_munmap, h, h->size);
+		warn("the session has ended: the program runs, nothing is recorded");
 		return false;
 	}
 	process.opt = h->opt;

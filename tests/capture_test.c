@@ -553,6 +553,10 @@ static void test_attach_damaged(void)
 
 	h->off_nodes = h->size - 8;
 	CHECK_EQ(in_child("attach", path), 1);
+	h = file_session(path, 1);
+	h->recorder_state = 2;
+	CHECK_EQ(in_child("attach", path), 1);
+	CHECK_EQ(h->announced, 0);
 	CHECK_EQ(in_child("attach", "/nonexistent"), 1);
 	CHECK_EQ(in_child("attach", "/"), 1);
 	unlink(path);
