@@ -19,7 +19,6 @@ enum {
 	COMMIT_NS = 500000000,
 	PROGRESS_NS = 100000000,
 	WAIT_NS = 3000000,
-	DRAINER_DEAD_NS = 2000000000, // without a heartbeat, and no such process
 	MAX_PROCESSES = 1 << 20,
 };
 
@@ -107,14 +106,12 @@ static void advance_all(struct inserter *ins, bool round)
 	insert_report(ins, "recording", false);
 }
 
+// Nobody empties the rings: there is no such process, or its number is another's by now.
 static bool drainer_gone(const struct inserter *ins)
 {
-	uint64_t beat = atomic_load(&ins->seg.h->heartbeat_ns), now = clock_monotonic_ns();
-	uint32_t pid = atomic_load(&ins->seg.h->drainer_pid);
+	int pid = (int)atomic_load(&ins->seg.h->drainer_pid);
 
-	if (now > beat && now - beat < DRAINER_DEAD_NS)
-		return false;
-	return !pid || !pid_start_time((int)pid);
+	return !pid || !pid_start_time(pid) || !pid_maps_file(pid, ins->seg.fd);
 }
 
 // Takes chunks until none is left. False: the spool is damaged from here on.
@@ -136,6 +133,18 @@ static bool take_chunks(struct inserter *ins)
 	return got >= 0;
 }
 
+// What is still in the rings of a recording nobody drains any more; waits for processes that
+// still live. False: it was tried before, or cannot be done.
+static bool drain_rest(struct inserter *ins)
+{
+	char err[ERR_LEN];
+
+	if (ins->recovered)
+		return false;
+	ins->recovered = true;
+	return !drain_run(ins->folder, -1, err);
+}
+
 static void follow(struct inserter *ins)
 {
 	const struct timespec wait = {.tv_nsec = WAIT_NS};
@@ -148,24 +157,12 @@ static void follow(struct inserter *ins)
 		advance_all(ins, false);
 		if (ins->closed)
 			return;
-		if (ins->finish_torn && drainer_gone(ins)) {
-			ins->truncated = "the recorder did not finish";
+		if (ins->finish_torn && drainer_gone(ins) && !drain_rest(ins)) {
+			ins->truncated = "the rings could not be emptied";
 			return;
 		}
 		nanosleep(&wait, NULL);
 	}
-}
-
-// What is still in the rings of a recording nobody drains any more; waits for processes that
-// still live.
-static void drain_rest(struct inserter *ins)
-{
-	char err[ERR_LEN];
-
-	if (!drainer_gone(ins))
-		return;
-	ins->recovered = true;
-	drain_run(ins->folder, -1, err); // a failure leaves the spool as it is
 }
 
 static int read_json(struct inserter *ins)
@@ -227,7 +224,7 @@ static int start(struct inserter *ins)
 	if (error)
 		return error;
 	ins->t0_ns = (int64_t)ins->seg.own.ns0;
-	if (ins->finish_torn)
+	if (ins->finish_torn && drainer_gone(ins))
 		drain_rest(ins);
 	for (int i = 0; (error = spool_open(&ins->spool, ins->folder)) == -ENOENT && i < 1000; i++)
 		nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
