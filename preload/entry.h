@@ -92,6 +92,17 @@ static inline void call_write(struct call *c)
 	c->t->undo = UNDO_NOTHING;
 }
 
+// Where the block lies and what it is, in one store: a later load of a half-written word would stall.
+static inline void record_block(struct record *r, enum op_path path, unsigned cache,
+				enum gfp_code gfp, uint64_t addr)
+{
+	uint64_t word = (addr & ((1ull << 48) - 1)) | (uint64_t)cache << 48;
+
+	__builtin_memcpy(&r->arg[0], &word, sizeof(word));
+	r->path = path;
+	((uint8_t *)&r->arg[4])[6] = gfp;
+}
+
 static inline void call_unlock(struct call *c)
 {
 	cpu_leave(c->t, c->m);

@@ -12,15 +12,6 @@
 #define DEVICE_START 0xE8000000u
 #define DEVICE_END   0xFE000000u
 
-static void answer(struct record *r, enum op_path path, unsigned order, enum gfp_code gfp,
-		   kaddr_t a)
-{
-	r->path = path;
-	r->op.cache = order;
-	r->op.gfp = gfp;
-	r->op.addr = a;
-}
-
 // --- one page through a kmap window
 
 static pfn_t window_pfn(const struct machine *m, kaddr_t a)
@@ -59,7 +50,7 @@ static kaddr_t map_window(struct machine *m, struct record *r)
 	if (is_lowmem(m, a))
 		arena_clear(a, PAGE_SIZE);
 	span_set(a, 1, SPAN_KMAP);
-	answer(r, PATH_KMAP, 0, GFPC_HIGHUSER_ZERO, a);
+	record_block(r, PATH_KMAP, 0, GFPC_HIGHUSER_ZERO, a);
 	return a;
 }
 
@@ -83,7 +74,7 @@ static kaddr_t map_locked(struct machine *m, struct record *r, size_t bytes)
 		__free_pages(m, pfn + i, 0);
 	arena_clear(a, bytes);
 	span_set(a, pages, SPAN_PAGES);
-	answer(r, PATH_PAGES, order, GFPC_DMA_ZERO, a);
+	record_block(r, PATH_PAGES, order, GFPC_DMA_ZERO, a);
 	return a;
 }
 
@@ -100,7 +91,7 @@ static kaddr_t map_area(struct machine *m, struct record *r, size_t bytes)
 		return 0;
 	}
 	span_set(a, bytes >> PAGE_SHIFT, SPAN_VMALLOC);
-	answer(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH_ZERO, a);
+	record_block(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH_ZERO, a);
 	return a;
 }
 
@@ -134,7 +125,7 @@ kaddr_t map_shared(struct machine *m, struct record *r, size_t bytes)
 	}
 	arena_altered(a, bytes);
 	span_set(a, bytes >> PAGE_SHIFT, SPAN_IOREMAP);
-	answer(r, PATH_IOREMAP, 0, GFPC_NONE, a);
+	record_block(r, PATH_IOREMAP, 0, GFPC_NONE, a);
 	return a;
 }
 
@@ -200,6 +191,6 @@ uint32_t map_release(struct machine *m, struct record *r, kaddr_t a, uint32_t pa
 	else
 		arena_restore(a, (size_t)n << PAGE_SHIFT);
 	span_clear(a, n);
-	answer(r, release_span(m, &s, a, n), 0, GFPC_NONE, a);
+	record_block(r, release_span(m, &s, a, n), 0, GFPC_NONE, a);
 	return n;
 }

@@ -19,15 +19,6 @@ static enum op_path route_for(const struct machine *m, const struct request *q)
 	return need <= PAGES_MAX ? PATH_PAGES : PATH_VMALLOC;
 }
 
-static void answer(struct record *r, enum op_path path, unsigned cache, enum gfp_code gfp,
-		   kaddr_t a)
-{
-	r->path = path;
-	r->op.cache = cache;
-	r->op.gfp = gfp;
-	r->op.addr = a;
-}
-
 // --- now and then, where a call is slow anyway
 
 // The kernel's timer work of this CPU, as steps of the running operation.
@@ -144,7 +135,7 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 		r->op.flags &= ~OPF_POP;
 		return 0;
 	}
-	answer(r, path, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
+	record_block(r, path, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
 	return a;
 }
 
@@ -184,7 +175,7 @@ static kaddr_t alloc_pages_path(struct machine *m, struct record *r, const struc
 		__free_pages(m, pfn, order);
 		return 0;
 	}
-	answer(r, PATH_PAGES, order, q->zero ? GFPC_KERNEL_COMP_ZERO : GFPC_KERNEL_COMP, a);
+	record_block(r, PATH_PAGES, order, q->zero ? GFPC_KERNEL_COMP_ZERO : GFPC_KERNEL_COMP, a);
 	return a;
 }
 
@@ -226,7 +217,7 @@ static kaddr_t alloc_vmalloc(struct machine *m, struct record *r, const struct r
 	if (!a || !area_ready(m, a, bytes))
 		return 0;
 	a = (a + (kaddr_t)q->align - 1) & -(kaddr_t)q->align;
-	answer(r, PATH_VMALLOC, 0, q->zero ? GFPC_KERNEL_HIGH_ZERO : GFPC_KERNEL_HIGH, a);
+	record_block(r, PATH_VMALLOC, 0, q->zero ? GFPC_KERNEL_HIGH_ZERO : GFPC_KERNEL_HIGH, a);
 	return a;
 }
 
@@ -272,7 +263,7 @@ void route_release(struct machine *m, kaddr_t a, const struct place *p)
 
 void route_free(struct machine *m, struct record *r, kaddr_t a, const struct place *p)
 {
-	answer(r, p->path, p->cache, GFPC_NONE, a);
+	record_block(r, p->path, p->cache, GFPC_NONE, a);
 	if (likely(in_slab(p)))
 		free_slab(m, r, a, p->cache);
 	else
@@ -337,7 +328,7 @@ bool route_grow(struct machine *m, struct record *r, const struct place *p, size
 		return false;
 	}
 	span_resize(p->start, bytes >> PAGE_SHIFT);
-	answer(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH, p->start);
+	record_block(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH, p->start);
 	return true;
 }
 
