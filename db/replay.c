@@ -293,7 +293,11 @@ struct replay *replay_open(struct recording *r, int process, char *err, size_t e
 	p->last_seq = query_int(r, STMT_LOG_LAST, process, 0, -1);
 	if (!replay_seek(p, 0))
 		return p;
-	snprintf(err, err_size, "the recording holds no usable machine for process %d", process);
+	snprintf(
+		err, err_size,
+		"the recording holds no usable machine for process %d: it was made by another version"
+		" of kalloscope, or is damaged",
+		process);
 	replay_close(p);
 	return NULL;
 }
