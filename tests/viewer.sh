@@ -42,7 +42,7 @@ is_png() {
 [ -s r.kalloscope ]
 result $? "a recording to look at"
 
-for view in map zones percpu slab vmalloc highmem summary events timeline; do
+for view in map zones percpu slab vmalloc highmem address summary events timeline; do
 	"$render" --view $view --size 900x600 -o $view.png r.kalloscope 2>error && is_png $view.png 900x600 && [ ! -s error ]
 	result $? "draw $view"
 done
@@ -139,14 +139,14 @@ done
 [ "$colours" -gt 40 ]
 result $? "the window shows the map ($colours colours)"
 last=first.ppm
-for key in ctrl+2 ctrl+3 ctrl+4 ctrl+5 ctrl+6 ctrl+7 ctrl+8 ctrl+9; do
+for key in ctrl+2 ctrl+3 ctrl+4 ctrl+5 ctrl+6 ctrl+7 ctrl+8 ctrl+9 ctrl+0; do
 	xdotool key $key
 	settle $key.ppm
 	! cmp -s $last $key.ppm
 	result $? "$key shows another view"
 	last=$key.ppm
 done
-xdotool key ctrl+8
+xdotool key ctrl+9
 settle at.ppm
 xdotool key Left
 settle left.ppm

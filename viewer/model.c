@@ -308,6 +308,7 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 	v->max_pfn = m->s->max_pfn;
 	v->max_low_pfn = m->s->max_low_pfn;
 	v->kmap = m->s->kmap;
+	memcpy(v->pgd, m->s->pgd, sizeof(v->pgd));
 	v->state = malloc(v->max_pfn + 1);
 	v->owner = malloc((v->max_pfn + 1) * sizeof(*v->owner));
 	if (!v->state || !v->owner)
@@ -317,10 +318,31 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 		read_zone(v, m, id);
 	if (read_caches(v, m) || read_slabs(v, m, cache) || read_vmalloc(v, m))
 		goto err_free;
+	model_walk(v, m, v->page_offset);
 	return v;
 err_free:
 	model_unref(v);
 	return NULL;
+}
+
+void model_walk(struct view_model *v, struct machine *m, kaddr_t addr)
+{
+	struct model_walk *w = &v->walk;
+
+	memset(w, 0, sizeof(*w));
+	machine_translate(m, addr, &w->t);
+	w->has_page = w->t.page != NULL;
+	w->zone = "";
+	if (w->has_page) {
+		unsigned zone = page_zonenum(m, w->t.pfn);
+
+		w->flags = w->t.page->flags;
+		w->count = w->t.page->_count;
+		w->zone = zone < MAX_NR_ZONES ? zone_names[zone] : "";
+	}
+	if (w->t.present)
+		frame_owner_text(m, &w->t, w->owner, sizeof(w->owner));
+	w->t.page = NULL;
 }
 
 struct view_model *model_ref(struct view_model *v)

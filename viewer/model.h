@@ -13,6 +13,7 @@
 #pragma once
 
 #include "../core/machine.h"
+#include "../core/translate.h"
 #include "../db/reader_views.h"
 
 // In order of severity: where one pixel stands for several frames, the highest wins, so that
@@ -101,6 +102,15 @@ struct model_site {
 	char function[128], caller[256]; // of the allocation, and its callers; "" unknown
 };
 
+struct model_walk {	      // of one linear address
+	struct translation t; // without the pointer to its page
+	bool has_page;
+	uint32_t flags; // of the page
+	int32_t count;
+	const char *zone; // "" not RAM
+	char owner[128];
+};
+
 enum {
 	MODEL_SITES = 8
 };
@@ -129,6 +139,7 @@ struct view_model {
 	uint64_t event, first_event, last_event, total_events; // of the process; of the recording
 	int64_t t_ns;
 	uint64_t duration_ns;
+	kaddr_t event_address; // simulated address the event is about, 0 none
 	unsigned in_flight;
 	bool damaged; // the state is the last good one before `event`
 	// machine
@@ -150,6 +161,8 @@ struct view_model {
 	unsigned nareas;
 	struct model_area *area;
 	struct kmap_state kmap;
+	uint32_t pgd[1024];
+	struct model_walk walk;
 	// recording
 	unsigned nrows;
 	struct event_row *row;		 // around `event`
@@ -161,6 +174,8 @@ struct view_model {
 
 // Copies the machine. cache: id whose slabs to include, 0 = the largest cache. NULL: no memory.
 struct view_model *model_create(struct machine *m, unsigned cache);
+// Translates an address into v->walk; m is the machine v was made from.
+void model_walk(struct view_model *v, struct machine *m, kaddr_t addr);
 struct view_model *model_ref(struct view_model *v);
 void model_unref(struct view_model *v); // NULL is fine
 

@@ -18,16 +18,18 @@ struct arguments {
 	const struct view *view;
 	const char *at, *output, *file;
 	int process, width, height;
-	unsigned cache;
+	kaddr_t address;
 	bool dark;
 };
 
 static const char help[] =
 	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
 	"\n"
-	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, summary, events or timeline\n"
+	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events\n"
+	"                   or timeline\n"
 	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
+	"  --address ADDR   linear address the address view walks (default: the event's)\n"
 	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
 	"  --dark           dark colours\n"
@@ -58,11 +60,13 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"process", required_argument, NULL, 'p'},
 		{"size", required_argument, NULL, 's'},
 		{"cache", required_argument, NULL, 'c'},
+		{"address", required_argument, NULL, 'A'},
 		{"dark", no_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
+	struct position at;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
@@ -83,6 +87,12 @@ static int parse(int argc, char **argv, struct arguments *a)
 				return usage(
 					"the size must be WxH, from 320x200 to 16384x16384, not",
 					optarg);
+			break;
+		case 'A':
+			if (!position_parse(optarg, &at) || at.kind != POSITION_ADDRESS ||
+			    at.value > UINT32_MAX)
+				return usage("the address must be like 0xc0101000, not", optarg);
+			a->address = (kaddr_t)at.value;
 			break;
 		case 'c':
 			cache_name = optarg;
@@ -141,6 +151,7 @@ static unsigned cache_id(const struct view_model *v, const char *name)
 static struct view_model *model_for(struct source *s, struct arguments *a, char *err, size_t size)
 {
 	struct model_request q = {.process = a->process,
+				  .address = a->address,
 				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY};
 	struct position at;
 	struct view_model *v;

@@ -280,8 +280,11 @@ static void position_of(struct source *s, struct view_model *v, const struct pro
 	v->total_events = recording_events(s->recording);
 	v->duration_ns = recording_duration_ns(s->recording);
 	v->in_flight = replay_in_flight(s->replay);
-	if (v->event && recording_rows(s->recording, v->event, 1, &row) == 1)
-		v->t_ns = row.t_ns;
+	if (!v->event || recording_rows(s->recording, v->event, 1, &row) != 1)
+		return;
+	v->t_ns = row.t_ns;
+	if (row.addr && row.addr <= UINT32_MAX)
+		v->event_address = (kaddr_t)row.addr;
 }
 
 struct view_model *source_model(struct source *s, const struct model_request *q, char *err,
@@ -307,6 +310,9 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	v->event = q->event < p->last_event ? q->event : p->last_event;
 	position_of(s, v, p);
 	name_callers(s, v);
+	if (q->address || v->event_address)
+		model_walk(v, replay_machine(s->replay),
+			   q->address ? q->address : v->event_address);
 	if (q->want & WANT_ROWS)
 		add_rows(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_STACKS)

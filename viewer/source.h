@@ -19,6 +19,7 @@ struct model_request {
 	uint64_t event;
 	unsigned cache;	   // selected cache id, 0 the largest
 	unsigned want;	   // enum model_want
+	kaddr_t address;   // whose walk to show, 0 the address of the event
 	uint64_t from, to; // timeline: events, 0,0 = all of the process
 	unsigned buckets;  // timeline: at most so many
 	uint64_t selected; // whose stacks to read, 0 = `event`

@@ -417,34 +417,15 @@ static void show_page(KsvWindow *self, uint64_t pfn)
 	ksv_canvas_select(self->canvas[map], HIT_PAGE, pfn);
 }
 
-static void show_pick(KsvWindow *self, const char *view, enum hit_kind kind, uint64_t id)
+// Every address has a walk, even one that ends at a page fault; a frame is marked on the map too.
+static void show_address(KsvWindow *self, kaddr_t address)
 {
-	unsigned index = view_index(view);
-
-	show_view(self, index);
-	ksv_canvas_select(self->canvas[index], kind, id);
-}
-
-// An address goes to the view that explains it: lowmem to its frame, the rest to its window or area.
-static gboolean show_address(KsvWindow *self, uint64_t address)
-{
-	const struct view_model *v = self->model;
-	uint64_t slot = (address - v->kmap.pkmap_base) / PAGE_SIZE;
-
-	if (address >= v->page_offset && address < v->high_memory) {
-		show_page(self, (address - v->page_offset) >> PAGE_SHIFT);
-		return TRUE;
-	}
-	if (address >= v->kmap.pkmap_base && slot < LAST_PKMAP) {
-		show_pick(self, "highmem", HIT_KMAP, slot);
-		return TRUE;
-	}
-	for (unsigned i = 0; i < v->nareas; i++)
-		if (address >= v->area[i].start && address < v->area[i].end) {
-			show_pick(self, "vmalloc", HIT_AREA, i);
-			return TRUE;
-		}
-	return FALSE;
+	self->request.address = address;
+	request_model(self);
+	if (address >= self->model->page_offset && address < self->model->high_memory)
+		ksv_canvas_select(self->canvas[view_index("map")], HIT_PAGE,
+				  (address - self->model->page_offset) >> PAGE_SHIFT);
+	show_view(self, view_index("address"));
 }
 
 static gboolean go_to(KsvWindow *self, const struct position *p)
@@ -458,7 +439,10 @@ static gboolean go_to(KsvWindow *self, const struct position *p)
 		show_page(self, p->value);
 		return TRUE;
 	case POSITION_ADDRESS:
-		return show_address(self, p->value);
+		if (p->value > UINT32_MAX)
+			return FALSE;
+		show_address(self, (kaddr_t)p->value);
+		return TRUE;
 	default:
 		if (!source_resolve(ksv_loader_get_reader(self->loader), self->request.process, p,
 				    &event))
@@ -523,6 +507,29 @@ static void fullscreen_action(GtkWidget *widget, const char *name, GVariant *par
 		gtk_window_fullscreen(window);
 }
 
+// The linear address of what was picked, 0 when it has none.
+static kaddr_t address_of(const struct view_model *v, int kind, guint64 id)
+{
+	const struct model_cache *c = v->selected < v->ncaches ? &v->cache[v->selected] : NULL;
+
+	switch (kind) {
+	case HIT_PAGE:
+		return model_page_address(v, (pfn_t)id);
+	case HIT_OBJECT:
+		if (!c || id >> 16 >= v->nslabs)
+			return 0;
+		return v->slab[id >> 16].s_mem + (kaddr_t)(id & 0xffff) * c->object_bytes;
+	case HIT_AREA:
+		return id < v->nareas ? v->area[id].start : 0;
+	case HIT_KMAP:
+		return v->kmap.pkmap_base + (kaddr_t)id * PAGE_SIZE;
+	case HIT_PGD:
+		return (kaddr_t)id << 22;
+	default:
+		return 0;
+	}
+}
+
 static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 {
 	(void)canvas;
@@ -531,12 +538,17 @@ static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 		request_model(self);
 	} else if (kind == HIT_EVENT) {
 		seek(self, id);
+	} else if (self->model && address_of(self->model, kind, id)) {
+		// the paging view shows whatever was pointed at last
+		self->request.address = address_of(self->model, kind, id);
+		request_model(self);
 	}
 }
 
 static void on_seek(gpointer source, guint64 event, KsvWindow *self)
 {
-	(void)source;
+	if (KSV_IS_EVENTS_PAGE(source))
+		self->request.address = 0; // the event's own
 	pause_playback(self);
 	seek(self, event);
 }

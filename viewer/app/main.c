@@ -47,9 +47,9 @@ static void on_startup(GApplication *app)
 	for (unsigned i = 0; i < G_N_ELEMENTS(accels); i++)
 		gtk_application_set_accels_for_action(GTK_APPLICATION(app), accels[i].action,
 						      (const char *const *)accels[i].keys);
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 10; i++) {
 		g_autofree char *action = g_strdup_printf("win.view(%d)", i);
-		g_autofree char *key = g_strdup_printf("<Control>%d", i + 1);
+		g_autofree char *key = g_strdup_printf("<Control>%d", (i + 1) % 10);
 
 		gtk_application_set_accels_for_action(GTK_APPLICATION(app), action,
 						      (const char *const[]){key, NULL});

@@ -41,6 +41,7 @@ enum hit_kind {
 	HIT_KMAP,      // id: slot
 	HIT_ATOMIC,    // id: cpu << 8 | slot
 	HIT_EVENT,     // id: event
+	HIT_PGD,       // id: index in the page directory
 	HIT_TIMELINE,  // the plot of the timeline
 };
 
@@ -91,8 +92,8 @@ struct viewport {
 
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
-draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_summary,
-	draw_events, draw_timeline;
+draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
+	draw_summary, draw_events, draw_timeline;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -101,7 +102,7 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 9
+	VIEWS = 10
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown

@@ -14,6 +14,7 @@ const struct view views[VIEWS + 1] = {
 	{"slab", "Slab", draw_slab, false},
 	{"vmalloc", "vmalloc", draw_vmalloc, false},
 	{"highmem", "Highmem windows", draw_highmem, false},
+	{"address", "Paging", draw_address, false},
 	{"summary", "Summary", draw_summary, true},
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
@@ -182,6 +183,21 @@ static bool describe_atomic(const struct view_model *v, uint64_t id, char *buf, 
 	return true;
 }
 
+static bool describe_pgd(const struct view_model *v, uint64_t i, char *buf, size_t size)
+{
+	uint32_t e;
+
+	if (i >= 1024)
+		return false;
+	e = v->pgd[i];
+	snprintf(buf, size, "pgd[%u] = 0x%08x, 4 MiB at 0x%08x\n%s", (unsigned)i, e,
+		 (unsigned)i << 22,
+		 !(e & _PAGE_PRESENT) ? "not present"
+		 : e & _PAGE_PSE      ? "maps 4 MiB itself"
+				      : "points to a page table");
+	return true;
+}
+
 static bool describe_area(const struct view_model *v, uint64_t i, char *buf, size_t size)
 {
 	const struct model_area *a;
@@ -217,6 +233,8 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		return describe_object(v, id, buf, size);
 	case HIT_AREA:
 		return describe_area(v, id, buf, size);
+	case HIT_PGD:
+		return describe_pgd(v, id, buf, size);
 	case HIT_KMAP:
 		return describe_kmap(v, id, buf, size);
 	case HIT_ATOMIC:

@@ -100,16 +100,16 @@ static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item 
 	cairo_line_to(p->cr, x_of(pl, v->bucket[v->nbuckets - 1].last_event + 1), y + h);
 	pen_alpha(p, colour, 0.3);
 	cairo_fill(p->cr);
-	pen_colour(p, colour);
 	for (unsigned i = 0; i < v->nbuckets; i++) {
 		const struct timeline_bucket *b = &v->bucket[i];
 		double x = x_of(pl, b->first_event), top = y_of(b->max[item], min, max, y, h);
 		double w = fmax(1, x_of(pl, b->last_event + 1) - x);
 
-		cairo_rectangle(p->cr, x, top - 0.5, w,
-				fmax(1.5, y_of(b->min[item], min, max, y, h) - top));
+		pen_alpha(p, colour, 0.4);
+		cairo_rectangle(p->cr, x, top, w, y_of(b->min[item], min, max, y, h) - top);
+		cairo_fill(p->cr);
+		pen_fill(p, x, top - 0.75, w, 1.5, colour);
 	}
-	cairo_fill(p->cr);
 }
 
 // The peak is what people look for first: it says itself where it is.
@@ -216,11 +216,14 @@ static void axis(struct pen *p, const struct plot *pl, double y)
 		const struct timeline_bucket *b = bucket_at(p->v, e);
 		double x = x_of(pl, e);
 
-		if (x > pl->x + pl->w - 40)
-			break;
+		char text[96];
+
 		pen_line(p, x, y, x, y + 4, p->pal->dim);
-		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + 3, y + 2, 0, p->pal->dim, "%s · %s",
-			  fmt_count(e).s, b ? fmt_time(b->t_ns).s : "");
+		snprintf(text, sizeof(text), "%.32s · %.32s", fmt_count(e).s,
+			 b ? fmt_time(b->t_ns).s : "");
+		if (x + 3 + pen_width(p, STYLE_SMALL, text) > pl->x + pl->w)
+			break;
+		pen_text(p, STYLE_SMALL, ALIGN_LEFT, x + 3, y + 2, 0, p->pal->dim, text);
 	}
 }
 
