@@ -376,7 +376,7 @@ static uintptr_t site(uintptr_t a, uintptr_t b, uintptr_t c)
 static void test_sites(void)
 {
 	void *sqlite = dlopen("libsqlite3.so.0", RTLD_NOW);
-	uintptr_t libc = (uintptr_t)strdup + 9, own = (uintptr_t)test_threads + 9, wrapper, user;
+	uintptr_t libc = (uintptr_t)a64l + 9, own = (uintptr_t)test_threads + 9, wrapper, user;
 
 	start(1);
 	CHECK_EQ(site(own, libc, own + 1), own);
