@@ -37,6 +37,7 @@ struct thread {
 	char *stack_lo, *stack_hi; // bounds known to be readable; NULL unknown
 	struct trace_cache *cache;
 	uint32_t op_flags;	   // OPF_* of the running operation (OPF_MIGRATED ...)
+	uint8_t op_cpu;		   // CPU of its last recorded operation + 1: moving reads the clock
 	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
 	uint32_t ndeferred;
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)

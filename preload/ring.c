@@ -193,9 +193,11 @@ void capture_op(struct machine *m, struct record *r)
 
 	if (!p->ring)
 		return;
-	if (p->ops == 0 || p->thread != r->lock || process.opt.flags & SESSION_PRECISE_TIME) {
+	if (p->ops == 0 || p->thread != r->lock || thread_self.op_cpu != m->cpu + 1 ||
+	    process.opt.flags & SESSION_PRECISE_TIME) {
 		p->ops = OPS_PER_TIME;
 		p->thread = r->lock;
+		thread_self.op_cpu = (uint8_t)(m->cpu + 1);
 		push_time(m->cpu);
 	}
 	p->ops--;
