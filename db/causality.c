@@ -13,7 +13,8 @@
 
 enum {
 	LOOK_AHEAD = 256,
-	PACE = 100, // stamps per record where nothing better is known
+	PACE = 100,	   // stamps per record where nothing better is known
+	OPS_PER_TIME = 16, // as in preload/ring.c
 };
 
 static uint64_t stamp_of(const struct record *r)
@@ -31,21 +32,30 @@ static unsigned next_time(const struct record *r, const struct record *end)
 	return r + n < end ? n : LOOK_AHEAD;
 }
 
-// Between two stamps of a ring its records are taken to be evenly spaced.
+// Between two stamps of a ring its records are taken to be evenly spaced, when their operations are
+// as many as a thread makes on end without reading the clock. Fewer: the thread went elsewhere, or
+// another one came, some time before the second stamp; they had the pace of the last full window.
 void causal_clock(struct proc *p, unsigned i, const struct record *r)
 {
 	struct merge_ring *ring = &p->merge.ring[i];
 	struct ring_queue *q = &p->queue[i];
-	unsigned n;
+	uint64_t even = 0;
+	unsigned n, ops = 0;
 
 	ring->now_ns += q->pace;
 	if (r->kind != EV_TIME)
 		return;
 	n = next_time(ring->next, ring->end);
 	ring->now_ns = q->stamp = stamp_of(r);
-	q->pace = PACE;
 	if (n < LOOK_AHEAD && stamp_of(&ring->next[n]) > q->stamp)
-		q->pace = (stamp_of(&ring->next[n]) - q->stamp) / (n + 1);
+		even = (stamp_of(&ring->next[n]) - q->stamp) / (n + 1);
+	for (unsigned k = 0; even && k < n; k++)
+		ops += ring->next[k].kind < EV_LAST_OP;
+	if (ops >= OPS_PER_TIME)
+		q->full_pace = even;
+	q->pace = q->full_pace ? q->full_pace : PACE;
+	if (even && even < q->pace)
+		q->pace = even;
 }
 
 // A held ring looks empty to the merge.

@@ -141,9 +141,10 @@ struct ring_queue {
 	int64_t t_ns;		   // of what follows
 	struct trace_event *trace; // details since the last OP
 	size_t ntrace, trace_room;
-	uint64_t settled;      // records before this number were there before the last round
-	uint64_t stamp;	       // last TIME
-	uint64_t pace;	       // stamps per record until the next TIME, estimated
+	uint64_t settled; // records before this number were there before the last round
+	uint64_t stamp;	  // last TIME
+	uint64_t pace,
+		full_pace;     // stamps per record until the next TIME, estimated; of a full window
 	bool held, held_ended; // see causality.c
 	const struct record *held_end;
 	uint64_t held_until; // stamp
