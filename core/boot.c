@@ -15,7 +15,6 @@ enum {
 	BIOS_END = 0x100000,
 	PHYSICAL_START = 16 << 20,
 	CACHE_ALIGN = 64,
-	PERCPU_UNIT = 40 << 10, // first chunk of one CPU
 };
 
 // ---- memblock ----
@@ -118,13 +117,14 @@ void boot_reserve_early(struct machine *m)
 	struct memblock *mb = &s->memblock;
 	uint32_t frames = (s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
 	uint32_t blocks = frames >> PAGEBLOCK_ORDER;
-	uint32_t kernel_pages = s->max_low_pfn;
+	uint32_t kernel_pages = s->max_low_pfn, percpu;
 
 	memblock_alloc_base(mb, direct_map_tables(m), PAGE_SIZE, 0);
 	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, CACHE_ALIGN, 0);
 	for (uint32_t zone = 0; zone < ZONE_MOVABLE; zone++)
 		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
-	memblock_alloc_base(mb, PERCPU_UNIT * s->cfg.ncpus, PAGE_SIZE, 0);
+	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
+	pcpu_init(m, s->cfg.page_offset + percpu);
 	memblock_alloc_base(mb, hash_bytes(kernel_pages, 18), CACHE_ALIGN, 0); // pid
 	memblock_alloc_base(mb, hash_bytes(kernel_pages, 13), CACHE_ALIGN, 0); // dentry
 	memblock_alloc_base(mb, hash_bytes(kernel_pages, 14), CACHE_ALIGN, 0); // inode
@@ -242,6 +242,14 @@ void page_alloc_init(struct machine *m)
 }
 
 // The order of reference 2.7. Watermarks come last; until then every request succeeds.
+// Pagesets are per-CPU memory; what they hold is kept with the zones.
+static void alloc_pagesets(struct machine *m)
+{
+	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++)
+		if (m->s->zone[zone].present_pages)
+			alloc_percpu(m, m->s->cfg.smp ? 64 : 36, 4);
+}
+
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg,
 		 const char **why)
 {
@@ -254,9 +262,11 @@ int machine_boot(struct machine *m, void *memory, const struct machine_config *c
 	pgtable_init(m);
 	page_alloc_init(m);
 	kmem_cache_init(m);
+	pcpu_init_late(m);
 	vmalloc_init(m);
 	kmem_cache_init_late(m);
 	kernel_stack_init(m);
+	alloc_pagesets(m);
 	zones_init_late(m);
 	return 0;
 }

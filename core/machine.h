@@ -30,6 +30,7 @@
 #include "memblock.h"
 #include "page.h"
 #include "page_alloc.h"
+#include "percpu.h"
 #include "pgtable.h"
 #include "slab.h"
 #include "stack.h"
@@ -64,6 +65,7 @@ enum lock_id {
 	LOCK_VMAP = LOCK_ZONE + MAX_NR_ZONES,
 	LOCK_KMAP,
 	LOCK_CHAIN,
+	LOCK_PCPU,
 	LOCK_CACHE = 16, // + cache id
 	NR_LOCKS = LOCK_CACHE + MAX_CACHES,
 };
@@ -85,6 +87,7 @@ struct machine_state {
 	struct slab_state slab;
 	struct vmalloc_state vmalloc;
 	struct kmap_state kmap;
+	struct pcpu_state percpu;
 	uint32_t task_struct_cache;	// cache id; kernel_stack_init
 	uint32_t pgd[1024];
 	struct memblock memblock;	// as it was at hand-over

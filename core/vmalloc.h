@@ -31,7 +31,8 @@ enum {
 enum {
 	VA_LAZY_FREE = 1,
 	VA_LAZY_FREEING = 2,
-	VA_VM_AREA = 4
+	VA_VM_AREA = 4,
+	VA_PCPU = 8 // a chunk of per-CPU memory: no guard page, pages of its own
 };
 
 struct vmap_area { // entry of a pool, index = id, 0 = none; list sorted by va_start

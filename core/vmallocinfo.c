@@ -16,7 +16,7 @@ static int vmallocinfo_line(const struct vmap_area *va, char *buf, size_t size)
 
 	if (va->caller) // a stack id: whoever knows the stacks puts the symbol in its place
 		snprintf(caller, sizeof(caller), " 0x%x", va->caller);
-	if (va->vm_flags & VM_ALLOC && va->nr_pages)
+	if (va->vm_flags & VM_ALLOC && va->nr_pages && !(va->va_flags & VA_PCPU))
 		snprintf(pages, sizeof(pages), " pages=%u", va->nr_pages);
 	if (va->phys)
 		snprintf(phys, sizeof(phys), " phys=%llx", (unsigned long long)va->phys);
@@ -72,7 +72,8 @@ static int check_area(struct machine *m, const struct vmap_area *va, char *why, 
 	if (mapped_pages(m, start, end) != va->nr_pages)
 		FAIL("vmalloc: area %08x says %u pages mapped, the tables %u", start, va->nr_pages,
 		     mapped_pages(m, start, end));
-	if (vm && m->pte[(end - PAGE_SIZE - m->s->cfg.page_offset) >> PAGE_SHIFT])
+	if (vm && !(va->va_flags & VA_PCPU) &&
+	    m->pte[(end - PAGE_SIZE - m->s->cfg.page_offset) >> PAGE_SHIFT])
 		FAIL("vmalloc: the guard page of area %08x is mapped", start);
 	if (va->va_flags & VA_LAZY_FREE && (va->nr_pages || vm))
 		FAIL("vmalloc: freed area %08x is still in use", start);

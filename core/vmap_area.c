@@ -32,7 +32,7 @@ uint32_t vmap_area_priority(const struct vmap_area *va)
 }
 
 // The area with the greatest start at or below addr.
-static struct vmap_area *area_floor(const struct machine *m, kaddr_t addr)
+struct vmap_area *vmap_area_floor(const struct machine *m, kaddr_t addr)
 {
 	struct vmap_area *va = area(m, m->s->vmalloc.root), *best = NULL;
 
@@ -49,14 +49,14 @@ static struct vmap_area *area_floor(const struct machine *m, kaddr_t addr)
 
 struct vmap_area *vmap_area_covering(const struct machine *m, kaddr_t addr)
 {
-	struct vmap_area *va = area_floor(m, addr);
+	struct vmap_area *va = vmap_area_floor(m, addr);
 
 	return va && addr < va->va_end ? va : NULL;
 }
 
 struct vmap_area *vmap_area_at(const struct machine *m, kaddr_t addr)
 {
-	struct vmap_area *va = area_floor(m, addr);
+	struct vmap_area *va = vmap_area_floor(m, addr);
 
 	return va && addr == va->va_start ? va : NULL;
 }
@@ -145,11 +145,10 @@ static uint32_t take_id(struct vmalloc_state *v, struct vmap_area *areas)
 }
 
 // The range must be free: the caller has just searched it under the same lock.
-static struct vmap_area *insert_vmap_area(struct machine *m, kaddr_t start, kaddr_t end,
-					  kaddr_t node)
+struct vmap_area *insert_vmap_area(struct machine *m, kaddr_t start, kaddr_t end, kaddr_t node)
 {
 	struct vmalloc_state *v = &m->s->vmalloc;
-	struct vmap_area *prev = area_floor(m, start), *va;
+	struct vmap_area *prev = vmap_area_floor(m, start), *va;
 	uint32_t id = take_id(v, m->areas);
 
 	if (!id)
@@ -171,7 +170,7 @@ static uint64_t align_up(uint64_t x, uint32_t align)
 // The first area that ends at or above addr.
 static struct vmap_area *first_above(const struct machine *m, uint64_t addr)
 {
-	struct vmap_area *va = addr <= UINT32_MAX ? area_floor(m, (kaddr_t)addr) : NULL;
+	struct vmap_area *va = addr <= UINT32_MAX ? vmap_area_floor(m, (kaddr_t)addr) : NULL;
 
 	if (va && va->va_end >= addr)
 		return va;

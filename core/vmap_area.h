@@ -27,6 +27,10 @@ kaddr_t alloc_vmap_area(struct machine *m, uint32_t size, uint32_t align, kaddr_
 void free_vmap_area_noflush(struct machine *m, kaddr_t addr);
 void purge_vmap_area_lazy(struct machine *m); // with the fragmented blocks first
 uint32_t lazy_max_pages(const struct machine *m);
+// For step bodies: the area with the greatest start at or below addr; a new area on a free range,
+// NULL when the pool is used up.
+struct vmap_area *vmap_area_floor(const struct machine *m, kaddr_t addr);
+struct vmap_area *insert_vmap_area(struct machine *m, kaddr_t start, kaddr_t end, kaddr_t node);
 // Moves the area's end. -ENOMEM: the next area is in the way.
 int vmap_resize(struct machine *m, kaddr_t addr, uint32_t size);
 

@@ -23,7 +23,7 @@ static const struct {
 	{"memblock", vectors_memblock},	     {"slabgeom", vectors_slabgeom},
 	{"kmalloc", vectors_kmalloc},	     {"slabseq", vectors_slabseq},
 	{"vmalloc", vectors_vmalloc},	     {"kmap", vectors_kmap},
-	{"mempool", vectors_mempool},
+	{"mempool", vectors_mempool},	     {"percpu", vectors_percpu},
 };
 
 const char *vectors_line(struct vectors *v)

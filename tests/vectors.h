@@ -48,3 +48,4 @@ void vectors_slabseq(struct vectors *v);
 void vectors_vmalloc(struct vectors *v);
 void vectors_kmap(struct vectors *v);
 void vectors_mempool(struct vectors *v);
+void vectors_percpu(struct vectors *v);
