@@ -43,6 +43,11 @@ static const struct cli_option render_options[] = {
 	{0},
 };
 
+static const struct cli_option symbols_options[] = {
+	{"again", 'A', NULL, "name those that have names, too"},
+	{0},
+};
+
 static const struct cli_option recorder_options[] = {
 	{"bare", 'b', NULL, "started by the library"},
 	{"pid", 'p', "PID", "the program"},
@@ -72,6 +77,8 @@ const struct command commands[] = {
 	 cmd_verify},
 	{"recover", "FOLDER|FILE", "finish a recording that was interrupted", no_options,
 	 cmd_recover},
+	{"symbols", "FILE", "name the functions again, where debug files are", symbols_options,
+	 cmd_symbols},
 	{"recorder", "--bare --pid PID --fd N", "record for a preloaded library", recorder_options,
 	 cmd_recorder, NULL, true},
 	{0},

@@ -82,4 +82,5 @@ int cmd_sql(int argc, char **argv);
 int cmd_view(int argc, char **argv);
 int cmd_render(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
+int cmd_symbols(int argc, char **argv);
 int cmd_recorder(int argc, char **argv);

@@ -59,13 +59,13 @@ expect 0 'Commands:' '--help' "$kalloscope" --help
 expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
 expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
 expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
-for c in record info view sql proc render verify recover recorder; do
+for c in record info view sql proc render verify recover symbols recorder; do
 	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
-for c in record info view sql proc render verify recover; do
+for c in record info view sql proc render verify recover symbols; do
 	page=$tests/../db/man/kalloscope-$c.1
 	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
 		grep -q -e "$o" "$page" || echo "$o"; done)
@@ -157,6 +157,12 @@ CC
 	is 'a stripped program gives module+offset' 1 "$("$kalloscope" sql -n stripped.kalloscope "
 		SELECT count(*) > 0 FROM stacks WHERE function LIKE '%bare_names+0x%'")"
 fi
+
+cp known.kalloscope unnamed && sqlite3 unnamed 'DELETE FROM frame'
+expect 0 'addresses have names' 'symbols' "$kalloscope" symbols unnamed
+is 'symbols: the names are back' "$(query 'SELECT count(*) FROM frame')" "$("$kalloscope" sql -n unnamed 'SELECT count(*) FROM frame')"
+sqlite3 unnamed 'UPDATE meta SET value = 0 WHERE key = '"'complete'"
+expect 1 'still written' 'symbols: an unfinished recording' "$kalloscope" symbols unnamed
 
 # --- sql
 is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
