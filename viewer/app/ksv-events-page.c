@@ -13,6 +13,8 @@ struct _KsvEventsPage {
 	GtkColumnView *table;
 	GtkSingleSelection *selection;
 	GtkLabel *title[2], *frames[2];
+	GtkWidget *go;	 // to the matching event
+	uint64_t other;	 // that event, 0 none
 	gboolean moving; // the selection follows the position: no signal back
 	guint shown;	 // position of the row to keep in view
 	guint idle;	 // scrolls once the table has a size
@@ -183,6 +185,12 @@ void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *record
 	self->moving = FALSE;
 }
 
+static void on_go(KsvEventsPage *self)
+{
+	if (self->other)
+		g_signal_emit(self, signals[SIGNAL_SEEK], 0, self->other);
+}
+
 static void append_frame(GString *text, unsigned i, const struct frame *f)
 {
 	g_autofree char *function = g_markup_escape_text(f->function, -1);
@@ -233,12 +241,15 @@ void ksv_events_page_set_model(KsvEventsPage *self, const struct view_model *mod
 	}
 	show_stack(self, 0, &model->stack);
 	show_stack(self, 1, &model->other);
+	self->other = model->other.event;
+	gtk_widget_set_sensitive(self->go, self->other != 0);
 }
 
 static GtkWidget *stack_pane(KsvEventsPage *self, unsigned side)
 {
 	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6),
 		  *scrolled = gtk_scrolled_window_new();
+	GtkWidget *head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
 
 	self->title[side] = GTK_LABEL(gtk_label_new(side ? "Matching event" : "Backtrace"));
 	self->frames[side] = GTK_LABEL(gtk_label_new(NULL));
@@ -254,7 +265,17 @@ static GtkWidget *stack_pane(KsvEventsPage *self, unsigned side)
 				      GTK_WIDGET(self->frames[side]));
 	gtk_widget_set_vexpand(scrolled, TRUE);
 	gtk_widget_set_hexpand(scrolled, TRUE);
-	gtk_box_append(GTK_BOX(box), GTK_WIDGET(self->title[side]));
+	gtk_widget_set_hexpand(GTK_WIDGET(self->title[side]), TRUE);
+	gtk_box_append(GTK_BOX(head), GTK_WIDGET(self->title[side]));
+	if (side) {
+		self->go = gtk_button_new_with_label("Go There");
+		gtk_widget_set_tooltip_text(self->go, "Go to the matching event");
+		gtk_widget_set_sensitive(self->go, FALSE);
+		g_signal_connect_swapped(self->go, "clicked", G_CALLBACK(on_go), self);
+		gtk_box_append(GTK_BOX(head), self->go);
+	}
+	gtk_widget_set_size_request(head, -1, 34);
+	gtk_box_append(GTK_BOX(box), head);
 	gtk_box_append(GTK_BOX(box), scrolled);
 	gtk_widget_set_margin_start(box, 12);
 	gtk_widget_set_margin_end(box, 12);
@@ -286,7 +307,7 @@ static void ksv_events_page_class_init(KsvEventsPageClass *class)
 static void ksv_events_page_init(KsvEventsPage *self)
 {
 	GtkWidget *scrolled = gtk_scrolled_window_new(),
-		  *stacks = gtk_paned_new(GTK_ORIENTATION_HORIZONTAL);
+		  *stacks = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
 
 	self->shown = GTK_INVALID_LIST_POSITION;
 	self->selection = gtk_single_selection_new(NULL);
@@ -301,8 +322,9 @@ static void ksv_events_page_init(KsvEventsPage *self)
 	add_columns(self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);
-	gtk_paned_set_start_child(GTK_PANED(stacks), stack_pane(self, 0));
-	gtk_paned_set_end_child(GTK_PANED(stacks), stack_pane(self, 1));
+	gtk_box_set_homogeneous(GTK_BOX(stacks), TRUE);
+	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 0));
+	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 1));
 	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
 	gtk_paned_set_start_child(GTK_PANED(self->paned), scrolled);
 	gtk_paned_set_end_child(GTK_PANED(self->paned), stacks);

@@ -488,9 +488,9 @@ static void about_action(GtkWidget *widget, const char *name, GVariant *paramete
 	(void)name;
 	(void)parameter;
 	adw_show_about_window(
-		GTK_WINDOW(widget), "application-name", "kalloscope", "version", KALLOSCOPE_VERSION,
-		"developer-name", "The kalloscope authors", "license-type", GTK_LICENSE_MIT_X11,
-		"comments",
+		GTK_WINDOW(widget), "application-name", "kalloscope", "application-icon",
+		"org.kalloscope.Viewer", "version", KALLOSCOPE_VERSION, "developer-name",
+		"The kalloscope authors", "license-type", GTK_LICENSE_MIT_X11, "comments",
 		"A real program's memory in the allocators of a 32-bit Linux kernel, event by event.",
 		NULL);
 }

@@ -43,6 +43,7 @@ static void on_startup(GApplication *app)
 		{"win.show-help-overlay", {"<Control>question", "F1"}},
 	};
 
+	gtk_window_set_default_icon_name("org.kalloscope.Viewer");
 	g_action_map_add_action_entries(G_ACTION_MAP(app), entries, G_N_ELEMENTS(entries), app);
 	for (unsigned i = 0; i < G_N_ELEMENTS(accels); i++)
 		gtk_application_set_accels_for_action(GTK_APPLICATION(app), accels[i].action,

@@ -56,13 +56,17 @@ static void watermark_labels(struct pen *p, const struct model_zone *z, double x
 	pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, 0, p->pal->text,
 		  "watermarks: min %s · low %s · high %s", fmt_count(z->watermark[WMARK_MIN]).s,
 		  fmt_count(low).s, fmt_count(z->watermark[WMARK_HIGH]).s);
+	// the three labels share a line, so that in a narrow window they say less
 	if (reserve)
 		pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + (low + reserve) * scale, y, 0,
-			  p->pal->text, "low + largest lowmem_reserve %s",
+			  p->pal->text,
+			  w > 800 ? "low + largest lowmem_reserve %s" : "low + reserve %s",
 			  fmt_count(low + reserve).s);
 	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + w, y, 0,
-		  z->free < low ? p->pal->bad : p->pal->dim, "%s pages free%s",
-		  fmt_count(z->free).s, beyond ? ", beyond this scale" : "");
+		  z->free < low ? p->pal->bad : p->pal->dim, "%s %s", fmt_count(z->free).s,
+		  !beyond   ? "pages free"
+		  : w > 800 ? "pages free, beyond this scale"
+			    : "free, beyond");
 }
 
 // The watermarks are small against the zone, so they have a scale of their own; beyond its end the
