@@ -211,7 +211,7 @@ static void tell(struct thread *t)
 	struct machine *m;
 
 	if (gone || forked) {
-		rules_flush();
+		rules_flush(); // cached traces name nodes of the old image
 		depot_new_image();
 	}
 	m = cpu_enter(t);
@@ -262,6 +262,8 @@ static void refresh(struct thread *t)
 	atomic_store(&in_loader, false);
 	if (!l.n)
 		return;
+	if (l.subs != last_subs) // perhaps one that came and went between two looks
+		rules_flush();
 	last_adds = l.adds;
 	last_subs = l.subs;
 	tell(t);
@@ -273,14 +275,15 @@ void modules_refresh(struct thread *t)
 
 	if (!atomic_load_explicit(&changed, memory_order_relaxed) || !process.slot)
 		return;
-	if (capture_no_syscalls || atomic_flag_test_and_set(&looking))
+	if (capture_no_syscalls || sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old)))
 		return;
-	atomic_store(&changed, false);
-	if (!sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old))) {
+	// Taken with signals blocked: no handler can leave by longjmp while it is.
+	if (!atomic_flag_test_and_set(&looking)) {
+		atomic_store(&changed, false);
 		refresh(t);
-		sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+		atomic_flag_clear(&looking);
 	}
-	atomic_flag_clear(&looking);
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 }
 
 void modules_fork_prepare(void)

@@ -7,6 +7,7 @@
 #include <alloca.h>
 #include <execinfo.h>
 #include <pthread.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -396,6 +397,20 @@ static void test_garbage(void)
 	}
 }
 
+static void test_unload(void)
+{
+	void *so = dlopen("libz.so.1", RTLD_NOW);
+	uintptr_t ip = (uintptr_t)dlsym(so, "deflate") + 40;
+
+	start();
+	modules_refresh(&thread_self);
+	CHECK_EQ(rule_find(ip).kind, RULE_PLAIN);
+	dlclose(so);
+	modules_changed();
+	modules_refresh(&thread_self);
+	CHECK_EQ(rule_find(ip).kind, RULE_NONE);
+}
+
 // --- what libunwind does behind our back elsewhere: pipes, writes, system calls
 
 static void test_descriptors(void)
@@ -518,6 +533,7 @@ int main(void)
 	RUN(test_abandoned);
 	RUN(test_jit);
 	RUN(test_garbage);
+	RUN(test_unload);
 	RUN(test_descriptors);
 	RUN(test_sandbox);
 	return DONE();
