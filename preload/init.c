@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #include "capture.h"
-#include "entry.h"
+#include "map.h"
 #include "sys.h"
 
 #ifndef MADV_WIPEONFORK
@@ -28,7 +28,7 @@ struct process process = {.single = 0, .ncpus = 1, .wipe = &no_wipe};
 static _Atomic uint32_t early_calls;
 static bool fork_nested; // fork was called by a handler that interrupted the machine
 
-static void *map_private(size_t size)
+static void *map_zeroed(size_t size)
 {
 	long p = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -39,7 +39,7 @@ static void *map_private(size_t size)
 // A page that every kind of fork empties: the only sign a raw clone leaves.
 static void wipe_init(void)
 {
-	uint32_t *page = map_private(PAGE_SIZE);
+	uint32_t *page = map_zeroed(PAGE_SIZE);
 
 	if (!page || sys(SYS_madvise, page, PAGE_SIZE, MADV_WIPEONFORK))
 		return;
@@ -73,7 +73,7 @@ static bool machine_start(void)
 	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || !arena_reserve())
 		return false;
 	process.machine_size = machine_size(cfg);
-	process.machine = map_private(process.machine_size);
+	process.machine = map_zeroed(process.machine_size);
 	if (!process.machine || machine_boot(&process.cpu[0], process.machine, cfg, &why))
 		return false;
 	for (unsigned i = 0; i < cfg->ncpus; i++)
@@ -314,6 +314,12 @@ static void process_exit(int status, void *arg)
 	if (!process.slot || t->inside)
 		return;
 	t->inside = WHOLE_STACK;
+	uint32_t file_pages = file_unmapping(0, UINTPTR_MAX); // mappings that last until the end
+	if (file_pages && atomic_load(&process.mode) == MODE_LIVE) {
+		struct machine *m = cpu_enter(t);
+		file_pages_add(m, file_pages);
+		cpu_leave(t, m);
+	}
 	if (dump) {
 		cpu_lock_all();
 		capture_barrier();

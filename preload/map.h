@@ -23,3 +23,8 @@ kaddr_t map_shared(struct machine *m, struct record *r, size_t bytes);
 uint32_t map_release(struct machine *m, struct record *r, kaddr_t a, uint32_t pages);
 // Pages from `a` on that belong to the same span, at most `pages`; 0: nobody's.
 uint32_t map_run(kaddr_t a, uint32_t pages);
+
+// --- filemap.c
+void file_mapped(uintptr_t start, size_t len, int fd);	// the host mapped a file here
+uint32_t file_unmapping(uintptr_t start, size_t len);	// before it goes: pages to account
+void file_pages_add(struct machine *m, uint32_t pages); // as page cache; CPU held

@@ -127,6 +127,8 @@ static void *map_host(struct call *c, void *addr, size_t len, int prot, int flag
 	long p = sys(SYS_mmap, addr, len, prot, flags, fd, off);
 	bool failed = p < 0 && p > -4096;
 
+	if (!failed && !(flags & MAP_ANONYMOUS))
+		file_mapped((uintptr_t)p, len, fd);
 	if (process.slot) {
 		call_lock(c);
 		c->r.path = flags & MAP_ANONYMOUS ? PATH_HOST : PATH_FILE;
@@ -228,16 +230,23 @@ EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t o
 
 // --- munmap
 
-static void unmap_record_host(struct call *c, uintptr_t addr, size_t len)
+// A part outside of the arena: the mappings of files in it leave their pages in the page cache.
+static long unmap_host(struct call *c, uintptr_t addr, size_t len)
 {
-	if (!process.slot)
-		return;
-	call_lock(c);
-	c->r.path = PATH_HOST;
-	c->r.op.addr = addr;
-	c->r.op.req = len;
-	call_write(c);
-	call_unlock(c);
+	uint32_t pages = file_unmapping(addr, len);
+	bool live = atomic_load(&process.mode) == MODE_LIVE;
+
+	if (process.slot || (pages && live)) {
+		call_lock(c);
+		if (pages && live)
+			file_pages_add(c->m, pages);
+		c->r.path = pages ? PATH_FILE : PATH_HOST;
+		c->r.op.addr = addr;
+		c->r.op.req = len;
+		call_write(c);
+		call_unlock(c);
+	}
+	return sys(SYS_munmap, addr, len);
 }
 
 // One record per run of pages of one span.
@@ -264,9 +273,9 @@ static long unmap_parts(struct call *c, uintptr_t addr, size_t len)
 
 	unmap_arena(c, p.lo, p.hi);
 	if (p.start < p.lo)
-		err = sys(SYS_munmap, p.start, p.lo - p.start);
+		err = unmap_host(c, p.start, p.lo - p.start);
 	if (!err && p.hi < p.end)
-		err = sys(SYS_munmap, p.hi, p.end - p.hi);
+		err = unmap_host(c, p.hi, p.end - p.hi);
 	return err;
 }
 
@@ -293,12 +302,7 @@ EXPORT int munmap(void *addr, size_t len)
 
 	if (s > SERVE_HOST)
 		return (int)errno_of(ours ? unmap_blind(start, len) : sys(SYS_munmap, addr, len));
-	if (ours) {
-		err = unmap_parts(&c, start, len);
-	} else {
-		unmap_record_host(&c, start, len);
-		err = sys(SYS_munmap, addr, len);
-	}
+	err = ours ? unmap_parts(&c, start, len) : unmap_host(&c, start, len);
 	call_end(&c);
 	return (int)errno_of(err);
 }
