@@ -11,6 +11,8 @@
 
 #include "db/version.h"
 
+// Options of each command. Parsing, help and suggestions are made from these tables; the manual
+// pages are checked against them by tests/cli.sh.
 static const struct cli_option no_options[] = {{0}};
 
 static const struct cli_option info_options[] = {
@@ -55,11 +57,13 @@ static const struct cli_option recorder_options[] = {
 	{0},
 };
 
+// In cmd_record.c: beside the code that hands most of them on.
 extern const struct cli_option record_options_table[];
 
 static const char moments[] =
 	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms) or end.\n";
 
+// In the order people meet them, which is the order of the overview.
 const struct command commands[] = {
 	{"record", "[-o FILE] [OPTIONS] -- PROGRAM [ARGUMENTS]",
 	 "run a program on the simulated machine and record it", record_options_table, cmd_record,
@@ -102,6 +106,8 @@ void cli_error(const char *fmt, ...)
 	va_end(ap);
 }
 
+// For what only the user can mend by typing something else; what went wrong in doing it is
+// cli_error and status 1.
 void cli_usage(const char *command, const char *fmt, ...)
 {
 	va_list ap;
@@ -155,6 +161,7 @@ const char *cli_nearest(const char *word, const char *(*name)(int i, const void 
 	return best;
 }
 
+// Names for cli_nearest; an internal command ends the list, since those stand last.
 static const char *command_name(int i, const void *ctx)
 {
 	(void)ctx;
@@ -167,6 +174,7 @@ static const char *option_name(int i, const void *ctx)
 	return o[i].name;
 }
 
+// Single letters get no suggestion: every letter is near to every other.
 void cli_option_error(const char *command, const char *option)
 {
 	const struct command *cmd = find_command(command);
@@ -179,6 +187,7 @@ void cli_option_error(const char *command, const char *option)
 	cli_usage(command, "unknown option '%s'", option);
 }
 
+// "  -o, --output=FILE        what it does"
 static void print_option(const struct cli_option *o)
 {
 	char left[64];
@@ -231,6 +240,7 @@ static void getopt_tables(const struct cli_option *o, struct option *lo, char *s
 	*lo = (struct option){0};
 }
 
+// getopt_long permutes the words, so operands may stand anywhere; after -1 they are the last ones.
 int cli_next(struct cli *c)
 {
 	struct option lo[MAX_OPTIONS + 2];
@@ -290,6 +300,7 @@ static int unknown_command(const char *word)
 	return EXIT_USAGE;
 }
 
+// 'kalloscope help', with or without a command.
 static int help(const char *word)
 {
 	const struct command *cmd = word ? find_command(word) : NULL;

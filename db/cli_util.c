@@ -21,6 +21,7 @@ struct recording *cli_open(const char *path)
 	return r;
 }
 
+// Nanoseconds of a unit; 0: there is no such unit.
 static double unit_ns(const char *unit)
 {
 	static const struct {
@@ -33,6 +34,7 @@ static double unit_ns(const char *unit)
 	return 0;
 }
 
+// A bare number is an event, a number with a unit a time: "#3.2s" is neither.
 bool cli_parse_at(const char *text, struct cli_at *at)
 {
 	const char *digits = text + (*text == '#');
@@ -63,6 +65,7 @@ uint64_t cli_at_event(struct recording *r, const struct cli_at *at)
 	}
 }
 
+// One of a few static buffers, so that one printf can take several of the texts.
 static char *buffer(void)
 {
 	static char buf[8][48];
@@ -70,6 +73,7 @@ static char *buffer(void)
 	return buf[next++ & 7];
 }
 
+// Three significant digits: what fits a column and what eyes take in.
 const char *fmt_bytes(uint64_t bytes)
 {
 	static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -114,6 +118,7 @@ const char *fmt_duration(uint64_t ns)
 	return b;
 }
 
+// Not argv[0]: the command may have been found in PATH, or through a link.
 char *place_self(void)
 {
 	char path[PATH_MAX];

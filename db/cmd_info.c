@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "summary.h"
 
+// Member by member, through a library that knows how JSON is escaped.
 static void number(JsonBuilder *b, const char *name, uint64_t value)
 {
 	json_builder_set_member_name(b, name);
@@ -50,6 +51,7 @@ static void json_processes(JsonBuilder *b, struct recording *r)
 	json_builder_end_array(b);
 }
 
+// One entry for the simulation and one for each reason the host had.
 static void json_served(JsonBuilder *b, const struct summary *s)
 {
 	json_builder_set_member_name(b, "served");
@@ -76,10 +78,11 @@ typedef void table_fn(void *ctx, const char *name, uint64_t bytes);
 static bool each_table(struct recording *r, table_fn *fn, void *ctx)
 {
 	sqlite3_stmt *q = NULL;
-	sqlite3_prepare_v2(recording_db(r),
-			   "SELECT name, sum(pgsize) FROM dbstat WHERE aggregate = TRUE GROUP BY name"
-			   " ORDER BY 2 DESC",
-			   -1, &q, NULL);
+	sqlite3_prepare_v2(
+		recording_db(r),
+		"SELECT name, sum(pgsize) FROM dbstat WHERE aggregate = TRUE GROUP BY name"
+		" ORDER BY 2 DESC",
+		-1, &q, NULL);
 	bool known = q;
 	while (q && sqlite3_step(q) == SQLITE_ROW)
 		fn(ctx, (const char *)sqlite3_column_text(q, 0),
@@ -133,6 +136,7 @@ static void print_table(void *ctx, const char *name, uint64_t bytes)
 	printf("    %-20s %10s\n", name, fmt_bytes(bytes));
 }
 
+// Only when there is more than the program itself: the summary has said that much.
 static void print_processes(struct recording *r)
 {
 	static const char *const how[] = {"started", "forked", "exec'd"};
@@ -144,6 +148,7 @@ static void print_processes(struct recording *r)
 		       fmt_count(p->events), *p->argv ? p->argv : p->exe);
 }
 
+// Why the host served, each reason with its first event, to be looked at in the viewer.
 static void print_host(const struct summary *s)
 {
 	for (int i = 1; i < HOST_REASONS; i++)

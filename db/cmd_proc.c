@@ -14,6 +14,7 @@ static const char *file_name(int i, const void *ctx)
 	return proc_files[i].name;
 }
 
+// By its name, with or without /proc/. An unknown one ends the program.
 static const struct proc_file *find_file(const char *name)
 {
 	const struct proc_file *f = proc_files;
@@ -32,6 +33,7 @@ static const struct proc_file *find_file(const char *name)
 	cli_usage("proc", "unknown file '%s'; there are:%s", name, all);
 }
 
+// The printers work like snprintf: once for the length, once for the text.
 static int print(const struct proc_file *f, struct machine *m)
 {
 	int n = f->print(m, NULL, 0);
@@ -44,6 +46,7 @@ static int print(const struct proc_file *f, struct machine *m)
 	return EXIT_SUCCESS;
 }
 
+// The process with most events: of a shell and what it starts, usually the one meant.
 static int busiest(struct recording *r)
 {
 	const struct process_info *list;
@@ -54,6 +57,7 @@ static int busiest(struct recording *r)
 	return n ? list[best].process : 1;
 }
 
+// A damaged log still has a last good state, which is printed with a warning and status 1.
 static int at_moment(const struct proc_file *f, struct recording *r, int process,
 		     const struct cli_at *at)
 {

@@ -50,6 +50,7 @@ const struct cli_option record_options_table[] = {
 	{0},
 };
 
+// All there is to know about one run, in the order in which it becomes known.
 struct launch {
 	struct record_options opt;
 	struct program_check check;
@@ -66,6 +67,8 @@ struct launch {
 	int wait_status;
 };
 
+// Written by the handler. interrupted counts only once the program has ended: before that a signal
+// is the program's business.
 static volatile sig_atomic_t interrupted;
 static volatile pid_t program_pid;
 
@@ -83,6 +86,7 @@ static void on_child(int sig)
 	(void)sig; // only ends ppoll
 }
 
+// Signals that were ignored (nohup, a shell's background job) stay ignored.
 static void catch_signals(void)
 {
 	static const int signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
@@ -135,6 +139,8 @@ static void program_main(struct launch *l)
 	_exit(EXIT_CANNOT_RUN);
 }
 
+// The child exists before its session: its pid is part of the default name, and the drainer has to
+// know whom to wait for.
 static bool fork_program(struct launch *l, char *err)
 {
 	if (!pipe2(l->go, O_CLOEXEC) && !pipe2(l->failed, O_CLOEXEC))
@@ -155,6 +161,7 @@ static bool fork_program(struct launch *l, char *err)
 	return true;
 }
 
+// The inserter removes the folder at the end; the mapping stays and tells whether anybody came.
 static bool map_rings(struct launch *l, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -178,6 +185,7 @@ static bool release_program(struct launch *l, const char *rings)
 	return !err;
 }
 
+// Everything up to the moment the program runs. On failure nothing is left behind.
 static bool start(struct launch *l, char *err)
 {
 	char rings[PATH_MAX + 8];
@@ -225,6 +233,7 @@ static void show_progress(const struct launch *l)
 		part > 1 ? 100 : (int)(100 * part));
 }
 
+// All children that have ended: the program, or one of the recorder's two.
 static void reap(struct launch *l)
 {
 	int status;
@@ -264,6 +273,7 @@ static void follow(struct launch *l)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+// As shells have it in $?.
 static int exit_status(int wait_status)
 {
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -292,6 +302,7 @@ static void store_status(const struct launch *l)
 	sqlite3_free(sql);
 }
 
+// What is said when the program has ended; nothing here changes the exit status.
 static void report(struct launch *l)
 {
 	if (!l->sup.finished) {
@@ -355,6 +366,7 @@ static void parse(struct launch *l, int argc, char **argv)
 	l->opt.argv = argv + split + 1;
 }
 
+// The library, and ourselves for the targets that may have to start a recorder.
 static bool find_parts(struct launch *l)
 {
 	l->opt.self = place_self();

@@ -81,6 +81,7 @@ static void record_on(const char *folder, int pid)
 	_exit(0);
 }
 
+// The child that goes on is made before the answer is given: the program waits for the answer only.
 static int record(struct record_options *o, int pid, int fd)
 {
 	char output[PATH_MAX], folder[PATH_MAX], rings[PATH_MAX + 8], err[ERR_LEN] = "";

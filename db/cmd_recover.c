@@ -39,6 +39,7 @@ static void find_folder(const char *given, char *folder)
 		folder[0] = 0;
 }
 
+// No spool: either there is nothing to do, or nothing can be done.
 static int already_complete(const char *path)
 {
 	struct recording *r = cli_open(path);

@@ -20,6 +20,8 @@ enum {
 	TABLE_ROWS = 1000
 }; // read ahead to find the columns' widths
 
+// Rows go out as they come, except for the table: its columns are as wide as the widest of the
+// first TABLE_ROWS cells.
 struct printer {
 	enum format format;
 	bool header;
@@ -45,6 +47,7 @@ static void put_plain(const char *t)
 		putchar(strchr("\t\n\r", *t) ? ' ' : *t);
 }
 
+// As RFC 4180 has it.
 static void put_csv(const char *t)
 {
 	if (!strpbrk(t, ",\"\r\n")) {
@@ -94,6 +97,7 @@ static char *json_value(sqlite3_stmt *s, int c)
 	return json_to_string(node, FALSE);
 }
 
+// One object a line: line-wise tools can still read it.
 static void put_json(struct printer *p)
 {
 	fputs(p->rows ? ",\n {" : "[\n {", stdout);
@@ -106,6 +110,7 @@ static void put_json(struct printer *p)
 	putchar('}');
 }
 
+// In characters, not bytes; wide ones count as one.
 static int text_width(const char *t)
 {
 	int n = 0;
@@ -120,6 +125,7 @@ static void pad(int n)
 		putchar(' ');
 }
 
+// Numbers to the right; the last column is not padded, so that lines have no blank ends.
 static void put_cell(struct printer *p, int c, const char *t, bool right)
 {
 	int space = p->width[c] - text_width(t);
@@ -132,6 +138,7 @@ static void put_cell(struct printer *p, int c, const char *t, bool right)
 		pad(space);
 }
 
+// The header goes with the first rows only; later ones keep the widths known by then.
 static void flush_table(struct printer *p)
 {
 	bool *number = p->number;
@@ -206,6 +213,7 @@ static bool printer_init(struct printer *p)
 	return true;
 }
 
+// A query without rows still says which columns it would have had.
 static void printer_finish(struct printer *p)
 {
 	if (p->format == TABLE)
@@ -219,6 +227,7 @@ static void printer_finish(struct printer *p)
 	free(p->cell);
 }
 
+// The connection is read-only, so the worst a query can do is take long.
 static int run(sqlite3 *db, const char *query, struct printer *p)
 {
 	const char *rest;

@@ -12,6 +12,7 @@
 #include "reader_impl.h"
 #include "verify_heap.h"
 
+// One line is printed for each check; any that fails makes the exit status 1.
 struct verify {
 	struct recording *r;
 	bool failed;
@@ -42,6 +43,7 @@ static int64_t number(struct verify *v, const char *sql)
 	return n;
 }
 
+// Structure only: quick_check does not compare indexes, of which there are none.
 static void check_database(struct verify *v)
 {
 	sqlite3_stmt *q = NULL;
@@ -54,6 +56,7 @@ static void check_database(struct verify *v)
 	result(v, ok, "database", "%s", ok ? "SQLite finds no damage" : first);
 }
 
+// What the recorder itself says of the recording.
 static void check_complete(struct verify *v)
 {
 	bool complete = recording_complete(v->r);
@@ -70,6 +73,7 @@ static void check_complete(struct verify *v)
 	       diverged < 0 ? "?" : fmt_count((uint64_t)diverged), *first ? ": " : "", first);
 }
 
+// Ids are the order of completion, 1, 2, 3 ...: a gap is a row that was lost.
 static void check_ids(struct verify *v)
 {
 	int64_t n = number(v, "SELECT count(*) FROM event");
@@ -93,6 +97,7 @@ enum {
 static const char *const stack_quality[] = {"full", "ended early", "small stack",
 					    "before unwinding was up", "none"};
 
+// The worst that can be said of a stack.
 static unsigned quality_of(const struct event_row *row)
 {
 	return !row->stack		      ? STACK_NONE
@@ -102,6 +107,7 @@ static unsigned quality_of(const struct event_row *row)
 					      : STACK_FULL;
 }
 
+// One process while its log is folded, beside its rows, read a thousand at a time.
 struct log_check {
 	struct verify *v;
 	int process;
@@ -149,6 +155,7 @@ struct replay_check {
 	unsigned wrong_logs, wrong_keyframes, wrong_machines, wrong_states, wrong_heaps;
 };
 
+// Two machines: one folded from the first record on, one that only ever gets keyframes.
 static void compare_keyframe(struct verify *v, struct replay_check *k, struct replay *fold,
 			     struct replay *key, int process, int64_t seq)
 {
@@ -166,6 +173,7 @@ static void compare_keyframe(struct verify *v, struct replay_check *k, struct re
 	       where);
 }
 
+// The fold itself. Both machines are at the same place whenever a keyframe stands there.
 static void fold_log(struct verify *v, struct replay_check *k, const struct process_info *p,
 		     struct replay *fold, struct replay *key, struct log_check *c)
 {
@@ -206,6 +214,7 @@ static void check_heap(struct verify *v, struct replay_check *k, struct log_chec
 	       c->process, fmt_count(wrong), fmt_count(first), fmt_count(twice));
 }
 
+// The invariants of core/check.c.
 static void check_machine(struct verify *v, struct replay_check *k, struct replay *fold,
 			  int process)
 {
@@ -217,6 +226,7 @@ static void check_machine(struct verify *v, struct replay_check *k, struct repla
 	result(v, false, "machine", "process %d: %s", process, why);
 }
 
+// The recorder compared the memory the program left behind with its fold, byte by byte.
 static void check_state(struct verify *v, struct replay_check *k, int process)
 {
 	char text[256] = "";
@@ -259,6 +269,7 @@ static void check_process(struct verify *v, struct replay_check *k, const struct
 	check_state(v, k, p->process);
 }
 
+// Good news of all processes together; bad news has been told by process.
 static void check_processes(struct verify *v, struct replay_check *k)
 {
 	const struct process_info *p;

@@ -40,6 +40,7 @@ static char *read_own_file(const char *path)
 	return text;
 }
 
+// Names may contain blanks; lines that do not fit the form are skipped.
 static bool parse_line(char *line, struct perf_symbol *s)
 {
 	char *end;
@@ -79,6 +80,7 @@ void perf_map_open(struct perf_map *m, int pid)
 		parse(m);
 }
 
+// The last symbol that starts at or before the address, if it reaches that far.
 const char *perf_map_find(const struct perf_map *m, uint64_t address)
 {
 	size_t lo = 0, hi = m->n; // symbols before lo start at or before the address

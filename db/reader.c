@@ -13,6 +13,7 @@ enum {
 	BUSY_MS = 2000
 };
 
+// CROSS JOIN keeps SQLite from beginning with the small table: rows come by id, without sorting.
 static const char *const sql[NR_STMTS] = {
 	[STMT_META] = "SELECT value FROM meta WHERE key = ?1",
 	[STMT_ROWS] =
@@ -79,6 +80,7 @@ bool reader_row(sqlite3_stmt *s)
 	return false;
 }
 
+// Texts go into the fixed fields of reader.h; half a character at the end would not be UTF-8.
 void reader_text(sqlite3_stmt *s, int c, char *buf, size_t size)
 {
 	const char *t = (const char *)sqlite3_column_text(s, c);
@@ -90,6 +92,7 @@ void reader_text(sqlite3_stmt *s, int c, char *buf, size_t size)
 	buf[n] = 0;
 }
 
+// What an SQLite error means to somebody who wanted to open a recording.
 static enum recording_error classify(int rc)
 {
 	switch (rc & 0xFF) {
@@ -128,6 +131,7 @@ static int open_immutable(const char *path, sqlite3 **db)
 	return rc;
 }
 
+// SQLite reads nothing before it is asked something, so the first question is part of opening.
 static int open_db(const char *path, sqlite3 **db, int64_t *id)
 {
 	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
@@ -151,6 +155,7 @@ static int check_tables(sqlite3 *db)
 	return n < 0 ? rc : n == 6 ? 0 : SQLITE_CORRUPT;
 }
 
+// From "is it ours" to "is it whole": each question only makes sense after the one before.
 static enum recording_error check(const char *path, struct recording *r, char *err, size_t size)
 {
 	int64_t id = -1;
@@ -236,6 +241,7 @@ const char *recording_path(const struct recording *r)
 	return r->path;
 }
 
+// There are a few dozen keys; a list does.
 static struct meta_value *meta_slot(struct recording *r, const char *key)
 {
 	struct meta_value *v = r->meta;
@@ -311,6 +317,8 @@ static void read_process(sqlite3_stmt *s, struct process_info *p)
 			*c = ' ';
 }
 
+// Read once: processes do not change in a finished recording, and a reader of one that is still
+// written opens it again.
 static void read_processes(struct recording *r)
 {
 	sqlite3_stmt *s = NULL;

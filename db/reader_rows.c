@@ -21,6 +21,7 @@ static uint64_t address(int64_t stored)
 	return stored < 0 ? (uint64_t)(stored + (1ll << 32)) : (uint64_t)stored;
 }
 
+// Columns in the order of STMT_ROWS.
 static void read_event(sqlite3_stmt *s, struct event_row *e)
 {
 	uint64_t back = u64(s, 14);
@@ -69,6 +70,8 @@ static int64_t time_of(struct recording *r, uint64_t event)
 	return t;
 }
 
+// Bisects the ids. The clock is read every few events and CPUs differ a little, so times may step
+// back by microseconds between neighbours; the answer is then off by those few events.
 uint64_t recording_event_at(struct recording *r, int64_t t_ns)
 {
 	uint64_t lo = 0, hi = recording_events(r); // t(lo) <= t_ns; 0 is before everything
@@ -82,6 +85,7 @@ uint64_t recording_event_at(struct recording *r, int64_t t_ns)
 	return lo;
 }
 
+// An address without a name is called by its place in the file, or by its value.
 static void read_frame(sqlite3_stmt *s, struct frame *f)
 {
 	char module[256];
@@ -153,6 +157,7 @@ static void read_bucket(sqlite3_stmt *s, struct timeline_bucket *b)
 	b->failures = (uint32_t)sqlite3_column_int(s, 3 + 2 * TL_ITEMS);
 }
 
+// Buckets come in order, so the last one seen ends the piece.
 static void merge_bucket(struct timeline_bucket *to, const struct timeline_bucket *b)
 {
 	to->last_event = b->last_event;
@@ -180,6 +185,7 @@ static int timeline_level(struct recording *r, int process, uint64_t from, uint6
 	}
 }
 
+// At most eight buckets are merged into a piece, so this costs O(max) rows, whatever the length.
 unsigned recording_timeline(struct recording *r, int process, uint64_t from, uint64_t to,
 			    struct timeline_bucket *b, unsigned max)
 {
@@ -203,6 +209,7 @@ unsigned recording_timeline(struct recording *r, int process, uint64_t from, uin
 	return got;
 }
 
+// Columns in the order of STMT_TRANSITIONS.
 static void read_transition(sqlite3_stmt *s, struct transition_row *row)
 {
 	row->event = u64(s, 0);

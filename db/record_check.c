@@ -34,6 +34,7 @@ static int refuse(struct program_check *c, int status, const char *fmt, ...)
 	return status;
 }
 
+// What execve would accept, permissions of the file itself aside.
 static bool runnable(const char *path)
 {
 	struct stat st;
@@ -56,6 +57,7 @@ static int search_path(const char *program, char *path)
 	return err;
 }
 
+// As a shell would find it, with a shell's exit statuses for what goes wrong.
 static int find_program(const char *program, struct program_check *c)
 {
 	struct stat st;
@@ -155,6 +157,7 @@ static bool needs_sanitizer(int fd, char *library, size_t size)
 	return name;
 }
 
+// In the order in which a reason is most useful to be told.
 static int check_elf(int fd, const char *path, struct program_check *c)
 {
 	Elf64_Ehdr eh = {0};

@@ -38,6 +38,7 @@ struct replay {
 	void *trace_ctx;
 };
 
+// One integer of a cached statement with one or two arguments.
 static int64_t query_int(struct recording *r, enum reader_stmt which, int64_t a, uint64_t b,
 			 int64_t none)
 {
@@ -140,6 +141,7 @@ static int rewind_to(struct replay *p, uint64_t target)
 	return ret == -ENOENT ? 0 : ret; // a process without records stays as it was booted
 }
 
+// Keeps the position, and which CPUs are between two OPs.
 static int apply(struct replay *p, const struct log_entry *e)
 {
 	unsigned cpu = e->r.cpu < MAX_CPUS ? e->r.cpu : 0;
@@ -196,6 +198,8 @@ static uint64_t clamp(struct replay *p, uint64_t n)
 	return (uint64_t)query_int(p->r, STMT_EVENT_BEFORE, p->process.process, n, 0);
 }
 
+// Stepping by one event stays on the way forward even past a keyframe: the details wanted are those
+// of the steps in between.
 int replay_seek(struct replay *p, uint64_t n)
 {
 	uint64_t target = clamp(p, n);
@@ -221,6 +225,7 @@ int replay_finish(struct replay *p)
 	return ret ? ret : more;
 }
 
+// Numbers of blobs have no gaps.
 int64_t replay_blobs(const struct replay *p)
 {
 	return p->last_seq + 1;
@@ -267,6 +272,7 @@ int64_t replay_compare(const struct replay *a, const struct replay *b)
 	return i == pages ? -1 : machine_compare(&a->m, &b->m);
 }
 
+// Seeking to the beginning proves that the first keyframe is there, a machine of this version.
 struct replay *replay_open(struct recording *r, int process, char *err, size_t err_size)
 {
 	const struct process_info *list;

@@ -16,11 +16,13 @@ static uint64_t meta_number(struct recording *r, const char *key)
 	return strtoull(recording_meta(r, key), NULL, 10);
 }
 
+// What $? would have said.
 static int shell_status(int wait_status)
 {
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+// Columns in the order of read_processes.
 static void add_process(sqlite3_stmt *q, struct summary *s)
 {
 	uint64_t peak = (uint64_t)sqlite3_column_int64(q, 2);
@@ -60,6 +62,7 @@ static void read_processes(struct recording *r, struct summary *s)
 	sqlite3_finalize(q);
 }
 
+// Counted by the recorder while inserting; empty in a recording that was never finished.
 static void read_served(struct recording *r, struct summary *s)
 {
 	sqlite3_stmt *q = NULL;
@@ -154,6 +157,7 @@ const char *summary_advice(const struct summary *s, enum host_reason reason)
 	}
 }
 
+// The share is one of bytes asked for, large blocks weighing what they weigh.
 static void print_served(FILE *to, const struct summary *s)
 {
 	uint64_t sim = s->by[0].bytes, host = 0, calls = 0;
@@ -176,6 +180,7 @@ static void print_served(FILE *to, const struct summary *s)
 	fprintf(to, advice ? "; avoided by %s\n" : "\n", advice);
 }
 
+// Capitals for what puts everything else in doubt.
 static void print_completeness(FILE *to, const struct summary *s)
 {
 	if (!s->complete)

@@ -45,6 +45,7 @@ static void leave_terminal(int keep)
 		return; // only keeps a folder busy
 }
 
+// Never waits: whoever reads this is only curious.
 static void send_report(int fd, const struct insert_progress *p, const char *err)
 {
 	struct report r = {0};
@@ -70,6 +71,7 @@ enum role {
 	INSERTER
 };
 
+// The rest of the life of a drainer or an inserter.
 static void child_main(const struct supervisor *s, enum role role)
 {
 	char err[ERR_LEN] = "";
@@ -82,6 +84,7 @@ static void child_main(const struct supervisor *s, enum role role)
 	_exit(ret != 0);
 }
 
+// -1: no process could be made.
 static pid_t start(const struct supervisor *s, enum role role)
 {
 	pid_t pid = fork();
@@ -114,6 +117,8 @@ static bool clean(int status)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+// A drainer may die at any point and be started again; an inserter that fails leaves its folder,
+// for `recover`.
 bool supervise_reaped(struct supervisor *s, pid_t pid, int status)
 {
 	if (pid == s->drainer) {
@@ -149,6 +154,7 @@ void supervise_read(struct supervisor *s)
 	}
 }
 
+// For a supervisor with no other children.
 void supervise_wait(struct supervisor *s)
 {
 	int status;

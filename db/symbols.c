@@ -23,6 +23,7 @@ enum {
 	SIZELESS_REACH = 4096, // how far a symbol without a size is believed to go
 };
 
+// State of one run; at most one file is open.
 struct symbols {
 	sqlite3 *db;
 	sqlite3_stmt *insert, *copy;
@@ -42,6 +43,7 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
+// One function of an address. Demangling happens here, once, so that queries see readable names.
 static void put(struct symbols *y, int64_t address, int order, const char *function,
 		const char *file, int line)
 {
@@ -102,6 +104,7 @@ static bool same_build(Dwfl_Module *module, const char *build_id)
 	return !strcasecmp(hex, build_id);
 }
 
+// Reported at address 0: what is looked up are offsets in the file, whatever process they are from.
 static void open_file(struct symbols *y, const char *path, const char *build_id)
 {
 	close_file(y);
@@ -120,6 +123,7 @@ static void open_file(struct symbols *y, const char *path, const char *build_id)
 		y->module = NULL;
 }
 
+// Of .symtab, .dynsym or the compressed one in .gnu_debugdata, whichever libdwfl finds.
 static const char *symbol_name(struct symbols *y, GElf_Addr pc)
 {
 	GElf_Off offset;
@@ -158,6 +162,7 @@ static int die_number(Dwarf_Die *die, unsigned attribute)
 	return (int)value;
 }
 
+// Where an inlined function was called: its caller's file, by number in the unit's table.
 static const char *call_file(Dwarf_Die *cu, Dwarf_Die *inlined)
 {
 	Dwarf_Files *files;
@@ -194,6 +199,7 @@ static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const c
 	return order > 0;
 }
 
+// Debug information if there is any, else the symbol, else nothing.
 static void resolve(struct symbols *y, int64_t address, int64_t offset)
 {
 	GElf_Addr pc = (GElf_Addr)offset - 1 + y->bias;
@@ -226,6 +232,7 @@ static const char *text(sqlite3_stmt *q, int c)
 	return t ? t : "";
 }
 
+// The sorter holds the addresses, on disk when they are many; memory stays bounded.
 static int resolve_modules(struct symbols *y, uint64_t *done, uint64_t total,
 			   void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx)
 {
@@ -276,6 +283,7 @@ static int resolve_generated(struct symbols *y)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+// The statements, and how much there is to do.
 static int prepare(struct symbols *y, bool again, uint64_t *total)
 {
 	sqlite3_stmt *q = NULL;

@@ -31,6 +31,7 @@ uint64_t heap_check_finish(struct heap_check *h)
 	return n;
 }
 
+// At most one block can be displaced at an address: a third owner needs two frees first.
 static void give(struct heap_check *h, uint64_t addr, uint64_t event)
 {
 	uint64_t there = lookup(h->live, addr);
@@ -52,6 +53,7 @@ static bool take_inherited(struct heap_check *h, uint64_t addr, uint64_t ref)
 	       g_hash_table_add(h->inherited, key(ref));
 }
 
+// A free without a ref must not have had a block to refer to.
 static bool take(struct heap_check *h, uint64_t addr, uint64_t ref)
 {
 	if (!ref) {
