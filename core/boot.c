@@ -232,6 +232,7 @@ void mem_init(struct machine *m)
 
 	s->totalhigh_pages = release_free_ranges(m, s->highstart_pfn, s->max_pfn);
 	s->totalram_pages = release_free_ranges(m, 0, s->highstart_pfn) + s->totalhigh_pages;
+	s->pgfree = s->totalram_pages;
 }
 
 void page_alloc_init(struct machine *m)

@@ -99,12 +99,11 @@ static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
 }
 
 // Pages came back to the free lists: reclaim may hope again.
-static inline void zone_freed(struct machine *m, struct zone *zone, uint32_t pages)
+static inline void zone_freed(struct zone *zone)
 {
 	set_relaxed(&zone->all_unreclaimable, 0);
 	set_relaxed(&zone->kswapd_max_order, 0);
 	zone->pages_scanned = 0;
-	__atomic_fetch_add(&m->s->pgfree, pages, __ATOMIC_RELAXED); // shared by all zones
 }
 
 static inline pfn_t zone_end_pfn(const struct zone *zone)

@@ -82,7 +82,7 @@ struct machine_state {
 	uint32_t min_free_kbytes, page_group_by_mobility_disabled, totalreserve_pages;
 	uint32_t ticket[NR_LOCKS];	// per lock: sections done
 	uint64_t barrier;		// last BARRIER applied
-	uint64_t pgalloc[MAX_NR_ZONES], pgfree;	// vm events kept by zone-locked steps only
+	uint64_t pgalloc[MAX_NR_ZONES], pgfree;	// vm events: pages of whole blocks (others: per_cpu_pages)
 	struct zone zone[MAX_NR_ZONES];
 	struct slab_state slab;
 	struct vmalloc_state vmalloc;

@@ -123,7 +123,8 @@ static void buddy_free(struct machine *m, pfn_t pfn, unsigned order, unsigned mi
 	page->mapping = page->index = page->private = 0;
 	__free_one_page(m, zone, pfn, order, migratetype);
 	mod_zone_page_state(m, &m->s->zone[zone], NR_FREE_PAGES, 1 << order);
-	zone_freed(m, &m->s->zone[zone], 1u << order);
+	zone_freed(&m->s->zone[zone]);
+	__atomic_fetch_add(&m->s->pgfree, 1u << order, __ATOMIC_RELAXED); // shared by all zones
 	if (tracing(m))
 		trace(m, &(struct trace_event){.kind = EV_T_MM_PAGE_FREE,
 					       .cpu = m->cpu,

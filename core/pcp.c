@@ -50,6 +50,7 @@ static uint32_t pop_pages(struct machine *m, unsigned zone, unsigned migratetype
 		trace_run(m, EV_T_MM_PAGE_ALLOC, pfn, migratetype, gfp, 1, 0);
 	}
 	set_relaxed(&pcp->count, pcp->count - got);
+	pcp->pgalloc += got;
 	return got;
 }
 
@@ -105,7 +106,6 @@ static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratet
 	}
 	mod_zone_page_state(m, z, NR_FREE_PAGES, -(int32_t)got);
 	set_relaxed(&pcp->count, pcp->count + got);
-	m->s->pgalloc[zone] += got;
 	return got;
 }
 
@@ -171,6 +171,7 @@ static void push_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool co
 	trace_run(m, EV_T_MM_PAGE_FREE, pfn, migratetype, 0, count, stride);
 	for (uint32_t i = 0; i < count; i++)
 		push_page(m, pcp, pfn + i * stride, migratetype, cold);
+	pcp->pgfree += count;
 	step_local(m, EV_PCP_FREE, pfn, migratetype, cold, count, stride, 0);
 }
 
@@ -227,7 +228,7 @@ static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, u
 	}
 	struct zone *z = &m->s->zone[zone];
 	mod_zone_page_state(m, z, NR_FREE_PAGES, freed - to_free);
-	zone_freed(m, z, freed - to_free);
+	zone_freed(z);
 }
 
 // `cpu` is another than m->cpu only while the machine is stopped.

@@ -3,27 +3,9 @@
 // /proc texts of the page allocator and the machine as a whole (reference 13).
 #include "procfs.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "boot.h"
 #include "buddy.h"
-
-struct text { // snprintf into what is left, counting on when nothing is
-	char *buf;
-	size_t size;
-	int len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...)
-{
-	size_t used = (size_t)t->len < t->size ? (size_t)t->len : t->size;
-	va_list args;
-
-	va_start(args, format);
-	t->len += vsnprintf(t->size ? t->buf + used : NULL, t->size - used, format, args);
-	va_end(args);
-}
+#include "text.h"
 
 // Counters may stand below zero while another CPU holds the difference.
 static uint32_t page_state(const struct zone *z, unsigned item)
@@ -400,5 +382,8 @@ const struct proc_file proc_files[] = {
 	{"vmallocinfo", proc_vmallocinfo},
 	{"meminfo", proc_meminfo},
 	{"iomem", proc_iomem},
+	{"vmstat", proc_vmstat},
+	{"extfrag_index", proc_extfrag_index},
+	{"unusable_index", proc_unusable_index},
 	{NULL, NULL},
 };

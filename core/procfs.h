@@ -13,6 +13,9 @@ int proc_slabinfo(struct machine *m, char *buf, size_t size);
 int proc_vmallocinfo(struct machine *m, char *buf, size_t size);
 int proc_meminfo(struct machine *m, char *buf, size_t size);
 int proc_iomem(struct machine *m, char *buf, size_t size);
+int proc_vmstat(struct machine *m, char *buf, size_t size);
+int proc_extfrag_index(struct machine *m, char *buf, size_t size);  // debugfs extfrag/
+int proc_unusable_index(struct machine *m, char *buf, size_t size); // debugfs extfrag/
 
 struct proc_file {
 	const char *name;

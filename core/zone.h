@@ -33,6 +33,7 @@ struct per_cpu_pages {
 	struct list_head lists[MIGRATE_PCPTYPES]; // first = hot end
 	int32_t stat_threshold;
 	int32_t vm_stat_diff[NR_VM_ZONE_STAT_ITEMS]; // not yet folded into the zone
+	uint32_t pgalloc, pgfree; // vm events: pages popped and pushed here since boot
 };
 
 struct zone {
