@@ -55,6 +55,21 @@ uint64_t bytes_hash(const void *data, size_t n)
 	return lane[0] ^ lane[0] >> 32;
 }
 
+// With a checksum, so that damage is noticed and not folded.
+static size_t compress_checked(void *out, size_t room, const void *payload, size_t n)
+{
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	size_t done;
+
+	if (!c)
+		return (size_t)-1; // what ZSTD_isError takes for an error
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	done = ZSTD_compress2(c, out, room, payload, n);
+	ZSTD_freeCCtx(c);
+	return done;
+}
+
 // head and the compressed payload in one malloc'ed piece.
 static int pack(const struct blob_head *head, const void *payload, size_t n, void **blob,
 		size_t *size)
@@ -65,7 +80,7 @@ static int pack(const struct blob_head *head, const void *payload, size_t n, voi
 	if (!out)
 		return -ENOMEM;
 	memcpy(out, head, sizeof(*head));
-	done = ZSTD_compress(out + sizeof(*head), room, payload, n, LEVEL);
+	done = compress_checked(out + sizeof(*head), room, payload, n);
 	if (ZSTD_isError(done)) {
 		free(out);
 		return -ENOMEM;

@@ -244,6 +244,102 @@ static void stacks_have_frames(void)
 	CHECK_EQ(query("SELECT start FROM module"), 0x401000);
 }
 
+// --- blobs
+
+static struct log_entry entries[3000];
+
+static void make_entries(void)
+{
+	struct target t = {.seed = 3};
+	uint64_t id = 1000;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		for (unsigned w = 0; w < 6; w++)
+			entries[i].r.arg[w] = model_random(&t);
+		entries[i].r.kind = model_random(&t) % EV_LAST_STEP;
+		entries[i].event = model_random(&t) % 3 ? id += 1 + model_random(&t) % 70000 : 0;
+	}
+}
+
+static void log_blob_gives_back_its_entries(void)
+{
+	struct log_entry *back;
+	size_t size, n;
+	void *blob;
+
+	make_entries();
+	CHECK_EQ(log_encode(entries, 3000, &blob, &size), 0);
+	CHECK_EQ(log_decode(blob, size, &back, &n), 0);
+	CHECK_EQ(n, 3000);
+	CHECK(!memcmp(back, entries, sizeof(entries)));
+	free(back);
+	free(blob);
+	CHECK_EQ(log_encode(entries, 0, &blob, &size), 0);
+	CHECK_EQ(log_decode(blob, size, &back, &n), 0);
+	CHECK_EQ(n, 0);
+	free(back);
+	free(blob);
+}
+
+// Cut or changed anywhere: refused, or read as something else, never more.
+static void damaged_blobs_harm_nobody(void)
+{
+	struct target t = {.seed = 8};
+	struct log_entry *back;
+	unsigned refused = 0;
+	size_t size, n;
+	void *blob;
+
+	make_entries();
+	CHECK_EQ(log_encode(entries, 3000, &blob, &size), 0);
+	CHECK_EQ(log_decode(blob, size - 1, &back, &n), -EILSEQ);
+	CHECK_EQ(log_decode(blob, 10, &back, &n), -EILSEQ);
+	for (unsigned i = 0; i < 500; i++) {
+		unsigned char *at = (unsigned char *)blob + model_random(&t) % (i & 1 ? 64 : size);
+		unsigned char was = *at;
+
+		*at ^= (unsigned char)(1 + model_random(&t) % 255);
+		if (log_decode(blob, size, &back, &n))
+			refused++;
+		else
+			free(back);
+		*at = was;
+	}
+	CHECK(refused > 400); // all but changes of the first id
+	free(blob);
+}
+
+static void keyframes_give_back_the_memory(void)
+{
+	enum {
+		SIZE = 64 * PAGE_SIZE
+	};
+	char *a = mmap(NULL, 2 * SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *b = a + SIZE;
+	struct keyframer *k = keyframer_create(a, SIZE);
+	size_t size, first;
+	void *blob;
+	bool full;
+
+	for (unsigned i = 0; i < 20; i++)
+		a[i * 3 * PAGE_SIZE + i] = (char)(i + 1);
+	memset(b, 0x77, SIZE); // what a full keyframe must clear
+	CHECK_EQ(keyframe_encode(k, true, &blob, &first), 0);
+	CHECK_EQ(keyframe_apply(b, SIZE, blob, first, &full), 0);
+	CHECK(full && !memcmp(a, b, SIZE));
+	CHECK_EQ(keyframe_apply(b, SIZE / 2, blob, first, &full), -EILSEQ);
+	free(blob);
+	a[3 * PAGE_SIZE + 1] = 0; // a page back to zero, and one more in use
+	a[63 * PAGE_SIZE] = 9;
+	CHECK_EQ(keyframe_encode(k, false, &blob, &size), 0);
+	CHECK(size < first);
+	CHECK_EQ(keyframe_apply(b, SIZE, blob, size, &full), 0);
+	CHECK(!full && !memcmp(a, b, SIZE));
+	free(blob);
+	keyframer_destroy(k);
+	munmap(a, 2 * SIZE);
+}
+
 // --- when things go wrong
 
 static int finish_alone(void)
@@ -501,6 +597,9 @@ int main(void)
 	RUN(fold_equals_machine);
 	RUN(totals_agree_with_rows);
 	RUN(stacks_have_frames);
+	RUN(log_blob_gives_back_its_entries);
+	RUN(damaged_blobs_harm_nobody);
+	RUN(keyframes_give_back_the_memory);
 	RUN(drainer_may_be_killed);
 	RUN(recover_takes_what_the_rings_hold);
 	RUN(torn_spool_is_finished);
