@@ -309,12 +309,39 @@ EXPORT int munmap(void *addr, size_t len)
 
 // --- mremap of our areas
 
+static enum op_path path_of(kaddr_t a)
+{
+	static const uint8_t of_span[] = {[SPAN_VMALLOC] = PATH_VMALLOC,
+					  [SPAN_KMAP] = PATH_KMAP,
+					  [SPAN_IOREMAP] = PATH_IOREMAP,
+					  [SPAN_PAGES] = PATH_PAGES};
+	const struct machine *m = &process.cpu[0];
+	struct span s = span_of(a);
+
+	if (s.kind != SPAN_NONE || !is_lowmem(m, a))
+		return of_span[s.kind];
+	return pfn_to_page(m, lowmem_pfn(m, a))->flags & 1u << PG_slab ? PATH_KMALLOC : PATH_PAGES;
+}
+
 struct remap {
 	kaddr_t a;
 	size_t old_len, new_len;
 	int flags;
 	void *target;
 };
+
+// Gives pages of a span back as part of this operation. CPU held; the record stays as it is.
+static void remap_release(struct call *c, kaddr_t a, size_t bytes)
+{
+	struct record r = c->r;
+	uint32_t pages = (uint32_t)(bytes >> PAGE_SHIFT);
+
+	for (uint32_t done = 0, n; done < pages; done += n) {
+		n = map_release(c->m, &r, a + (done << PAGE_SHIFT), pages - done);
+		if (!n)
+			return;
+	}
+}
 
 // Out of the arena, page tables and all; the area's pages go back to the machine.
 static void *remap_to_host(struct call *c, const struct remap *q)
@@ -324,15 +351,17 @@ static void *remap_to_host(struct call *c, const struct remap *q)
 	long p = sys(SYS_mmap, q->target, q->new_len, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 
-	if (p < 0 && p > -4096)
+	c->r.path = PATH_HOST;
+	c->r.op.cache = HOST_MOVED;
+	c->r.op.addr = 0;
+	if (p < 0 && p > -4096) {
+		c->r.op.flags |= OPF_FAILED;
 		return (void *)p;
+	}
 	if (sys(SYS_mremap, to_host(q->a), keep, keep,
 		MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, p) != p)
 		memcpy((void *)p, to_host(q->a), keep);
-	unmap_arena(c, (uintptr_t)to_host(q->a), (uintptr_t)to_host(q->a) + q->old_len);
-	c->r.kind = EV_MREMAP;
-	c->r.path = PATH_HOST;
-	c->r.op.cache = HOST_MOVED;
+	remap_release(c, q->a, q->old_len);
 	c->r.op.addr = (uintptr_t)p;
 	return (void *)p;
 }
@@ -350,12 +379,7 @@ static void *remap_move(struct call *c, const struct remap *q)
 		arena_altered(a, keep);
 	else
 		memcpy(to_host(a), to_host(q->a), keep);
-	for (uint32_t done = 0, n; done < q->old_len >> PAGE_SHIFT; done += n) {
-		n = map_release(c->m, &c->r, q->a + (done << PAGE_SHIFT),
-				(q->old_len >> PAGE_SHIFT) - done);
-		if (!n)
-			break;
-	}
+	remap_release(c, q->a, q->old_len);
 	c->r = r;
 	return to_host(a);
 }
@@ -378,39 +402,27 @@ static bool remap_grow(struct call *c, const struct remap *q)
 	return true;
 }
 
+// CPU held; the result, or a negative errno.
 static void *remap_arena(struct call *c, const struct remap *q)
 {
-	void *p = to_host(q->a);
+	bool fixed = q->flags & MREMAP_FIXED;
+	void *p = NULL;
 
-	if (q->new_len <= q->old_len && !(q->flags & MREMAP_FIXED)) {
-		if (q->new_len < q->old_len)
-			unmap_arena(c, (uintptr_t)p + q->new_len, (uintptr_t)p + q->old_len);
-		c->r.kind = EV_MREMAP;
-		c->r.op.addr = q->a;
-		call_lock(c);
-		call_write(c);
-		call_unlock(c);
-		return p;
-	}
-	call_lock(c);
+	c->r.path = path_of(q->a);
 	c->r.op.addr = q->a;
-	if (!(q->flags & MREMAP_FIXED) && remap_grow(c, q))
-		goto out;
+	if (!fixed && q->new_len <= q->old_len) {
+		remap_release(c, q->a + (kaddr_t)q->new_len, q->old_len - q->new_len);
+		return to_host(q->a);
+	}
+	if (!fixed && remap_grow(c, q))
+		return to_host(q->a);
 	if (!(q->flags & MREMAP_MAYMOVE)) {
 		c->r.op.flags |= OPF_FAILED;
-		p = (void *)-ENOMEM;
-		goto out;
+		return (void *)-ENOMEM;
 	}
-	p = q->flags & MREMAP_FIXED ? NULL : remap_move(c, q);
-	if (!p) {
-		call_unlock(c);
-		p = remap_to_host(c, q);
-		call_lock(c);
-	}
-out:
-	call_write(c);
-	call_unlock(c);
-	return p;
+	if (!fixed)
+		p = remap_move(c, q);
+	return p ? p : remap_to_host(c, q);
 }
 
 // Copying out of the arena where the machine may not be touched; the old pages stay accounted.
@@ -463,8 +475,11 @@ EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 	} else {
 		c.r.op.req = new_len;
 		c.r.op.old = q.a;
-		c.r.op.old_path = PATH_VMALLOC;
+		c.r.op.old_path = path_of(q.a);
+		call_lock(&c);
 		p = (long)remap_arena(&c, &q);
+		call_write(&c);
+		call_unlock(&c);
 	}
 	if (s <= SERVE_HOST)
 		call_end(&c);
@@ -486,20 +501,6 @@ static bool advice_leaves_mark(int advice)
 		return false;
 	}
 	return true;
-}
-
-static enum op_path path_of(kaddr_t a)
-{
-	static const uint8_t of_span[] = {[SPAN_VMALLOC] = PATH_VMALLOC,
-					  [SPAN_KMAP] = PATH_KMAP,
-					  [SPAN_IOREMAP] = PATH_IOREMAP,
-					  [SPAN_PAGES] = PATH_PAGES};
-	const struct machine *m = &process.cpu[0];
-	struct span s = span_of(a);
-
-	if (s.kind != SPAN_NONE || !is_lowmem(m, a))
-		return of_span[s.kind];
-	return pfn_to_page(m, lowmem_pfn(m, a))->flags & 1u << PG_slab ? PATH_KMALLOC : PATH_PAGES;
 }
 
 static long on_pages(enum event_kind kind, long nr, void *addr, size_t len, int arg, void *frame)

@@ -21,7 +21,6 @@
 #include "../core/session.h"
 
 enum {
-	NESTED_POOL_SLOTS = 16, // blocks a signal handler may get per size class
 	DEFERRED_FREES = 64,
 };
 
@@ -42,7 +41,6 @@ struct thread {
 	uint32_t ndeferred;
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
 	uint32_t undo;		   // what a jump out of this call leaves behind (entry.h)
-	uint32_t nested_calls;	   // calls of signal handlers since the outer call began
 };
 
 extern __thread struct thread thread_self __attribute__((tls_model("initial-exec")));
