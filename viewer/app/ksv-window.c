@@ -34,7 +34,9 @@ struct _KsvWindow {
 	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the events page
 
 	KsvLoader *loader; // NULL: no recording
-	gboolean opened;
+	gboolean opened, unfinished;
+	const char *info_shown; // text of the info bar, NULL none
+	char *path;
 	struct view_model *model;
 	struct model_request request; // what is wanted; the model follows
 	GArray *processes;	      // int, in the order of the chooser
@@ -75,6 +77,23 @@ static void step(KsvWindow *self, gint64 by)
 	seek(self, by < 0 && (uint64_t)-by > at ? 0 : at + (uint64_t)by);
 }
 
+// What is wrong with the recording as a whole, or with it at this position.
+static void show_state(KsvWindow *self)
+{
+	const char *text = NULL;
+
+	if (self->model && self->model->damaged)
+		text = "The recording is damaged here: this is the last good state before it.";
+	else if (self->unfinished)
+		text = "This recording is not finished: it is still being written, or was cut off. "
+		       "What it holds so far is shown.";
+	if (text)
+		gtk_label_set_text(self->info_label, text);
+	if (g_strcmp0(text, self->info_shown))
+		gtk_info_bar_set_revealed(self->info_bar, text != NULL);
+	self->info_shown = text;
+}
+
 static void show_position(KsvWindow *self)
 {
 	const struct view_model *v = self->model;
@@ -88,12 +107,7 @@ static void show_position(KsvWindow *self)
 			       fmt_count(v->last_event).s, fmt_time(v->t_ns).s,
 			       fmt_time((int64_t)v->duration_ns).s);
 	gtk_label_set_text(self->position_label, text);
-	gtk_label_set_text(
-		self->info_label,
-		v->damaged ? "The recording is damaged here: this is the last good state before it."
-			   : "");
-	if (v->damaged)
-		gtk_info_bar_set_revealed(self->info_bar, TRUE);
+	show_state(self);
 }
 
 static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
@@ -207,13 +221,8 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 	ksv_events_page_set_recording(self->events_page, source_recording(reader));
 	self->opened = TRUE;
 	set_open_actions(self, TRUE);
-	if (!recording_complete(source_recording(reader))) {
-		gtk_label_set_text(
-			self->info_label,
-			"This recording is not finished: it is still being written, or was "
-			"cut off. What it holds so far is shown.");
-		gtk_info_bar_set_revealed(self->info_bar, TRUE);
-	}
+	self->unfinished = !recording_complete(source_recording(reader));
+	show_state(self);
 	use_process(self, source_main_process(reader));
 }
 
@@ -237,7 +246,8 @@ static void close_recording(KsvWindow *self)
 		g_signal_handlers_disconnect_by_data(self->loader, self);
 	g_clear_object(&self->loader);
 	g_clear_pointer(&self->model, model_unref);
-	gtk_info_bar_set_revealed(self->info_bar, FALSE);
+	self->unfinished = FALSE;
+	show_state(self);
 	gtk_widget_set_visible(GTK_WIDGET(self->process_chooser), FALSE);
 	gtk_widget_set_visible(GTK_WIDGET(self->bottom), FALSE);
 }
@@ -247,11 +257,15 @@ void ksv_window_open(KsvWindow *self, const char *path)
 	g_autofree char *name = g_path_get_basename(path);
 
 	close_recording(self);
+	if (path != self->path) {
+		g_free(self->path);
+		self->path = g_strdup(path);
+	}
 	adw_window_title_set_title(self->title, name);
 	adw_window_title_set_subtitle(self->title, "");
 	gtk_window_set_title(GTK_WINDOW(self), name);
 	gtk_stack_set_visible_child_name(self->pages, "loading");
-	self->loader = ksv_loader_new(path);
+	self->loader = ksv_loader_new(self->path);
 	g_signal_connect(self->loader, "opened", G_CALLBACK(on_opened), self);
 	g_signal_connect(self->loader, "failed", G_CALLBACK(on_failed), self);
 	g_signal_connect(self->loader, "model", G_CALLBACK(on_model), self);
@@ -483,6 +497,16 @@ static void goto_action(GtkWidget *widget, const char *name, GVariant *parameter
 	gtk_widget_grab_focus(GTK_WIDGET(self->goto_entry));
 }
 
+static void reload_action(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+	KsvWindow *self = KSV_WINDOW(widget);
+
+	(void)name;
+	(void)parameter;
+	if (self->path)
+		ksv_window_open(self, self->path);
+}
+
 static void about_action(GtkWidget *widget, const char *name, GVariant *parameter)
 {
 	(void)name;
@@ -678,6 +702,7 @@ static void ksv_window_dispose(GObject *object)
 		close_recording(self);
 	g_clear_pointer(&self->processes, g_array_unref);
 	g_clear_object(&self->chooser);
+	g_clear_pointer(&self->path, g_free);
 	g_signal_handlers_disconnect_by_data(adw_style_manager_get_default(), self);
 	G_OBJECT_CLASS(ksv_window_parent_class)->dispose(object);
 }
@@ -720,6 +745,7 @@ static void ksv_window_class_init(KsvWindowClass *class)
 	gtk_widget_class_install_action(widget_class, "win.view", "i", view_action);
 	gtk_widget_class_install_action(widget_class, "win.sidebar", NULL, sidebar_action);
 	gtk_widget_class_install_action(widget_class, "win.go-to", NULL, goto_action);
+	gtk_widget_class_install_action(widget_class, "win.reload", NULL, reload_action);
 	gtk_widget_class_install_action(widget_class, "win.about", NULL, about_action);
 	gtk_widget_class_install_action(widget_class, "win.full-screen", NULL, fullscreen_action);
 }

@@ -36,6 +36,7 @@ static void on_startup(GApplication *app)
 	} accels[] = {
 		{"app.quit", {"<Control>q"}},
 		{"window.close", {"<Control>w"}},
+		{"win.reload", {"F5"}},
 		{"win.open", {"<Control>o"}},
 		{"win.go-to", {"<Control>g"}},
 		{"win.sidebar", {"F9"}},
