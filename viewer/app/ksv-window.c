@@ -1,54 +1,14 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "ksv-window.h"
-
-#include "ksv-canvas.h"
-#include "ksv-events-page.h"
-#include "ksv-loader.h"
-#include "ksv-scrubber.h"
+#include "ksv-window-private.h"
 
 enum {
-	BUCKETS = 1024,
-	RATE_DEFAULT = 3,
-	RATE_REAL_TIME = 6
-};
-
-struct _KsvWindow {
-	AdwApplicationWindow parent_instance;
-	AdwWindowTitle *title;
-	AdwStatusPage *error_page;
-	AdwFlap *flap;
-	AdwToastOverlay *toasts;
-	GtkStack *pages, *views;
-	GtkListBox *sidebar;
-	GtkBox *bottom;
-	GtkButton *play_button, *goto_button, *sidebar_button;
-	GtkDropDown *process_chooser, *rate_chooser;
-	GtkSearchBar *goto_bar;
-	GtkEntry *goto_entry;
-	GtkLabel *position_label, *info_label;
-	GtkInfoBar *info_bar;
-	GtkFileChooserNative *chooser;
-	KsvScrubber *scrubber;
-	KsvEventsPage *events_page;
-	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the events page
-
-	KsvLoader *loader; // NULL: no recording
-	gboolean opened, unfinished;
-	const char *info_shown; // text of the info bar, NULL none
-	char *path;
-	struct view_model *model;
-	struct model_request request; // what is wanted; the model follows
-	GArray *processes;	      // int, in the order of the chooser
-	uint64_t first, last;	      // events of the process
-	guint tick;		      // playback; 0: paused
-	gint64 tick_us;
-	double play_at; // events, or ns in real time
+	BUCKETS = 1024
 };
 
 G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
 
-static void request_model(KsvWindow *self)
+void ksv_window_request(KsvWindow *self)
 {
 	self->request.want = WANT_TIMELINE | WANT_SUMMARY;
 	if (gtk_widget_get_mapped(GTK_WIDGET(self->events_page)))
@@ -58,7 +18,7 @@ static void request_model(KsvWindow *self)
 		ksv_loader_request(self->loader, &self->request);
 }
 
-static void seek(KsvWindow *self, uint64_t event)
+void ksv_window_seek(KsvWindow *self, uint64_t event)
 {
 	if (!self->opened)
 		return;
@@ -67,14 +27,14 @@ static void seek(KsvWindow *self, uint64_t event)
 		return;
 	self->request.event = event;
 	ksv_scrubber_set_position(self->scrubber, event);
-	request_model(self);
+	ksv_window_request(self);
 }
 
-static void step(KsvWindow *self, gint64 by)
+void ksv_window_step(KsvWindow *self, gint64 by)
 {
 	uint64_t at = self->request.event;
 
-	seek(self, by < 0 && (uint64_t)-by > at ? 0 : at + (uint64_t)by);
+	ksv_window_seek(self, by < 0 && (uint64_t)-by > at ? 0 : at + (uint64_t)by);
 }
 
 // What is wrong with the recording as a whole, or with it at this position.
@@ -171,7 +131,7 @@ static void use_process(KsvWindow *self, int process)
 		(struct model_request){.process = process, .event = source_peak(reader, process)};
 	ksv_scrubber_reset_range(self->scrubber);
 	ksv_scrubber_set_position(self->scrubber, self->request.event);
-	request_model(self);
+	ksv_window_request(self);
 }
 
 static void list_processes(KsvWindow *self, struct source *reader)
@@ -226,20 +186,9 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 	use_process(self, source_main_process(reader));
 }
 
-static void pause_playback(KsvWindow *self)
-{
-	if (self->tick)
-		gtk_widget_remove_tick_callback(GTK_WIDGET(self), self->tick);
-	self->tick = 0;
-	gtk_button_set_icon_name(self->play_button, "media-playback-start-symbolic");
-	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), "Play (Space)");
-	gtk_accessible_update_property(GTK_ACCESSIBLE(self->play_button),
-				       GTK_ACCESSIBLE_PROPERTY_LABEL, "Play", -1);
-}
-
 static void close_recording(KsvWindow *self)
 {
-	pause_playback(self);
+	ksv_window_pause(self);
 	self->opened = FALSE;
 	ksv_events_page_set_recording(self->events_page, NULL);
 	if (self->loader)
@@ -298,237 +247,12 @@ static void open_action(GtkWidget *widget, const char *name, GVariant *parameter
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(self->chooser));
 }
 
-// Playback: at most one state a frame, and none while the worker is still at the last one.
-static gboolean on_tick(GtkWidget *widget, GdkFrameClock *clock, gpointer data)
-{
-	static const double rate[] = {1, 10, 100, 1000, 10000, 100000};
-	KsvWindow *self = KSV_WINDOW(widget);
-	gint64 now = gdk_frame_clock_get_frame_time(clock);
-	double seconds = self->tick_us ? (double)(now - self->tick_us) / 1e6 : 0;
-	guint choice = gtk_drop_down_get_selected(self->rate_chooser);
-	uint64_t event;
-
-	(void)data;
-	self->tick_us = now;
-	if (choice == RATE_REAL_TIME) {
-		self->play_at += seconds * 1e9;
-		if (ksv_loader_is_busy(self->loader))
-			return G_SOURCE_CONTINUE;
-		event = recording_event_at(source_recording(ksv_loader_get_reader(self->loader)),
-					   (int64_t)self->play_at);
-		event = MAX(event, self->request.event);
-	} else {
-		self->play_at += seconds * rate[MIN(choice, G_N_ELEMENTS(rate) - 1)];
-		event = (uint64_t)self->play_at;
-	}
-	if (!ksv_loader_is_busy(self->loader))
-		seek(self, event);
-	if (self->request.event < self->last)
-		return G_SOURCE_CONTINUE;
-	self->tick = 0;
-	pause_playback(self);
-	return G_SOURCE_REMOVE;
-}
-
-static void set_play_start(KsvWindow *self)
-{
-	if (gtk_drop_down_get_selected(self->rate_chooser) == RATE_REAL_TIME)
-		self->play_at = self->model ? (double)self->model->t_ns : 0;
-	else
-		self->play_at = (double)self->request.event;
-}
-
-static void play_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	if (self->tick) {
-		pause_playback(self);
-		return;
-	}
-	if (!self->opened)
-		return;
-	if (self->request.event >= self->last)
-		seek(self, self->first);
-	set_play_start(self);
-	self->tick_us = 0;
-	self->tick = gtk_widget_add_tick_callback(widget, on_tick, NULL, NULL);
-	gtk_button_set_icon_name(self->play_button, "media-playback-pause-symbolic");
-	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), "Pause (Space)");
-	gtk_accessible_update_property(GTK_ACCESSIBLE(self->play_button),
-				       GTK_ACCESSIBLE_PROPERTY_LABEL, "Pause", -1);
-}
-
-static void move_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)parameter;
-	pause_playback(self);
-	if (!strcmp(name, "win.first"))
-		seek(self, self->first);
-	else if (!strcmp(name, "win.last"))
-		seek(self, self->last);
-	else
-		step(self, !strcmp(name, "win.next") ? 1 : -1);
-}
-
-static void show_view(KsvWindow *self, unsigned index)
-{
-	GtkListBoxRow *row = gtk_list_box_get_row_at_index(self->sidebar, (int)index);
-	GtkWidget *child;
-
-	if (!row)
-		return;
-	gtk_list_box_select_row(self->sidebar, row);
-	gtk_stack_set_visible_child_name(self->views, views[index].id);
-	child = gtk_stack_get_visible_child(self->views);
-	gtk_widget_child_focus(child, GTK_DIR_TAB_FORWARD);
-}
-
-static void view_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	int at = g_variant_get_int32(parameter);
-
-	(void)name;
-	if (at >= 0 && at < VIEWS)
-		show_view(KSV_WINDOW(widget), (unsigned)at);
-}
-
-static unsigned view_index(const char *id)
-{
-	unsigned i = 0;
-
-	while (views[i].id && strcmp(views[i].id, id))
-		i++;
-	return i;
-}
-
 static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *self)
 {
 	(void)list;
 	if (row)
 		gtk_stack_set_visible_child_name(self->views,
 						 views[gtk_list_box_row_get_index(row)].id);
-}
-
-static void sidebar_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	adw_flap_set_reveal_flap(self->flap, !adw_flap_get_reveal_flap(self->flap));
-}
-
-static void show_page(KsvWindow *self, uint64_t pfn)
-{
-	unsigned map = view_index("map");
-
-	show_view(self, map);
-	ksv_canvas_select(self->canvas[map], HIT_PAGE, pfn);
-}
-
-// Every address has a walk, even one that ends at a page fault; a frame is marked on the map too.
-static void show_address(KsvWindow *self, kaddr_t address)
-{
-	self->request.address = address;
-	request_model(self);
-	if (address >= self->model->page_offset && address < self->model->high_memory)
-		ksv_canvas_select(self->canvas[view_index("map")], HIT_PAGE,
-				  (address - self->model->page_offset) >> PAGE_SHIFT);
-	show_view(self, view_index("address"));
-}
-
-static gboolean go_to(KsvWindow *self, const struct position *p)
-{
-	uint64_t event;
-
-	switch (p->kind) {
-	case POSITION_PFN:
-		if (p->value >= self->model->max_pfn)
-			return FALSE;
-		show_page(self, p->value);
-		return TRUE;
-	case POSITION_ADDRESS:
-		if (p->value > UINT32_MAX)
-			return FALSE;
-		show_address(self, (kaddr_t)p->value);
-		return TRUE;
-	default:
-		if (!source_resolve(ksv_loader_get_reader(self->loader), self->request.process, p,
-				    &event))
-			return FALSE;
-		pause_playback(self);
-		seek(self, event);
-		return TRUE;
-	}
-}
-
-static void on_goto_activate(GtkEntry *entry, KsvWindow *self)
-{
-	const char *text = gtk_editable_get_text(GTK_EDITABLE(entry));
-	struct position p;
-	const char *sentence = NULL;
-
-	if (!self->model)
-		return;
-	if (!position_parse(text, &p))
-		sentence =
-			"Not understood: give an event (#123), a time (3.2s), pfn:1a2b or 0xc0101000";
-	else if (!go_to(self, &p))
-		sentence = "Nothing is there at this event";
-	if (sentence)
-		adw_toast_overlay_add_toast(self->toasts, adw_toast_new(sentence));
-	else
-		gtk_search_bar_set_search_mode(self->goto_bar, FALSE);
-}
-
-static void goto_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	gtk_search_bar_set_search_mode(self->goto_bar, TRUE);
-	gtk_editable_set_text(GTK_EDITABLE(self->goto_entry), "");
-	gtk_widget_grab_focus(GTK_WIDGET(self->goto_entry));
-}
-
-static void reload_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	if (self->path)
-		ksv_window_open(self, self->path);
-}
-
-static void about_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	(void)name;
-	(void)parameter;
-	adw_show_about_window(
-		GTK_WINDOW(widget), "application-name", "kalloscope", "application-icon",
-		"org.kalloscope.Viewer", "version", KALLOSCOPE_VERSION, "developer-name",
-		"The kalloscope authors", "license-type", GTK_LICENSE_MIT_X11, "comments",
-		"A real program's memory in the allocators of a 32-bit Linux kernel, event by event.",
-		NULL);
-}
-
-static void fullscreen_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	GtkWindow *window = GTK_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	if (gtk_window_is_fullscreen(window))
-		gtk_window_unfullscreen(window);
-	else
-		gtk_window_fullscreen(window);
 }
 
 // The linear address of what was picked, 0 when it has none.
@@ -559,13 +283,13 @@ static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 	(void)canvas;
 	if (kind == HIT_CACHE && self->request.cache != id) {
 		self->request.cache = (unsigned)id;
-		request_model(self);
+		ksv_window_request(self);
 	} else if (kind == HIT_EVENT) {
-		seek(self, id);
+		ksv_window_seek(self, id);
 	} else if (self->model && address_of(self->model, kind, id)) {
 		// the paging view shows whatever was pointed at last
 		self->request.address = address_of(self->model, kind, id);
-		request_model(self);
+		ksv_window_request(self);
 	}
 }
 
@@ -573,8 +297,8 @@ static void on_seek(gpointer source, guint64 event, KsvWindow *self)
 {
 	if (KSV_IS_EVENTS_PAGE(source))
 		self->request.address = 0; // the event's own
-	pause_playback(self);
-	seek(self, event);
+	ksv_window_pause(self);
+	ksv_window_seek(self, event);
 }
 
 static void on_range(KsvScrubber *scrubber, guint64 from, guint64 to, KsvWindow *self)
@@ -582,57 +306,7 @@ static void on_range(KsvScrubber *scrubber, guint64 from, guint64 to, KsvWindow 
 	(void)scrubber;
 	self->request.from = from;
 	self->request.to = to;
-	request_model(self);
-}
-
-// Single keys move the position, except where they mean something else: in text, menus, popovers.
-static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
-		       GdkModifierType state, KsvWindow *self)
-{
-	GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(self));
-	gint64 by = state & GDK_SHIFT_MASK ? 100 : 1;
-
-	(void)controller;
-	(void)code;
-	if (!self->opened || state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
-		return FALSE;
-	if (focus && (GTK_IS_TEXT(focus) || gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)))
-		return FALSE;
-	switch (key) {
-	case GDK_KEY_Left:
-	case GDK_KEY_comma:
-	case GDK_KEY_less:
-		pause_playback(self);
-		step(self, -by);
-		return TRUE;
-	case GDK_KEY_Right:
-	case GDK_KEY_period:
-	case GDK_KEY_greater:
-		pause_playback(self);
-		step(self, by);
-		return TRUE;
-	case GDK_KEY_Home:
-		pause_playback(self);
-		seek(self, self->first);
-		return TRUE;
-	case GDK_KEY_End:
-		pause_playback(self);
-		seek(self, self->last);
-		return TRUE;
-	default:
-		return FALSE;
-	}
-}
-
-// In the bubble phase: a focused button or row has the space bar first.
-static gboolean on_space(GtkEventControllerKey *controller, guint key, guint code,
-			 GdkModifierType state, KsvWindow *self)
-{
-	(void)controller;
-	(void)code;
-	if (key != GDK_KEY_space || state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
-		return FALSE;
-	return gtk_widget_activate_action(GTK_WIDGET(self), "win.play", NULL);
+	ksv_window_request(self);
 }
 
 static void on_style(KsvWindow *self)
@@ -656,7 +330,7 @@ static void add_view(KsvWindow *self, unsigned i)
 		self->events_page = KSV_EVENTS_PAGE(page);
 		g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
 		// stacks are only read while they are looked at
-		g_signal_connect_swapped(page, "map", G_CALLBACK(request_model), self);
+		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
 	} else {
 		page = ksv_canvas_new(&views[i]);
 		self->canvas[i] = KSV_CANVAS(page);
@@ -683,15 +357,6 @@ static void group_header(GtkListBoxRow *row, GtkListBoxRow *before, gpointer dat
 	gtk_widget_set_margin_top(label, 10);
 	gtk_widget_set_margin_bottom(label, 4);
 	gtk_list_box_row_set_header(row, label);
-}
-
-static void add_key_controller(KsvWindow *self, GtkPropagationPhase phase, GCallback callback)
-{
-	GtkEventController *key = gtk_event_controller_key_new();
-
-	gtk_event_controller_set_propagation_phase(key, phase);
-	g_signal_connect(key, "key-pressed", callback, self);
-	gtk_widget_add_controller(GTK_WIDGET(self), key);
 }
 
 static void ksv_window_dispose(GObject *object)
@@ -737,17 +402,7 @@ static void ksv_window_class_init(KsvWindowClass *class)
 	G_OBJECT_CLASS(class)->dispose = ksv_window_dispose;
 	bind_children(widget_class);
 	gtk_widget_class_install_action(widget_class, "win.open", NULL, open_action);
-	gtk_widget_class_install_action(widget_class, "win.play", NULL, play_action);
-	gtk_widget_class_install_action(widget_class, "win.first", NULL, move_action);
-	gtk_widget_class_install_action(widget_class, "win.last", NULL, move_action);
-	gtk_widget_class_install_action(widget_class, "win.next", NULL, move_action);
-	gtk_widget_class_install_action(widget_class, "win.previous", NULL, move_action);
-	gtk_widget_class_install_action(widget_class, "win.view", "i", view_action);
-	gtk_widget_class_install_action(widget_class, "win.sidebar", NULL, sidebar_action);
-	gtk_widget_class_install_action(widget_class, "win.go-to", NULL, goto_action);
-	gtk_widget_class_install_action(widget_class, "win.reload", NULL, reload_action);
-	gtk_widget_class_install_action(widget_class, "win.about", NULL, about_action);
-	gtk_widget_class_install_action(widget_class, "win.full-screen", NULL, fullscreen_action);
+	ksv_window_install_actions(widget_class);
 }
 
 static void ksv_window_init(KsvWindow *self)
@@ -763,19 +418,18 @@ static void ksv_window_init(KsvWindow *self)
 	gtk_box_append(self->bottom, GTK_WIDGET(self->scrubber));
 	g_signal_connect(self->scrubber, "seek", G_CALLBACK(on_seek), self);
 	g_signal_connect(self->scrubber, "range", G_CALLBACK(on_range), self);
-	g_signal_connect(self->goto_entry, "activate", G_CALLBACK(on_goto_activate), self);
+	g_signal_connect(self->goto_entry, "activate", G_CALLBACK(ksv_window_go_to_typed), self);
 	g_signal_connect_swapped(self->process_chooser, "notify::selected",
 				 G_CALLBACK(on_process_chosen), self);
-	g_signal_connect_swapped(self->rate_chooser, "notify::selected", G_CALLBACK(set_play_start),
-				 self);
+	g_signal_connect_swapped(self->rate_chooser, "notify::selected",
+				 G_CALLBACK(ksv_window_set_play_start), self);
 	g_signal_connect_swapped(self->info_bar, "response", G_CALLBACK(gtk_info_bar_set_revealed),
 				 self->info_bar);
 	g_signal_connect_swapped(adw_style_manager_get_default(), "notify::dark",
 				 G_CALLBACK(on_style), self);
 	gtk_drop_down_set_selected(self->rate_chooser, RATE_DEFAULT);
 	gtk_search_bar_connect_entry(self->goto_bar, GTK_EDITABLE(self->goto_entry));
-	add_key_controller(self, GTK_PHASE_CAPTURE, G_CALLBACK(on_key));
-	add_key_controller(self, GTK_PHASE_BUBBLE, G_CALLBACK(on_space));
+	ksv_window_add_keys(self);
 	on_style(self);
 	set_open_actions(self, FALSE);
 }
