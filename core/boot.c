@@ -99,8 +99,15 @@ static uint32_t direct_map_tables(const struct machine *m)
 	return (4 + tail) * PAGE_SIZE;
 }
 
+// Nothing else in the machine tells them apart.
+void kernel_image_parts(const struct machine_config *cfg, uint32_t *data, uint32_t *bss)
+{
+	*data = cfg->kernel_bytes / 8 * 5 & -(uint32_t)PAGE_SIZE;
+	*bss = cfg->kernel_bytes / 8 * 7 & -(uint32_t)PAGE_SIZE;
+}
+
 // A hash table of the kernel: a share of lowmem, rounded up to a power of two entries.
-static uint32_t hash_bytes(uint32_t kernel_pages, unsigned scale)
+uint32_t boot_hash_bytes(uint32_t kernel_pages, unsigned scale)
 {
 	uint32_t want = ((kernel_pages + 255) & ~255u) >> (scale - PAGE_SHIFT), entries = 1;
 
@@ -125,9 +132,9 @@ void boot_reserve_early(struct machine *m)
 		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
 	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
 	pcpu_init(m, s->cfg.page_offset + percpu);
-	memblock_alloc_base(mb, hash_bytes(kernel_pages, 18), CACHE_ALIGN, 0); // pid
-	memblock_alloc_base(mb, hash_bytes(kernel_pages, 13), CACHE_ALIGN, 0); // dentry
-	memblock_alloc_base(mb, hash_bytes(kernel_pages, 14), CACHE_ALIGN, 0); // inode
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 18), CACHE_ALIGN, 0); // pid
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 13), CACHE_ALIGN, 0); // dentry
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 14), CACHE_ALIGN, 0); // inode
 }
 
 // ---- mem_map ----

@@ -25,4 +25,8 @@ int machine_init(struct machine *m, void *memory, const struct machine_config *c
 void e820_trim(struct e820map *map);
 void boot_memblock(struct machine *m);	    // memory from the e820 map, the image and the BIOS area
 void boot_reserve_early(struct machine *m); // what is taken top down before the hand-over
+// Bytes of a kernel hash table that has one entry for every 2^scale bytes of lowmem.
+uint32_t boot_hash_bytes(uint32_t kernel_pages, unsigned scale);
+// Where data and bss begin in the kernel's image, by fixed shares of its size.
+void kernel_image_parts(const struct machine_config *cfg, uint32_t *data, uint32_t *bss);
 void mem_init(struct machine *m);	    // memblock's free ranges go to the free lists

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot.h"
 #include "fold.h"
 #include "machine.h"
 
@@ -417,15 +418,15 @@ void pcpu_init(struct machine *m, kaddr_t base_addr)
 {
 	struct pcpu_state *p = &m->s->percpu;
 	struct pcpu_chunk *chunk = &p->chunk[PCPU_FIRST_CHUNK];
-	uint32_t image = m->s->cfg.kernel_bytes;
+	uint32_t data, bss;
 
+	kernel_image_parts(&m->s->cfg, &data, &bss);
 	p->unit_size = pcpu_unit_size(&m->s->cfg);
 	p->atom_size = m->s->cfg.smp ? PAGE_SIZE : p->unit_size;
 	p->static_size = m->s->cfg.smp ? PCPU_STATIC_SIZE : 0;
 	p->nr_slots = size_slot(p->unit_size) + 2;
 	p->base_addr = base_addr;
-	// among the init sections, behind the image's data
-	p->start = m->s->cfg.page_offset + KERNEL_START + (image / 8 * 5 & -(uint32_t)PAGE_SIZE);
+	p->start = m->s->cfg.page_offset + KERNEL_START + bss; // where init sections would be
 	*chunk = (struct pcpu_chunk){
 		.base_addr = base_addr,
 		.free_size = p->unit_size - p->static_size,

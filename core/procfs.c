@@ -327,16 +327,15 @@ static void put_resource(struct text *t, int depth, uint64_t start, uint64_t end
 		    (unsigned long long)end - 1, name);
 }
 
-// The image's parts are shares of its size: nothing else in the machine tells them apart.
 static void put_image(const struct machine *m, struct text *t)
 {
 	const uint64_t start = 16 << 20, bytes = m->s->cfg.kernel_bytes & ~(PAGE_SIZE - 1u);
-	const uint64_t data = start + (bytes / 8 * 5 & ~(PAGE_SIZE - 1ull));
-	const uint64_t bss = start + (bytes / 8 * 7 & ~(PAGE_SIZE - 1ull));
+	uint32_t data, bss;
 
-	put_resource(t, 1, start, data, "Kernel code");
-	put_resource(t, 1, data, bss, "Kernel data");
-	put_resource(t, 1, bss, start + bytes, "Kernel bss");
+	kernel_image_parts(&m->s->cfg, &data, &bss);
+	put_resource(t, 1, start, start + data, "Kernel code");
+	put_resource(t, 1, start + data, start + bss, "Kernel data");
+	put_resource(t, 1, start + bss, start + bytes, "Kernel bss");
 }
 
 // Behind RAM the kernel keeps devices away up to a rounder address.
