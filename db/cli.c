@@ -26,6 +26,16 @@ static const struct cli_option proc_options[] = {
 	{0},
 };
 
+// Names and numbers as in record's table, where they mean the same.
+static const struct cli_option boot_log_options[] = {
+	{"ram", 256, "SIZE", "memory of the machine (512M, 4G); default: 4G"},
+	{"cpus", 257, "N", "its CPUs, 1 to 8; default: the host's"},
+	{"model", 258, "NAME", "classic or 3.4 (Linux 3.4, bit for bit); default: classic"},
+	{"vmalloc", 259, "SIZE", "room for vmalloc; default: what 128M leave"},
+	{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},
+	{0},
+};
+
 static const struct cli_option sql_options[] = {
 	{"json", 'j', NULL, "print a JSON array of objects"},
 	{"csv", 'c', NULL, "print comma-separated values"},
@@ -75,6 +85,9 @@ const struct command commands[] = {
 	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"},
 	{"proc", "NAME FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
 	 moments},
+	{"boot-log", "[FILE]", "print what the kernel logs while the machine boots",
+	 boot_log_options, cmd_boot_log,
+	 "\nWithout FILE the log is of the machine that the options describe.\n"},
 	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
 	{"verify", "FILE", "check that a recording is complete and consistent", no_options,

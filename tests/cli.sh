@@ -182,9 +182,12 @@ is 'info --json is JSON' "known $("$kalloscope" sql -n known.kalloscope 'SELECT 
 import json, sys, os
 i = json.load(sys.stdin)
 print(os.path.basename(i["program"]), i["events"])')"
-for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo; do
+for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo iomem vmstat extfrag_index unusable_index; do
 	expect 0 '[0-9]' "proc $f" "$kalloscope" proc $f known.kalloscope --at end
 done
+expect 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
+expect 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
+expect 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
 expect 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.kalloscope --at '#1'
 expect 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
 expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
