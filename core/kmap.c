@@ -9,6 +9,7 @@
 #include "fold.h"
 #include "layout.h"
 #include "machine.h"
+#include "misuse.h"
 
 // Lowmem has its address by arithmetic and never takes a window.
 static bool is_highmem(const struct machine *m, pfn_t pfn)
@@ -201,11 +202,13 @@ int kunmap(struct machine *m, pfn_t pfn)
 		return 0;
 	step_begin(m, LOCK_KMAP);
 	err = kunmap_locked(m, pfn);
-	if (err)
-		step_cancel(m, LOCK_KMAP);
-	else
+	if (!err) {
 		step_end(m, LOCK_KMAP, EV_KUNMAP, pfn, 0, 0, 0, 0, 0);
-	return err ? -EINVAL : 0;
+		return 0;
+	}
+	step_cancel(m, LOCK_KMAP);
+	misuse(m, MISUSE_KUNMAP, 0, pfn);
+	return -EINVAL;
 }
 
 int KMAP_FLUSH_apply(struct machine *m, const struct record *r)

@@ -6,6 +6,7 @@
 #include "fold.h"
 #include "kmap.h"
 #include "machine.h"
+#include "misuse.h"
 
 static kaddr_t atomic_addr(const struct machine *m, unsigned depth)
 {
@@ -58,6 +59,8 @@ kaddr_t kmap_atomic(struct machine *m, pfn_t pfn)
 	addr = push(m, pfn);
 	if (addr)
 		step_local(m, EV_KMAP_ATOMIC_PUSH, pfn, addr, 0, 0, 0, 0);
+	else
+		misuse(m, MISUSE_KMAP_ATOMIC_FULL, 0, pfn);
 	return addr;
 }
 
@@ -86,8 +89,10 @@ int kunmap_atomic(struct machine *m, kaddr_t addr)
 {
 	if (is_lowmem(m, addr))
 		return 0;
-	if (pop(m, addr))
+	if (pop(m, addr)) {
+		misuse(m, MISUSE_KUNMAP_ATOMIC, 0, addr);
 		return -EINVAL;
+	}
 	step_local(m, EV_KMAP_ATOMIC_POP, addr, 0, 0, 0, 0, 0);
 	return 0;
 }

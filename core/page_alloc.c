@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "buddy.h"
+#include "misuse.h"
 
 enum {
 	PAGE_ALLOC_COSTLY_ORDER = 3,
@@ -394,8 +395,11 @@ static uint32_t alloc_pages_slowpath(struct machine *m, const struct alloc_conte
 	const struct zone *z = &m->s->zone[ac->classzone];
 	uint32_t got;
 
-	if (ac->order >= MAX_ORDER)
+	if (ac->order >= MAX_ORDER) {
+		if (!(ac->gfp & __GFP_NOWARN))
+			misuse(m, MISUSE_ORDER, 0, ac->order);
 		return 0;
+	}
 	if (!(ac->gfp & __GFP_NO_KSWAPD))
 		wake_all_kswapd(m, ac);
 	got = get_page_from_freelist(m, ac, WMARK_MIN, flags, count, pfns);
@@ -481,8 +485,9 @@ uint32_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint32_t count, pfn_t *p
 // For those who need an address at once: never highmem, whose frames have none.
 kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order)
 {
+	if (gfp & __GFP_HIGHMEM)
+		misuse(m, MISUSE_HIGHMEM_ADDRESS, 0, gfp);
 	pfn_t pfn = alloc_pages(m, gfp & ~__GFP_HIGHMEM, order);
-
 	return pfn ? lowmem_addr(m, pfn) : 0;
 }
 
@@ -504,8 +509,10 @@ kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp)
 
 void free_hot_cold_page(struct machine *m, pfn_t pfn, bool cold)
 {
-	if (!page_is_freeable(m, pfn))
+	if (!page_is_freeable(m, pfn)) {
+		misuse(m, MISUSE_BAD_PAGE, 0, pfn);
 		return;
+	}
 	if (m->s->cfg.ncpus > 1)
 		page_own(m, pfn);
 	pcp_free_run(m, pfn, get_pageblock_migratetype(m, pfn), cold, 1, 0);
@@ -515,14 +522,18 @@ void free_hot_cold_page(struct machine *m, pfn_t pfn, bool cold)
 // kernel leaks a bad page.
 void __free_pages(struct machine *m, pfn_t pfn, unsigned order)
 {
-	if (!pfn || pfn >= m->s->max_pfn || order >= MAX_ORDER)
+	if (!pfn)
 		return;
-	if (pfn_to_page(m, pfn)->_count > 1)
+	if (pfn >= m->s->max_pfn || order >= MAX_ORDER)
+		misuse(m, MISUSE_BAD_PAGE, 0, pfn);
+	else if (pfn_to_page(m, pfn)->_count > 1)
 		page_ref_run(m, pfn, 1, -1);
 	else if (!order)
 		free_hot_cold_page(m, pfn, false);
 	else if (block_is_freeable(m, pfn, order))
 		buddy_free(m, pfn, order, get_pageblock_migratetype(m, pfn));
+	else
+		misuse(m, MISUSE_BAD_PAGE, 0, pfn);
 }
 
 // Addresses outside lowmem are nobody's block; 0 is allowed and does nothing.
@@ -530,6 +541,8 @@ void free_pages(struct machine *m, kaddr_t addr, unsigned order)
 {
 	if (is_lowmem(m, addr))
 		__free_pages(m, lowmem_pfn(m, addr), order);
+	else if (addr)
+		misuse(m, MISUSE_BAD_ADDRESS, 0, addr);
 }
 
 void free_pages_exact(struct machine *m, kaddr_t addr, size_t size)

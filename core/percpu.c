@@ -10,6 +10,7 @@
 #include "boot.h"
 #include "fold.h"
 #include "machine.h"
+#include "misuse.h"
 
 enum {
 	SLOT_BASE_SHIFT = 5,
@@ -360,8 +361,10 @@ uint32_t alloc_percpu(struct machine *m, uint32_t size, uint32_t align)
 {
 	struct found f;
 
-	if (!request_ok(size, align))
+	if (!request_ok(size, align)) {
+		misuse(m, MISUSE_PERCPU_REQUEST, 0, size);
 		return 0;
+	}
 	for (;;) {
 		f = alloc_step(m, size, align);
 		if (f.id && f.off >= 0)
@@ -394,7 +397,10 @@ int free_percpu(struct machine *m, uint32_t ptr)
 
 	if (!ptr)
 		return 0;
-	return id ? free_step(m, id, addr - m->s->percpu.chunk[id].base_addr) : -EINVAL;
+	if (id && !free_step(m, id, addr - m->s->percpu.chunk[id].base_addr))
+		return 0;
+	misuse(m, MISUSE_PERCPU_FREE, 0, ptr);
+	return -EINVAL;
 }
 
 kaddr_t per_cpu_ptr(const struct machine *m, uint32_t ptr, unsigned cpu)

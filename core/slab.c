@@ -59,17 +59,6 @@ static struct list_head *slab_list(struct kmem_cache *c, const struct slab *s)
 	return s->inuse == c->num ? &c->slabs_full : &c->slabs_partial;
 }
 
-void misuse(struct machine *m, unsigned what, unsigned cache, kaddr_t addr)
-{
-	trace(m, &(struct trace_event){.kind = EV_T_MISUSE,
-				       .cache = (uint16_t)cache,
-				       .cpu = (uint8_t)m->cpu,
-				       .zone = 255,
-				       .addr = addr,
-				       .count = 1,
-				       .value = what});
-}
-
 // ---- refill ----
 
 // Moves up to n objects of one slab into the array, in chain order. Returns how many.
@@ -266,6 +255,11 @@ static bool cache_grow(struct machine *m, unsigned cache, gfp_t gfp, uint32_t of
 	unsigned lock = LOCK_CACHE + cache;
 	kaddr_t mgmt = 0;
 
+	if (gfp & GFP_SLAB_BUG_MASK || (gfp & __GFP_DMA && !(c->gfpflags & GFP_DMA))) {
+		misuse(m, gfp & GFP_SLAB_BUG_MASK ? MISUSE_SLAB_HIGHMEM : MISUSE_SLAB_DMA, cache,
+		       gfp);
+		return false;
+	}
 	gfp &= GFP_CONSTRAINT_MASK | GFP_RECLAIM_MASK;
 	pfn_t pfn = kmem_getpages(m, c, gfp);
 	if (!pfn)

@@ -393,8 +393,10 @@ unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, siz
 {
 	struct kmem_cache probe;
 
-	if (!name || !name[0] || cache_geometry(m, size, align, flags, &probe))
+	if (!name || !name[0] || cache_geometry(m, size, align, flags, &probe)) {
+		misuse(m, MISUSE_CACHE_ARGUMENTS, 0, (uint32_t)size);
 		return 0;
+	}
 	// The first cache is static; every other descriptor is an object of it.
 	bool is_static = !m->caches[CACHE_CACHE].used;
 	kaddr_t self = is_static ? 0 : cache_alloc(m, CACHE_CACHE, GFP_KERNEL, 0);
@@ -409,7 +411,10 @@ unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, siz
 			 cache, self, 0);
 		return cache;
 	}
+	bool taken = name_taken(m, name);
 	step_cancel(m, LOCK_CHAIN);
+	if (taken)
+		misuse(m, MISUSE_CACHE_DUPLICATE, 0, 0);
 	if (self)
 		cache_free(m, CACHE_CACHE, self, false);
 	return 0;
@@ -469,8 +474,10 @@ int kmem_cache_destroy(struct machine *m, unsigned cache)
 		step_local(m, EV_CACHE_DESTROY, cache, !gone, 0, 0, 0, 0);
 	}
 	restart_machine(m);
-	if (!gone)
+	if (!gone) {
+		misuse(m, MISUSE_CACHE_BUSY, cache, 0);
 		return -EBUSY;
+	}
 	cache_free(m, CACHE_CACHE, self, false);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "machine.h"
+#include "misuse.h"
 
 enum flush_how {      // what a SLAB_FLUSH step does with the oldest entries
 	FLUSH_ARRAY,  // one batch of the CPU's array, to the shared array when it has room
@@ -12,14 +13,9 @@ enum flush_how {      // what a SLAB_FLUSH step does with the oldest entries
 	FLUSH_KINDS,
 };
 
-enum { // MISUSE events: what the slab allocator was handed
-	MISUSE_NOT_AN_OBJECT = 1,
-	MISUSE_DOUBLE_FREE,
-	MISUSE_WRONG_CACHE,
-};
-
 #define GFP_RECLAIM_MASK    0x11EF0u
 #define GFP_CONSTRAINT_MASK 0x60000u
+#define GFP_SLAB_BUG_MASK   0xFE000006u
 
 // Slabs that a step took off their cache: destroyed one by one after the step, in this order.
 struct doomed {
@@ -56,7 +52,6 @@ void destroy_doomed(struct machine *m, uint32_t n);
 
 void flush_array(struct machine *m, unsigned cache, unsigned cpu, enum flush_how how);
 int shrink_stopped(struct machine *m, unsigned cache);
-void misuse(struct machine *m, unsigned what, unsigned cache, kaddr_t addr);
 kaddr_t cache_alloc(struct machine *m, unsigned cache, gfp_t gfp, uint32_t bytes);
 void cache_free(struct machine *m, unsigned cache, kaddr_t obj, bool by_kfree);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "machine.h"
+#include "misuse.h"
 #include "vm_internal.h"
 
 enum {
@@ -117,8 +118,10 @@ static int __vunmap(struct machine *m, kaddr_t addr, bool free_frames)
 
 	if (!addr)
 		return 0;
-	if (addr % PAGE_SIZE || vm_remove(m, addr, &was))
+	if (addr % PAGE_SIZE || vm_remove(m, addr, &was)) {
+		misuse(m, addr % PAGE_SIZE ? MISUSE_VFREE_ALIGN : MISUSE_VFREE_NO_AREA, 0, addr);
 		return -EINVAL;
+	}
 	release_area(m, &was, free_frames && was.vm_flags & VM_ALLOC);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "buddy.h"
 #include "machine.h"
+#include "misuse.h"
 #include "vm_internal.h"
 
 enum {
@@ -58,7 +59,7 @@ kaddr_t vm_map_ram(struct machine *m, const pfn_t *pages, uint32_t count)
 }
 
 // Small ranges live in blocks, large ones are areas of their own: the count must say which.
-int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
+static int unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
 {
 	struct vmap_area va = {0};
 
@@ -72,6 +73,15 @@ int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
 		return vb_free(m, addr, count);
 	free_vmap_area_noflush(m, addr);
 	return 0;
+}
+
+int vm_unmap_ram(struct machine *m, kaddr_t addr, uint32_t count)
+{
+	int err = unmap_ram(m, addr, count);
+
+	if (err)
+		misuse(m, MISUSE_UNMAP_RAM, 0, addr);
+	return err;
 }
 
 // --- ioremap -------------------------------------------------------------------------------------
@@ -116,7 +126,13 @@ kaddr_t ioremap(struct machine *m, uint64_t phys, size_t size)
 
 int iounmap(struct machine *m, kaddr_t addr)
 {
+	struct vmap_area va;
+
 	if (addr <= m->s->high_memory)
 		return 0; // the direct map, or the ISA window that never got an area
+	if (!vm_lookup(m, addr & ~(PAGE_SIZE - 1u), false, &va)) {
+		misuse(m, MISUSE_IOUNMAP, 0, addr);
+		return -EINVAL;
+	}
 	return remove_vm_area(m, addr & ~(PAGE_SIZE - 1u));
 }
