@@ -37,7 +37,7 @@ static void boot_on(struct machine *m, const struct machine_config *cfg)
 	CHECK_EQ(machine_boot(m, held[i].memory, cfg, &why), 0);
 }
 
-static void boot(enum model model, uint64_t ram, unsigned ncpus)
+__attribute__((unused)) static void boot(enum model model, uint64_t ram, unsigned ncpus)
 {
 	machine_config_default(&Cfg, model, ram, ncpus);
 	boot_on(&M, &Cfg);
