@@ -85,6 +85,8 @@ const struct command commands[] = {
 	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"},
 	{"proc", "NAME FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
 	 moments},
+	{"translate", "ADDRESS FILE", "follow a linear address to its frame at a moment",
+	 proc_options, cmd_translate, moments},
 	{"boot-log", "[FILE]", "print what the kernel logs while the machine boots",
 	 boot_log_options, cmd_boot_log,
 	 "\nWithout FILE the log is of the machine that the options describe.\n"},

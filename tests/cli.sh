@@ -59,13 +59,13 @@ expect 0 'Commands:' '--help' "$kalloscope" --help
 expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
 expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
 expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
-for c in record info view sql proc render verify recover symbols recorder; do
+for c in record info view sql proc translate render verify recover symbols recorder; do
 	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
-for c in record info view sql proc render verify recover symbols; do
+for c in record info view sql proc translate render verify recover symbols; do
 	page=$tests/../db/man/kalloscope-$c.1
 	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
 		grep -q -e "$o" "$page" || echo "$o"; done)
@@ -194,6 +194,19 @@ expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.
 expect 2 "did you mean 'slabinfo'" 'proc: unknown file' "$kalloscope" proc slabinf known.kalloscope
 expect 1 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
 mapped=$(query "SELECT id FROM events WHERE kind = 'mmap' AND req = 10485760")
+area=$(query "SELECT printf('0x%08x', addr + 4096) FROM events WHERE id = $mapped")
+expect 0 'page 1 of the vmalloc area' 'translate: the owner' "$kalloscope" translate "$area" known.kalloscope --at "$mapped"
+expect 0 "^  block  *event #$mapped: mmap of 10485760 bytes (vmalloc) at .*, offset 4096 by main" 'translate: the block' \
+	"$kalloscope" translate "$area" known.kalloscope --at "$mapped"
+expect 0 "^  mapped  *event #$mapped: map_vm_area" 'translate: the event that mapped it' \
+	"$kalloscope" translate "$area" known.kalloscope --at "$mapped"
+expect 1 'page fault, error code 0' 'translate: not mapped before' "$kalloscope" translate "$area" known.kalloscope --at $((mapped - 1))
+expect 1 "gone since event #$((mapped + 1)): munmap" 'translate: gone after' "$kalloscope" translate "$area" known.kalloscope
+leak=$(query "SELECT printf('7fff%08x', e.addr) FROM events e WHERE e.kind = 'malloc' AND e.req = 100
+	AND NOT EXISTS (SELECT 1 FROM events f WHERE f.ref = e.id)")
+expect 0 'owner  *size-128, object' 'translate: an object, by the pointer of the program' "$kalloscope" translate "$leak" known.kalloscope
+expect 0 'malloc of 100 bytes (kmalloc) .* by make_node (.*known.c:' 'translate: its call' "$kalloscope" translate "$leak" known.kalloscope
+expect 2 'not an address' 'translate: no address' "$kalloscope" translate here known.kalloscope
 is 'the 10 MiB area is in vmallocinfo at its event only' '0 1 0' "$(
 	for at in $((mapped - 1)) "$mapped" $((mapped + 1)); do
 		"$kalloscope" proc vmallocinfo known.kalloscope --at "$at" | grep -c ' 10489856 '
