@@ -13,7 +13,7 @@ struct address_layout { // reference 1.1, 2.4
 };
 
 struct machine_offsets { // bytes from the start of the machine's memory
-	uint64_t mem_map, pageblock, slab, cache, array, shared, vmap, pte, size;
+	uint64_t mem_map, pageblock, slab, cache, array, shared, vmap, generation, pte, size;
 };
 
 // NULL, or what is wrong with the configuration.

@@ -15,7 +15,8 @@
 // 1, 2, 3 ... without gaps. A step holds at most one inner lock, so:
 //
 //   a record is next  <=>  it is the first of its ring not yet applied, and
-//                          lock == LOCK_NONE or ticket == s->ticket[lock] + 1
+//                          lock == LOCK_NONE or ticket == s->ticket[lock] + 1, and
+//                          its block's generation is in turn (slab_inline.h)
 //
 // and every order built by that rule gives the same final state, provided that whatever one CPU
 // hands to another passes through a step of one lock on both (slabs: the cache's; mapped pages:
@@ -108,7 +109,8 @@ struct record {
 			uint64_t cache : 16; // cache id (kmalloc, slab), order (pages), host_reason (host)
 			uint64_t req : 48;   // bytes asked for (malloc...), 0 for free
 			uint64_t flags : 16; // enum op_flags
-			uint64_t old : 48;   // realloc, mremap: old address; mprotect/madvise: prot/advice
+			uint64_t old : 48;   // OPF_POP, OPF_PUSH: generation of the block (slab_inline.h);
+					     // realloc, mremap: old address; mprotect/madvise: prot/advice
 			uint64_t gfp : 8;    // enum gfp_code
 			uint64_t old_path : 4;	// realloc, mremap: path of the old block
 			uint64_t pad : 4;

@@ -47,8 +47,12 @@ static int apply_op(struct machine *m, const struct record *r)
 		return 0;
 	if (!cache || cache >= MAX_CACHES || !m->caches[cache].used || r->op.addr > UINT32_MAX)
 		return -EILSEQ;
-	if (r->op.flags & OPF_POP)
-		return ac_pop(m, cache) == r->op.addr ? 0 : -EILSEQ;
+	if (r->op.flags & OPF_POP) {
+		kaddr_t obj = ac_pop(m, cache);
+		if (obj)
+			*generation_of(m, obj) = (uint16_t)r->op.old;
+		return obj == r->op.addr ? 0 : -EILSEQ;
+	}
 	return ac_push(m, cache, r->op.addr) ? 0 : -EILSEQ;
 }
 

@@ -20,6 +20,36 @@ static inline bool fold_ready(const struct machine *m, const struct record *r)
 	       (r->lock < NR_LOCKS && r->ticket == m->s->ticket[r->lock] + 1);
 }
 
+// What a record says of the block it hands out or gives back; false: it does neither.
+static inline bool record_generation(const struct record *r, kaddr_t *obj, uint16_t *generation,
+				     bool *out)
+{
+	if (r->kind < EV_LAST_OP && r->op.flags & (OPF_POP | OPF_PUSH)) {
+		*obj = (kaddr_t)r->op.addr;
+		*generation = (uint16_t)r->op.old;
+		*out = r->op.flags & OPF_POP;
+		return true;
+	}
+	if (r->kind != EV_AC_ALLOC && r->kind != EV_AC_FREE)
+		return false;
+	*obj = r->arg[1];
+	*out = r->kind == EV_AC_ALLOC;
+	*generation = (uint16_t)r->arg[*out ? 4 : 3];
+	return true;
+}
+
+// True when r may be applied next as far as its block's generation goes (slab_inline.h).
+static inline bool fold_in_turn(const struct machine *m, const struct record *r)
+{
+	kaddr_t obj;
+	uint16_t generation;
+	bool out;
+
+	if (!record_generation(r, &obj, &generation, &out))
+		return true;
+	return *generation_of(m, obj) == (uint16_t)(generation - out);
+}
+
 // Merge: per ring a queue of records the caller keeps filled.
 struct merge_ring {
 	const struct record *next, *end; // unread records; the caller refills when next == end
@@ -29,12 +59,16 @@ struct merge_ring {
 };
 
 struct merge {
-	struct machine *m;	// the fold's machine
+	struct machine *m; // the fold's machine
 	unsigned nrings;
 	struct merge_ring ring[MAX_CPUS];
 };
 
-enum { MERGE_NEED_INPUT = -1, MERGE_DONE = -2, MERGE_STUCK = -3 };
+enum {
+	MERGE_NEED_INPUT = -1,
+	MERGE_DONE = -2,
+	MERGE_STUCK = -3
+};
 // Picks the ring whose head may be applied next, preferring the earliest time; consumes BARRIERs.
 // >= 0: ring index; its head is the next record (the caller applies it and advances `next`).
 // NEED_INPUT: some ring must be refilled first; STUCK: all ended and yet heads wait (records lost).

@@ -42,7 +42,7 @@ kaddr_t cache_alloc(struct machine *m, unsigned cache, gfp_t gfp, uint32_t bytes
 		return 0;
 	kaddr_t obj = ac_pop(m, cache);
 	alloc_trace(m, cache, obj, gfp, bytes);
-	step_local(m, EV_AC_ALLOC, cache, obj, gfp, bytes, 0, 0);
+	step_local(m, EV_AC_ALLOC, cache, obj, gfp, bytes, *generation_of(m, obj), 0);
 	return obj;
 }
 
@@ -53,7 +53,7 @@ void cache_free(struct machine *m, unsigned cache, kaddr_t obj, bool by_kfree)
 	if (!ac_push(m, cache, obj))
 		return;
 	free_trace(m, cache, obj, by_kfree);
-	step_local(m, EV_AC_FREE, cache, obj, by_kfree, 0, 0, 0);
+	step_local(m, EV_AC_FREE, cache, obj, by_kfree, *generation_of(m, obj), 0, 0);
 }
 
 int AC_ALLOC_apply(struct machine *m, const struct record *r)
@@ -65,6 +65,7 @@ int AC_ALLOC_apply(struct machine *m, const struct record *r)
 	kaddr_t obj = ac_pop(m, cache);
 	if (!obj)
 		return -EILSEQ;
+	*generation_of(m, obj) = (uint16_t)r->arg[4];
 	alloc_trace(m, cache, obj, r->arg[2], r->arg[3]);
 	return obj == r->arg[1] ? 0 : -EILSEQ;
 }

@@ -148,6 +148,8 @@ static void place_arrays(struct machine_offsets *o, const struct address_layout 
 	o->array = place(&end, (uint64_t)MAX_CACHES * MAX_CPUS * sizeof(struct array_cache));
 	o->shared = place(&end, MAX_CACHES * sizeof(struct shared_array));
 	o->vmap = place(&end, areas * sizeof(struct vmap_area));
+	o->generation = place(&end, ((uint64_t)l->max_low_pfn << PAGE_SHIFT >> GENERATION_SHIFT) *
+						    sizeof(uint16_t));
 	o->pte = place(&end, ((0 - cfg->page_offset) >> PAGE_SHIFT) * sizeof(uint32_t));
 	o->size = end;
 }
@@ -172,6 +174,7 @@ static uint32_t layout_hash(void)
 		offsetof(struct machine_state, kmap),
 		offsetof(struct machine_state, memblock),
 		EV_LAST_STEP,
+		GENERATION_SHIFT,
 	};
 	uint32_t hash = 2166136261u;
 
@@ -204,6 +207,7 @@ static void bind(struct machine *m, void *memory, const struct machine_offsets *
 	m->arrays = (struct array_cache *)(base + o->array);
 	m->shared = (struct shared_array *)(base + o->shared);
 	m->areas = (struct vmap_area *)(base + o->vmap);
+	m->generation = (uint16_t *)(base + o->generation);
 	m->pte = (uint32_t *)(base + o->pte);
 }
 

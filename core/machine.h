@@ -122,6 +122,7 @@ struct machine {
 	struct array_cache *arrays;	// [id * MAX_CPUS + cpu]
 	struct shared_array *shared;	// [id]
 	struct vmap_area *areas;
+	uint16_t *generation;	   // by (addr - page_offset) >> GENERATION_SHIFT, see slab_inline.h
 	uint32_t *pte;		   // kernel half, by (addr - page_offset) >> 12
 	unsigned cpu;		   // the simulated CPU this handle works as
 	const struct machine_ops *ops; // never NULL

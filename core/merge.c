@@ -62,7 +62,8 @@ int merge_pick(struct merge *g)
 				empty |= !ring->ended;
 				continue;
 			}
-			if (!head_is_record(ring) || !fold_ready(g->m, ring->next)) {
+			if (!head_is_record(ring) || !fold_ready(g->m, ring->next) ||
+			    !fold_in_turn(g->m, ring->next)) {
 				blocked = true;
 				continue;
 			}

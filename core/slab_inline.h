@@ -5,6 +5,19 @@
 
 #include "machine.h"
 
+// How often a block was handed out at this address, modulo 2^16. A block made on one CPU and given
+// back on another shares no lock with either; its generation, carried by both records, orders them:
+//
+//   handing out makes it g + 1 and is next <=> it is g;   giving back is next <=> it is g
+//
+// One counter serves GENERATION_SHIFT bits of address, so caches that several CPUs use have objects
+// of at least 32 bytes (smaller ones would share counters, and two CPUs would write one at once).
+static inline uint16_t *generation_of(const struct machine *m, kaddr_t obj)
+{
+	return is_lowmem(m, obj) ? &m->generation[(obj - m->s->cfg.page_offset) >> GENERATION_SHIFT]
+				 : &m->generation[0]; // a damaged machine: pfn 0 has no objects
+}
+
 // The newest free object of this CPU's array; 0: empty, call cache_alloc_refill.
 static inline kaddr_t ac_pop(struct machine *m, unsigned cache)
 {
@@ -13,7 +26,9 @@ static inline kaddr_t ac_pop(struct machine *m, unsigned cache)
 	if (!ac->avail)
 		return 0;
 	ac->touched = 1;
-	return ac->entry[--ac->avail];
+	kaddr_t obj = ac->entry[--ac->avail];
+	++*generation_of(m, obj);
+	return obj;
 }
 
 // false: full, call cache_flusharray. An unused cache id has limit 0 and takes nothing.

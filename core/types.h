@@ -22,6 +22,7 @@ enum {
 	MAX_CACHES = 1024,
 	LAST_PKMAP = 1024,
 	KM_TYPE_NR = 20,
+	GENERATION_SHIFT = 5, // blocks of different generations lie at least 32 bytes apart
 };
 
 // Index lists. Everything in the machine's memory is linked by index, never by pointer, so that

@@ -2,10 +2,11 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Which ring goes next, when a block was made on one CPU and is given back on another.
 //
-// Such a pair has no lock in common, and times are read too rarely to order it. But the block's
-// end cannot come before its beginning, so a ring whose head ends a block nobody has made yet is
-// held back while the others go on, until
-//  - the block is made, or
+// Objects of slabs carry generations, which the merge goes by. Other blocks' operations come after
+// the steps that have tickets, and times are read too rarely to order them. But a block's end cannot
+// come before its beginning, nor a second beginning before the end, so a ring whose head is such a
+// one is held back while the others go on, until
+//  - the block is made (or ended), or
 //  - the others are past the next time stamp of the held ring: then it was made before recording, or
 //  - nothing else can go on and the head was already there at the end of the last round: whatever
 //    happened before it has been drained by now.

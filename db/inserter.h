@@ -220,9 +220,10 @@ void proc_log_age(struct proc *p); // writes a blob that has become old
 void proc_keyframe(struct proc *p);
 
 // --- causality.c
+void causal_clock(struct proc *p, unsigned ring, const struct record *r); // r was taken from ring
 int causal_pick(struct proc *p);		    // merge_pick, with rings held back
 void causal_release(struct proc *p, unsigned ring); // its queue is about to change
-void causal_made(struct proc *p);		    // a block was made
+void causal_made(struct proc *p);		    // a block was made or given back
 void causal_round(struct proc *p);		    // all rings were drained once more
 
 // --- operations.c: one finished operation: its row, its match, its statistics

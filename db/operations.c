@@ -112,9 +112,18 @@ bool operation_waits(struct proc *p, const struct record *r)
 
 	if (r->kind >= EV_LAST_OP || r->op.flags & OPF_FAILED)
 		return false;
+	if (r->op.flags & (OPF_POP | OPF_PUSH))
+		return false; // its generation says when
 	if (r->kind == EV_FREE || r->kind == EV_MUNMAP)
 		return r->op.addr && !find_block(p, r, live_key(r->op.addr, r->path));
-	return moves && r->op.old && !find_block(p, r, live_key(r->op.old, r->op.old_path));
+	if (moves && r->op.old && !find_block(p, r, live_key(r->op.old, r->op.old_path)))
+		return true;
+	// Memory of the machine is not given out twice: its end comes first, from another CPU. What the
+	// machine did for the end is done already, so tickets do not say so.
+	return (r->kind == EV_MALLOC || r->kind == EV_CALLOC || r->kind == EV_MEMALIGN ||
+		r->kind == EV_REALLOC) &&
+	       r->op.addr != r->op.old && r->path != PATH_HOST &&
+	       matching_find(&p->live, live_key(r->op.addr, r->path));
 }
 
 // Memory of the machine is not given back before it was made: two CPUs were put in the wrong order.
@@ -209,7 +218,7 @@ static uint64_t match(struct proc *p, const struct record *r, uint64_t event, in
 		ref = op_alloc(p, r, event, alloc);
 	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
 		ref = op_free(p, r, t);
-	if (p->nheld && gives_memory(r->kind))
+	if (p->nheld)
 		causal_made(p);
 	if (t)
 		t->last_alloc = !failed && gives_memory(r->kind) ? event : 0;
@@ -246,7 +255,7 @@ static void event_row(struct proc *p, const struct record *r, uint64_t event, in
 	if (r->ticket < p->ins->seg.own.max_nodes)
 		p->ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);
 	cell[5] = ref ? (int64_t)(event - ref) : 0;
-	if (r->op.old)
+	if (r->op.old && !(r->op.flags & (OPF_POP | OPF_PUSH))) // there it is the generation
 		store_run(p->ins, ST_OLD, "iii", (int64_t)event, (int64_t)r->op.old,
 			  (int64_t)r->op.old_path);
 }

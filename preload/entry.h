@@ -63,6 +63,7 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 // invariants can tell whether it went well.
 enum {
 	UNDO_NOTHING,
+	UNDO_POP = 0x8000, // with the cache's id: an object is taken, not put back
 	UNDO_UNKNOWN = 0xFFFF
 };
 
@@ -72,6 +73,16 @@ static inline void undo_set(struct thread *t, unsigned cache, unsigned avail)
 {
 	t->undo = avail << 16 | cache;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+// Before a pop: also the object's generation, which the pop raises.
+static inline void undo_set_pop(struct thread *t, const struct machine *m, unsigned cache)
+{
+	const struct array_cache *ac = ac_of(m, cache, m->cpu);
+
+	if (ac->avail)
+		t->undo_generation = *generation_of(m, ac->entry[ac->avail - 1]);
+	undo_set(t, UNDO_POP | cache, ac->avail);
 }
 
 static inline struct machine *call_lock(struct call *c)

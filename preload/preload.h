@@ -40,6 +40,7 @@ struct thread {
 	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
 	uint32_t ndeferred;
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
+	uint16_t undo_generation;  // of the object a pop would take, before it
 	uint32_t undo;		   // what a jump out of this call leaves behind (entry.h)
 };
 

@@ -88,10 +88,11 @@ static kaddr_t cache_pop(struct machine *m, struct record *r, unsigned cache)
 	struct thread *t = &thread_self;
 	kaddr_t a;
 
-	undo_set(t, cache, ac_of(m, cache, m->cpu)->avail);
+	undo_set_pop(t, m, cache);
 	a = ac_pop(m, cache);
 	if (likely(a)) {
 		r->op.flags |= OPF_POP;
+		r->op.old = *generation_of(m, a);
 		return a;
 	}
 	undo_set(t, UNDO_UNKNOWN, 0);
@@ -103,6 +104,7 @@ static kaddr_t cache_pop(struct machine *m, struct record *r, unsigned cache)
 	a = ac_pop(m, cache);
 	if (a) {
 		r->op.flags |= OPF_POP;
+		r->op.old = *generation_of(m, a);
 		return a;
 	}
 	return kmem_cache_alloc(m, cache, GFP_KERNEL); // the refill gave the CPU up meanwhile
@@ -128,11 +130,11 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 	if (!a)
 		return 0;
 	if (unlikely(!arena_commit(a))) {
-		if (r->op.flags & OPF_POP)
-			ac_push(m, cache, a);
-		else
-			kmem_cache_free(m, cache, a);
+		if (r->op.flags & OPF_POP) // told after all, as a step
+			step_local(m, EV_AC_ALLOC, cache, a, GFP_KERNEL, 0, (uint32_t)r->op.old, 0);
+		kmem_cache_free(m, cache, a);
 		r->op.flags &= ~OPF_POP;
+		r->op.old = 0;
 		return 0;
 	}
 	record_block(r, path, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
@@ -152,11 +154,13 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 			return;
 		}
 		r->op.flags |= OPF_PUSH;
+		r->op.old = *generation_of(m, a);
 		arena_freed(m, 0); // slabs may have ended
 		slow_work(m);
 		return;
 	}
 	r->op.flags |= OPF_PUSH;
+	r->op.old = *generation_of(m, a);
 }
 
 // --- pages

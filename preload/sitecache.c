@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum {
+	SIZE_MIN = 1 << GENERATION_SHIFT, // bytes: smaller objects would share a generation
 	SITES = 1 << 13,
 	PROBES = 8,
 	SIZE_BITS = 13,	  // sizes up to 4096
@@ -75,6 +76,7 @@ static void site_name(const struct site *s, char *name)
 
 static unsigned site_make(struct machine *m, struct site *s)
 {
+	const unsigned size = s->key & ((1u << SIZE_BITS) - 1);
 	char name[CACHE_NAME_LEN];
 	uint32_t none = 0;
 
@@ -83,7 +85,7 @@ static unsigned site_make(struct machine *m, struct site *s)
 	if (atomic_fetch_add(&ncaches, 1) >= CACHES_MAX)
 		return 0;
 	site_name(s, name);
-	unsigned cache = kmem_cache_create(m, name, s->key & ((1u << SIZE_BITS) - 1), 16, 0);
+	unsigned cache = kmem_cache_create(m, name, size < SIZE_MIN ? SIZE_MIN : size, 16, 0);
 	if (cache)
 		atomic_store(&s->cache, cache);
 	return cache; // 0: stays marked as being made, nobody tries again

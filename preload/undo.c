@@ -28,19 +28,29 @@ static bool published(struct machine *m, uint64_t flag, kaddr_t obj)
 	return false;
 }
 
+static void undo_pop(struct thread *t, struct machine *m, struct array_cache *ac, uint32_t before)
+{
+	kaddr_t obj = before ? ac->entry[before - 1] : 0;
+
+	if (!obj || (ac->avail < before && published(m, OPF_POP, obj)))
+		return;
+	*generation_of(m, obj) = t->undo_generation;
+	ac->avail = before;
+}
+
 bool undo_call(struct thread *t)
 {
 	struct machine *m = t->held;
-	unsigned cache = t->undo & 0xFFFF;
+	unsigned what = t->undo & 0xFFFF;
 	uint32_t before = t->undo >> 16;
 
 	if (t->undo == UNDO_NOTHING || !m)
 		return true;
-	if (cache == UNDO_UNKNOWN)
+	if (what == UNDO_UNKNOWN)
 		return false;
-	struct array_cache *ac = ac_of(m, cache, m->cpu);
-	if (ac->avail + 1 == before && !published(m, OPF_POP, ac->entry[before - 1]))
-		ac->avail = before;
+	struct array_cache *ac = ac_of(m, what & ~(unsigned)UNDO_POP, m->cpu);
+	if (what & UNDO_POP)
+		undo_pop(t, m, ac, before);
 	else if (ac->avail == before + 1 && !published(m, OPF_PUSH, ac->entry[before]))
 		ac->avail = before;
 	return true;

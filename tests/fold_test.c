@@ -220,8 +220,10 @@ static const struct machine_ops ops = {
 static void op(struct machine *m, unsigned kind, kaddr_t addr, unsigned cache, unsigned flags)
 {
 	m->s->cpu[m->cpu].ops++;
-	put(m->cpu,
-	    (struct record){.kind = kind, .op = {.addr = addr, .cache = cache, .flags = flags}});
+	struct record r = {.kind = kind, .op = {.addr = addr, .cache = cache, .flags = flags}};
+	if (flags & (OPF_POP | OPF_PUSH))
+		r.op.old = *generation_of(m, addr);
+	put(m->cpu, r);
 }
 
 static kaddr_t program_malloc(struct machine *m, size_t size)

@@ -195,6 +195,8 @@ static inline void model_alloc(struct target *t, unsigned cpu, struct block *b, 
 		r.op.flags = b->addr ? 0 : OPF_FAILED;
 	}
 	r.path = b->path & 15;
+	if (r.op.flags & OPF_POP)
+		r.op.old = *generation_of(m, b->addr);
 	r.op.cache = b->cache;
 	r.op.addr = b->addr;
 	model_op(t, m, r);
@@ -217,6 +219,8 @@ static inline void model_free(struct target *t, unsigned cpu, struct block *b)
 	} else {
 		vfree(m, b->addr);
 	}
+	if (b->path == PATH_KMALLOC)
+		r.op.old = *generation_of(m, b->addr);
 	model_op(t, m, r);
 	b->addr = 0;
 }
