@@ -119,6 +119,12 @@ struct record {
 };
 _Static_assert(sizeof(struct record) == 32, "a record is 32 bytes");
 
+// Second operand of an OP; 0 none. (Where an array is popped or pushed the word is the generation.)
+static inline uint64_t record_old(const struct record *r)
+{
+	return r->op.flags & (OPF_POP | OPF_PUSH) ? 0 : r->op.old;
+}
+
 // What TEXT records spell
 enum text_what { TEXT_NONE, TEXT_MODULE, TEXT_ARGV, TEXT_THREAD_NAME, TEXT_MARK, TEXT_MODULE_GONE, TEXT_EXE };
 

@@ -139,7 +139,7 @@ static void compare_op(void *ctx, const struct log_entry *e)
 	c->ops++;
 	if (row) {
 		c->stacks[quality_of(row)]++;
-		heap_check_event(&c->heap, row, e->r.op.old);
+		heap_check_event(&c->heap, row, record_old(&e->r));
 	}
 	if (row && row->process == c->process && row->kind == e->r.kind && row->path == e->r.path &&
 	    row->addr == e->r.op.addr && row->req == e->r.op.req && row->cpu == e->r.cpu)

@@ -116,7 +116,7 @@ bool operation_waits(struct proc *p, const struct record *r)
 		return false; // its generation says when
 	if (r->kind == EV_FREE || r->kind == EV_MUNMAP)
 		return r->op.addr && !find_block(p, r, live_key(r->op.addr, r->path));
-	if (moves && r->op.old && !find_block(p, r, live_key(r->op.old, r->op.old_path)))
+	if (moves && record_old(r) && !find_block(p, r, live_key(r->op.old, r->op.old_path)))
 		return true;
 	// Memory of the machine is not given out twice: its end comes first, from another CPU. What the
 	// machine did for the end is done already, so tickets do not say so.
@@ -185,7 +185,7 @@ static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event,
 	struct live *old;
 
 	if (r->kind == EV_REALLOC || r->kind == EV_MREMAP) {
-		old = find_block(p, r, live_key(r->op.old, r->op.old_path));
+		old = record_old(r) ? find_block(p, r, live_key(r->op.old, r->op.old_path)) : NULL;
 		ref = old ? end_block(p, old, NULL, false) : 0;
 	}
 	if (!l.key)
@@ -255,8 +255,8 @@ static void event_row(struct proc *p, const struct record *r, uint64_t event, in
 	if (r->ticket < p->ins->seg.own.max_nodes)
 		p->ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);
 	cell[5] = ref ? (int64_t)(event - ref) : 0;
-	if (r->op.old && !(r->op.flags & (OPF_POP | OPF_PUSH))) // there it is the generation
-		store_run(p->ins, ST_OLD, "iii", (int64_t)event, (int64_t)r->op.old,
+	if (record_old(r))
+		store_run(p->ins, ST_OLD, "iii", (int64_t)event, (int64_t)record_old(r),
 			  (int64_t)r->op.old_path);
 }
 

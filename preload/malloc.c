@@ -335,7 +335,7 @@ static inline void *reallocate(void *p, size_t size, void *frame)
 	struct call c;
 
 	if (!p)
-		return allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), frame);
+		return allocate(EV_REALLOC, REQUEST(size, MIN_ALIGN, false), frame);
 	if (unlikely(size > PTRDIFF_MAX))
 		return no_memory();
 	if (!size) {
