@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +78,10 @@ static void child_main(const struct supervisor *s, enum role role)
 	char err[ERR_LEN] = "";
 	int fd = 3; // where leave_terminal puts the pipe
 	leave_terminal(s->pipe_w);
+	// The spool can wait, the program and the drainer that keeps its rings free cannot. When they
+	// are gone the lowest priority is as good as any.
+	if (role == INSERTER)
+		setpriority(PRIO_PROCESS, 0, 19);
 	int ret = role == DRAINER ? drain_run(s->folder, s->program, err)
 				  : insert_run(s->folder, false, on_progress, &fd, err);
 	if (ret)
