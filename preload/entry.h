@@ -90,6 +90,7 @@ static inline struct machine *call_lock(struct call *c)
 	undo_set(c->t, UNDO_UNKNOWN, 0);
 	c->m = cpu_enter(c->t);
 	c->r.cpu = c->m->cpu;
+	c->m->caller = c->r.ticket; // areas remember who made them
 	return c->m;
 }
 
