@@ -43,6 +43,13 @@ static const struct cli_option sql_options[] = {
 	{0},
 };
 
+static const struct cli_option export_options[] = {
+	{"format", 'F', "NAME", "ftrace (default): the kernel's text of its kmem events"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"output", 'o', "FILE", "file to write; default: standard output"},
+	{0},
+};
+
 static const struct cli_option render_options[] = {
 	{"view", 'V', "NAME",
 	 "map (default), zones, percpu, slab, vmalloc, highmem, events, timeline"},
@@ -92,6 +99,7 @@ const struct command commands[] = {
 	 "\nWithout FILE the log is of the machine that the options describe.\n"},
 	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
+	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export},
 	{"verify", "FILE", "check that a recording is complete and consistent", no_options,
 	 cmd_verify},
 	{"recover", "FOLDER|FILE", "finish a recording that was interrupted", no_options,

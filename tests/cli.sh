@@ -188,6 +188,12 @@ done
 expect 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
 expect 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
 expect 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
+is 'export: ten kmalloc of 100 bytes, and as many lines as said' '10 0' "$(
+	"$kalloscope" export -o ftrace known.kalloscope
+	said=$(sed -n 's|.*entries-written: \([0-9]*\)/.*|\1|p' ftrace)
+	echo "$(grep -c 'kmalloc: .*bytes_req=100 bytes_alloc=128 gfp_flags=GFP_KERNEL$' ftrace)" \
+		"$((said - $(grep -vc '^#' ftrace)))")"
+expect 2 'only ftrace' 'export: unknown format' "$kalloscope" export --format csv known.kalloscope
 expect 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.kalloscope --at '#1'
 expect 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
 expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
