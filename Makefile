@@ -1,5 +1,6 @@
 # make demo   set up what is missing, build, record a real program and show it
 # make test   set up what is missing, build, run every test
+# make coverage  which lines of core/ the tests reach
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
@@ -14,7 +15,7 @@ BENCH_PACKAGES = heaptrack
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test bench install clean
+.PHONY: all setup demo test coverage bench install clean
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -28,6 +29,10 @@ demo: all
 
 test: all
 	@tests/run.sh $(BUILD)
+
+coverage: setup
+	@tests/setup.sh gcovr
+	@tests/coverage.sh
 
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)

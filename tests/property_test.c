@@ -569,6 +569,8 @@ static void start(const struct machine_config *cfg)
 	Owned = calloc(M.s->max_pfn, 1);
 	CHECK(Owned);
 	memset(Held, 0, sizeof(Held));
+	memset(Atomic_depth, 0, sizeof(Atomic_depth));
+	memset(Own_cache, 0, sizeof(Own_cache));
 	Live_percpu = 0;
 	// Page tables stay once they exist.
 	CHECK_EQ(pgtable_populate(&Cpu[0], M.s->vmalloc.start,
