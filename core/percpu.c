@@ -284,7 +284,7 @@ static struct pcpu_chunk *chunk_in_use(struct machine *m, uint32_t id)
 // The map moves to a larger object; the old one is the caller's to free.
 static int extend_map(struct pcpu_chunk *chunk, uint32_t room, kaddr_t obj)
 {
-	if (room <= chunk->map_alloc)
+	if (!chunk->base_addr || room <= chunk->map_alloc)
 		return -EALREADY;
 	chunk->map_alloc = room;
 	chunk->map_obj = obj;
@@ -300,7 +300,8 @@ int PERCPU_EXTEND_apply(struct machine *m, const struct record *r)
 	return extend_map(chunk, r->arg[1], r->arg[2]) ? -EILSEQ : 0;
 }
 
-// Another CPU may have been faster: then our object goes instead of the old one.
+// Another CPU may have been faster, or have destroyed the chunk: then our object goes instead of
+// the old one, and the caller searches again.
 static int extend_step(struct machine *m, uint32_t id)
 {
 	struct pcpu_chunk *chunk = &m->s->percpu.chunk[id];
@@ -308,7 +309,7 @@ static int extend_step(struct machine *m, uint32_t id)
 	kaddr_t obj, old = 0;
 
 	step_begin(m, LOCK_PCPU);
-	room = need_to_extend(chunk);
+	room = chunk->base_addr ? need_to_extend(chunk) : 0;
 	step_cancel(m, LOCK_PCPU);
 	bytes = room * sizeof(int32_t);
 	obj = room ? pcpu_mem_zalloc(m, bytes) : 0;
@@ -335,12 +336,28 @@ int PERCPU_FREE_apply(struct machine *m, const struct record *r)
 	return free_area(m, r->arg[0], r->arg[1]) ? -EILSEQ : 0;
 }
 
-static int free_step(struct machine *m, uint32_t id, uint32_t off)
+// The chunk whose first unit holds the address; lock held.
+static uint32_t chunk_of(const struct machine *m, kaddr_t addr)
 {
-	int err;
+	const struct pcpu_state *p = &m->s->percpu;
+
+	for (uint32_t id = PCPU_FIRST_CHUNK; id < PCPU_CHUNKS; id++)
+		if (p->chunk[id].base_addr && addr - p->chunk[id].base_addr < p->unit_size)
+			return id;
+	return 0;
+}
+
+static int free_step(struct machine *m, kaddr_t addr)
+{
+	uint32_t id, off = 0;
+	int err = -EINVAL;
 
 	step_begin(m, LOCK_PCPU);
-	err = free_area(m, id, off);
+	id = chunk_of(m, addr);
+	if (id) {
+		off = addr - m->s->percpu.chunk[id].base_addr;
+		err = free_area(m, id, off);
+	}
 	if (err)
 		step_cancel(m, LOCK_PCPU);
 	else
@@ -360,6 +377,7 @@ static uint32_t pointer_bias(const struct machine *m)
 uint32_t alloc_percpu(struct machine *m, uint32_t size, uint32_t align)
 {
 	struct found f;
+	kaddr_t addr;
 
 	if (!request_ok(size, align)) {
 		misuse(m, MISUSE_PERCPU_REQUEST, 0, size);
@@ -372,35 +390,17 @@ uint32_t alloc_percpu(struct machine *m, uint32_t size, uint32_t align)
 		if (f.id ? extend_step(m, f.id) : !pcpu_create_chunk(m))
 			return 0;
 	}
+	addr = m->s->percpu.chunk[f.id].base_addr + f.off;
 	if (pcpu_populate_chunk(m, f.id, f.off, size)) {
-		free_step(m, f.id, f.off);
+		free_step(m, addr);
 		return 0;
 	}
-	return m->s->percpu.chunk[f.id].base_addr + f.off + pointer_bias(m);
-}
-
-// The chunk whose first unit holds the address.
-static uint32_t chunk_of(const struct machine *m, kaddr_t addr)
-{
-	const struct pcpu_state *p = &m->s->percpu;
-
-	for (uint32_t id = PCPU_FIRST_CHUNK; id < PCPU_CHUNKS; id++)
-		if (p->chunk[id].base_addr && addr - p->chunk[id].base_addr < p->unit_size)
-			return id;
-	return 0;
+	return addr + pointer_bias(m);
 }
 
 int free_percpu(struct machine *m, uint32_t ptr)
 {
-	kaddr_t addr = ptr - pointer_bias(m);
-	uint32_t id = chunk_of(m, addr);
-
-	if (!ptr)
-		return 0;
-	if (id && !free_step(m, id, addr - m->s->percpu.chunk[id].base_addr))
-		return 0;
-	misuse(m, MISUSE_PERCPU_FREE, 0, ptr);
-	return -EINVAL;
+	return ptr ? free_step(m, ptr - pointer_bias(m)) : 0;
 }
 
 kaddr_t per_cpu_ptr(const struct machine *m, uint32_t ptr, unsigned cpu)
