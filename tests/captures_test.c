@@ -376,6 +376,35 @@ static void vm_events(void)
 	CHECK_EQ(vm_event("\npgalloc_normal "), allocs + 9);
 }
 
+static unsigned field(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	CHECK(at);
+	return strtoul(at + strlen(name), NULL, 10);
+}
+
+// The dirty limits follow from free and file pages. Theirs had moved a little in between.
+static void dirty_limits(void)
+{
+	unsigned zone = 0, ours, theirs;
+
+	read_capture("zoneinfo");
+	for (char *at = Theirs; (at = strstr(at, "Node 0, zone")); at++, zone++) {
+		M.s->zone[zone].vm_stat[NR_FREE_PAGES] = field(at, "nr_free_pages");
+		M.s->zone[zone].vm_stat[NR_INACTIVE_FILE] = field(at, "nr_inactive_file");
+		M.s->zone[zone].vm_stat[NR_ACTIVE_FILE] = field(at, "nr_active_file");
+	}
+	print("vmstat");
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "nr_dirty_background_threshold" : "nr_dirty_threshold";
+
+		ours = field(Ours, name);
+		theirs = field(Theirs, name);
+		CHECK(ours + 10 > theirs && ours < theirs + 10);
+	}
+}
+
 static void sysctl(void)
 {
 	char text[200];
@@ -437,6 +466,7 @@ ON_ALL(slabinfo)
 ON_ALL(vmallocinfo)
 ON_ALL(iomem)
 ON_ALL(extfrag)
+ON_ALL(dirty_limits)
 ON_ALL(sysctl)
 ON_ALL(bootlog)
 
@@ -455,6 +485,7 @@ int main(int argc, char **argv)
 	RUN(extfrag_as_captured);
 	RUN(extfrag_numbers);
 	RUN(vm_events);
+	RUN(dirty_limits_as_captured);
 	RUN(sysctl_as_captured);
 	RUN(bootlog_as_captured);
 	return DONE();
