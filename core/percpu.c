@@ -502,13 +502,16 @@ int pcpu_check(struct machine *m, char *why, size_t size)
 	uint32_t used = 0, listed = 0;
 
 	if (p->unit_size != pcpu_unit_size(&m->s->cfg) ||
-	    p->nr_slots != size_slot(p->unit_size) + 2)
+	    p->nr_slots != size_slot(p->unit_size) + 2 ||
+	    p->atom_size != (m->s->cfg.smp ? PAGE_SIZE : p->unit_size))
 		FAIL("percpu: units of %u bytes, %u slots", p->unit_size, p->nr_slots);
 	for (uint32_t id = 0; id < PCPU_CHUNKS; id++) {
 		if (!p->chunk[id].base_addr)
 			continue;
 		used++;
-		if (!id || check_chunk(m, id, why, size))
+		if (!id)
+			FAIL("percpu: chunk 0 is in use");
+		if (check_chunk(m, id, why, size))
 			return -EINVAL;
 	}
 	for (unsigned slot = 0; slot < p->nr_slots; slot++)
