@@ -8,7 +8,7 @@
 PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libunwind-dev libsqlite3-dev libdw-dev libelf-dev libiberty-dev libzstd-dev zlib1g-dev \
 	libjson-glib-dev libcairo2-dev libgtk-4-dev libadwaita-1-dev \
-	sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
+	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme
 BENCH_PACKAGES = heaptrack
 

@@ -142,11 +142,11 @@ static void *map_host(struct call *c, void *addr, size_t len, int prot, int flag
 	return (void *)errno_of(p);
 }
 
-static void *map_exhausted(struct call *c)
+static void *map_exhausted(struct call *c, enum host_reason reason)
 {
 	c->r.op.flags |= OPF_FAILED;
 	c->r.path = PATH_HOST;
-	c->r.op.cache = HOST_SPILL;
+	c->r.op.cache = reason;
 	call_write(c);
 	call_unlock(c);
 	call_end(c);
@@ -163,10 +163,10 @@ static void *map_machine(struct call *c, size_t len, int prot, int flags)
 
 	if (a && !map_finish(a, bytes, prot, flags)) {
 		map_release(m, &c->r, a, bytes >> PAGE_SHIFT);
-		return map_exhausted(c);
+		return map_exhausted(c, HOST_SPILL);
 	}
 	if (!a && process.opt.flags & SESSION_FAIL)
-		return map_exhausted(c);
+		return map_exhausted(c, HOST_SPILL);
 	if (!a) {
 		call_unlock(c);
 		return map_host(c, NULL, len, prot, flags, -1, 0,
@@ -215,6 +215,10 @@ static void *map_entry(void *addr, size_t len, int prot, int flags, int fd, off_
 		reason = host_reason(addr, len, prot, flags);
 	if (s == SERVE_MACHINE && flags & MAP_ANONYMOUS && !reason && len && len <= PTRDIFF_MAX)
 		return map_machine(&c, len, prot, flags);
+	if (reason == HOST_TOO_BIG && process.opt.flags & SESSION_FAIL) {
+		call_lock(&c);
+		return map_exhausted(&c, reason);
+	}
 	return map_host(&c, addr, len, prot, flags, fd, off, reason);
 }
 

@@ -54,6 +54,13 @@ static bool asking_is_vain(void)
 	return true;
 }
 
+// Memory went back to the machine: it may be asked again.
+static void memory_returned(void)
+{
+	if (unlikely(atomic_load_explicit(&refusals, memory_order_relaxed)))
+		atomic_store_explicit(&refusals, 0, memory_order_relaxed);
+}
+
 static kaddr_t refused(void)
 {
 	enum {
@@ -149,6 +156,7 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 	if (unlikely(!ac_push(m, cache, a))) {
 		undo_set(&thread_self, UNDO_UNKNOWN, 0);
 		cache_flusharray(m, cache);
+		memory_returned();
 		if (!ac_push(m, cache, a)) {
 			kmem_cache_free(m, cache, a);
 			return;
@@ -189,6 +197,7 @@ static void free_pages_path(struct machine *m, kaddr_t a, unsigned order)
 
 	arena_restore(a, bytes);
 	free_pages(m, a, order);
+	memory_returned();
 	arena_freed(m, bytes);
 }
 
@@ -232,6 +241,7 @@ static void free_vmalloc(struct machine *m, kaddr_t start)
 	arena_shut(start, (size_t)s.pages << PAGE_SHIFT);
 	span_clear(start, s.pages);
 	vfree(m, start);
+	memory_returned();
 }
 
 // --- all paths

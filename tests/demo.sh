@@ -12,7 +12,7 @@ cat >"$out/work.py" <<'PY'
 # Builds a table of orders, writes it as JSON, reads it back, and sums it up.
 import json
 orders = [{"id": i, "customer": f"customer {i % 997}", "lines": [{"sku": f"sku-{i * j % 4999}", "n": j}
-          for j in range(1, 6)]} for i in range(20000)]
+          for j in range(1, 6)]} for i in range(6000)]
 text = json.dumps(orders)
 total = {}
 for order in json.loads(text):
@@ -29,7 +29,7 @@ PYTHONMALLOC=malloc "$kalloscope" record --force -o "$recording" -- python3 "$ou
 say "Which size classes did the program live in? (SQL)"
 "$kalloscope" sql "$recording" "
 SELECT alloc AS block_size, count(*) AS blocks, sum(alloc - req) AS wasted_bytes
-FROM events WHERE kind IN ('malloc', 'calloc') AND path = 'kmalloc'
+FROM events WHERE kind IN ('malloc', 'calloc') AND path IN ('kmalloc', 'slab')
 GROUP BY alloc ORDER BY blocks DESC LIMIT 6"
 
 say "What did the machine do for it? (SQL)"

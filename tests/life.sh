@@ -94,6 +94,17 @@ verified exec.kalloscope
 [ "$(query exec.kalloscope 'SELECT count(*) FROM process WHERE events > 10')" -ge 3 ] || fail "a process has no events"
 result "children and exec are in the same recording"
 
+cases=$build/tests/programs/cases
+for what in exhaust huge; do
+	"$kalloscope" record -q --force --spill -o more.kalloscope -- "$cases" $what >more.out 2>&1 || fail "$what: $(cat more.out)"
+	verified more.kalloscope
+	"$kalloscope" info more.kalloscope | grep -q 'first spill' || fail "$what: info does not tell the first spill"
+	[ "$(query more.kalloscope "SELECT count(*) FROM events WHERE path = 'host' AND reason IN ('machine full', 'more than the machine has')")" -gt 0 ] || fail "$what: no spilled event"
+	CASES_FAIL=1 "$kalloscope" record -q --force --fail -o more.kalloscope -- "$cases" $what >more.out 2>&1 || fail "$what with --fail: $(cat more.out)"
+	verified more.kalloscope
+done
+result "more than the machine has: spilled and shown, or NULL and ENOMEM with --fail"
+
 "$kalloscope" record -q --force -o status.kalloscope -- sh -c 'kill -SEGV $$' >/dev/null 2>&1
 [ $? = 139 ] || fail "exit status after a signal"
 "$kalloscope" record -q --force -o status.kalloscope -- sh -c 'exit 41' >/dev/null 2>&1
