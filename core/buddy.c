@@ -297,6 +297,11 @@ static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, cha
 		}
 		if (!is_head)
 			continue;
+		if (page->private >= MAX_ORDER) {
+			snprintf(why, size, "%s: free block %u has order %u", zone_names[zone], pfn,
+				 page->private);
+			return -EINVAL;
+		}
 		++*heads;
 		head_end = pfn + (1u << page->private);
 		if (page->private < MAX_ORDER - 1 &&

@@ -75,13 +75,6 @@ static inline void page_list_del(struct machine *m, struct list_head *list, pfn_
 	*node = (struct list_node){0};
 }
 
-// Ends a step that found nothing to do: no ticket, no record.
-static inline void step_abandon(struct machine *m, unsigned lock)
-{
-	if (m->ops->unlock)
-		m->ops->unlock(m, lock);
-}
-
 // Zone lock held, or the CPU's own lock for counters only this CPU changes.
 static inline void mod_zone_page_state(struct machine *m, struct zone *zone,
 				       enum zone_stat_item item, int32_t delta)

@@ -98,7 +98,7 @@ static uint32_t shrink_step(struct machine *m, unsigned zone, unsigned order, gf
 
 	step_begin(m, LOCK_ZONE + zone);
 	if (!list->last) {
-		step_abandon(m, LOCK_ZONE + zone);
+		step_cancel(m, LOCK_ZONE + zone);
 		return 0;
 	}
 	while (got < count && list->last) {
