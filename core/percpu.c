@@ -400,7 +400,10 @@ uint32_t alloc_percpu(struct machine *m, uint32_t size, uint32_t align)
 
 int free_percpu(struct machine *m, uint32_t ptr)
 {
-	return ptr ? free_step(m, ptr - pointer_bias(m)) : 0;
+	if (!ptr || !free_step(m, ptr - pointer_bias(m)))
+		return 0;
+	misuse(m, MISUSE_PERCPU_FREE, 0, ptr);
+	return -EINVAL;
 }
 
 kaddr_t per_cpu_ptr(const struct machine *m, uint32_t ptr, unsigned cpu)
