@@ -7,6 +7,7 @@
 
 #include "harness.h"
 #include "viewer/draw/map.h"
+#include "viewer/explain.h"
 
 enum {
 	ROWS = 200,
@@ -176,6 +177,87 @@ static void add_summary(struct view_model *v)
 			snprintf(site->caller, sizeof(site->caller),
 				 "parse_object ← read_file ← main");
 		}
+}
+
+// malloc(100) that found its array and the order-0 list empty.
+static void add_happened(struct view_model *v)
+{
+	unsigned cache = machine.s->slab.size_cache[2];
+	const struct event_row row = {.kind = EV_MALLOC,
+				      .path = PATH_KMALLOC,
+				      .cache = (uint16_t)cache,
+				      .addr = 0xc1234560,
+				      .req = 90,
+				      .flags = OPF_POP,
+				      .cpu = 1};
+	struct transition_row t[12] = {
+		{0, {EV_T_BUDDY_SPLIT, .zone = 1, .order = 4, .pfn = 0x35c00, .count = 1}},
+		{0, {EV_T_MM_PAGE_ALLOC, .zone = 1, .pfn = 0x35c00, .count = 1}},
+		{0, {EV_T_CACHE_GROW, .cache = (uint16_t)cache, .pfn = 0x35c00, .value = 64}},
+		{0, {EV_T_CACHE_REFILL, .cache = (uint16_t)cache, .cpu = 1, .count = 16}},
+	};
+
+	for (unsigned i = 4; i < 12; i++)
+		t[i] = (struct transition_row){
+			0, {EV_T_MM_PAGE_ALLOC, .zone = 1, .pfn = 0x2000 + i, .count = 10}};
+	v->happened = calloc(1, sizeof(*v->happened));
+	explain_event(v, &row, t, 12, v->happened);
+}
+
+static void an_event_is_told_with_its_numbers(void)
+{
+	unsigned cache = machine.s->slab.size_cache[2];
+	const struct model_cache *c = model_cache(model, cache);
+	char text[32768], level[100];
+
+	explain_text(model->happened, text, sizeof(text));
+	CHECK(strstr(text, "malloc(90) → 0xc1234560\n") == text);
+	snprintf(level, sizeof(level), "%s: popped from CPU 1's array (%u left).", c->name,
+		 c->cpu_avail[1]);
+	CHECK(strstr(text, level) != NULL);
+	CHECK(strstr(text, "buddy_split: free list of order 4 of Normal/Unmovable gave pfn "
+			   "0x35c00, split down to order 0: the upper halves went back to orders "
+			   "3, 2, 1, 0") != NULL);
+	CHECK(strstr(text, "CPU 1's array of size-") != NULL);
+	CHECK(strstr(text, "16 objects moved into it from the cache's slabs") != NULL);
+	// nine mm_page_alloc: four told, five counted
+	CHECK(strstr(text, "mm_page_alloc: 5 more like that, 50 in all") != NULL);
+}
+
+static void every_kind_of_transition_is_explained(void)
+{
+	for (unsigned k = EV_LAST_STEP + 1; k < EV_COUNT; k++) {
+		struct explanation e;
+		struct event_row row = {.kind = EV_FREE};
+		struct transition_row t = {.t = {.kind = (uint16_t)k, .count = 3, .stride = 1}};
+
+		explain_event(model, &row, &t, 1, &e);
+		if (!*explain_meaning(k) || e.n != 3 || strcmp(e.line[1].name, event_name(k))) {
+			printf("# %s has no explanation\n", event_name(k));
+			CHECK(0);
+		}
+	}
+	CHECK_STR(explain_meaning(EV_MALLOC), "");
+	CHECK_STR(explain_meaning(EV_COUNT), "");
+}
+
+static void a_hostile_transition_is_told_or_left_out(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		struct transition_row t[2];
+		struct event_row row;
+		struct explanation e;
+
+		for (unsigned b = 0; b < sizeof(t); b++)
+			((uint8_t *)t)[b] = (uint8_t)noise();
+		for (unsigned b = 0; b < sizeof(row); b++)
+			((uint8_t *)&row)[b] = (uint8_t)noise();
+		t[0].t.kind = (uint16_t)(EV_LAST_STEP + noise() % 40);
+		row.path = noise() % 12;
+		row.cpu = (int)(noise() % 12) - 2;
+		explain_event(model, &row, t, 2, &e);
+		CHECK(e.n > 0 && e.n < 20);
+	}
 }
 
 static void the_model_has_the_machines_figures(void)
@@ -513,6 +595,10 @@ int main(int argc, char **argv)
 		return 1;
 	add_recording(model);
 	add_summary(model);
+	add_happened(model);
+	RUN(an_event_is_told_with_its_numbers);
+	RUN(every_kind_of_transition_is_explained);
+	RUN(a_hostile_transition_is_told_or_left_out);
 	RUN(the_model_has_the_machines_figures);
 	RUN(every_used_state_is_on_the_map);
 	RUN(slab_frames_and_objects_add_up);

@@ -366,6 +366,7 @@ void model_unref(struct view_model *v)
 	free(v->other.frame);
 	free(v->bucket);
 	free(v->summary);
+	free(v->happened);
 	free(v);
 }
 

@@ -167,6 +167,7 @@ struct view_model {
 	unsigned nrows;
 	struct event_row *row;		 // around `event`
 	struct model_stack stack, other; // of the selected event and of its match
+	struct explanation *happened;	 // what `event` did; NULL: not asked for, or nothing
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
 	struct model_summary *summary; // NULL: not asked for

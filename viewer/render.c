@@ -25,8 +25,8 @@ struct arguments {
 static const char help[] =
 	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
 	"\n"
-	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events\n"
-	"                   or timeline\n"
+	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events,\n"
+	"                   timeline or event\n"
 	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --address ADDR   linear address the address view walks (default: the event's)\n"
@@ -152,7 +152,8 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 {
 	struct model_request q = {.process = a->process,
 				  .address = a->address,
-				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY};
+				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY |
+					  WANT_HAPPENED};
 	struct position at;
 	struct view_model *v;
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
+
 struct source {
 	struct recording *recording;
 	struct replay *replay;
@@ -267,6 +269,27 @@ static void add_summary(struct source *s, struct view_model *v, const struct pro
 		*v->summary = *s->summary;
 }
 
+// An unmap of a large area has some thousand transitions; more say nothing new.
+enum {
+	MODEL_TRANSITIONS = 8192
+};
+
+static void add_happened(struct source *s, struct view_model *v)
+{
+	struct transition_row *t;
+	struct event_row row;
+
+	if (!v->event || recording_rows(s->recording, v->event, 1, &row) != 1)
+		return;
+	t = calloc(MODEL_TRANSITIONS, sizeof(*t));
+	v->happened = calloc(1, sizeof(*v->happened));
+	if (t && v->happened)
+		explain_event(v, &row, t,
+			      recording_transitions(s->recording, v->event, t, MODEL_TRANSITIONS),
+			      v->happened);
+	free(t);
+}
+
 static void position_of(struct source *s, struct view_model *v, const struct process_info *p)
 {
 	struct event_row row;
@@ -317,6 +340,8 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 		add_rows(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_STACKS)
 		add_stacks(s, v, q->selected ? q->selected : v->event);
+	if (q->want & WANT_HAPPENED)
+		add_happened(s, v);
 	if (q->want & WANT_SUMMARY)
 		add_summary(s, v, p);
 	if (q->want & WANT_TIMELINE)

@@ -12,6 +12,7 @@ enum model_want {
 	WANT_STACKS = 2, // of the event and its match
 	WANT_TIMELINE = 4,
 	WANT_SUMMARY = 8,
+	WANT_HAPPENED = 16, // the event explained
 };
 
 struct model_request {

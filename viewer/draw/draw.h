@@ -93,7 +93,7 @@ struct viewport {
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
-	draw_summary, draw_events, draw_timeline;
+	draw_summary, draw_events, draw_timeline, draw_happened;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -102,7 +102,7 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 10
+	VIEWS = 11
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown

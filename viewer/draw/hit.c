@@ -18,6 +18,7 @@ const struct view views[VIEWS + 1] = {
 	{"summary", "Summary", draw_summary, true},
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
+	{"event", "What happened", draw_happened, true},
 	{NULL, NULL, NULL, false},
 };
 

@@ -136,6 +136,24 @@ double pen_textf(struct pen *p, enum text_style st, enum text_align al, double x
 	return pen_text(p, st, al, x, y, max, c, buf);
 }
 
+double pen_paragraph(struct pen *p, enum text_style st, double x, double y, double w, struct rgb c,
+		     const char *s)
+{
+	int height;
+
+	pango_layout_set_font_description(p->layout, p->font[st]);
+	pango_layout_set_ellipsize(p->layout, PANGO_ELLIPSIZE_NONE);
+	pango_layout_set_wrap(p->layout, PANGO_WRAP_WORD_CHAR);
+	pango_layout_set_width(p->layout, (int)(w * PANGO_SCALE));
+	pango_layout_set_text(p->layout, s, -1);
+	pango_layout_get_pixel_size(p->layout, NULL, &height);
+	pen_colour(p, c);
+	cairo_move_to(p->cr, floor(x), floor(y));
+	pango_cairo_show_layout(p->cr, p->layout);
+	pango_layout_set_ellipsize(p->layout, PANGO_ELLIPSIZE_END);
+	return height;
+}
+
 static void position_line(struct pen *p, double y)
 {
 	const struct view_model *v = p->v;

@@ -59,6 +59,9 @@ double pen_text(struct pen *p, enum text_style st, enum text_align al, double x,
 double pen_textf(struct pen *p, enum text_style st, enum text_align al, double x, double y,
 		 double max, struct rgb c, const char *fmt, ...)
 	__attribute__((format(printf, 8, 9)));
+// Wrapped to w; the height it took.
+double pen_paragraph(struct pen *p, enum text_style st, double x, double y, double w, struct rgb c,
+		     const char *s);
 double pen_width(struct pen *p, enum text_style st, const char *s);
 
 // A centred sentence for views with nothing to show.
