@@ -50,6 +50,19 @@ static const struct cli_option export_options[] = {
 	{0},
 };
 
+static const struct cli_option report_options[] = {
+	{"json", 'j', NULL, "print JSON"},
+	{"top", 't', "N", "rows of a table; 0: all; default: 20"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"filter", 'f', "TEXT", "only stacks with this in a function, file or module"},
+	{"between", 'b', "A B", "only events between two moments"},
+	{"bottom-up", 'u', NULL, "peak: from the call sites to their callers (default)"},
+	{"top-down", 'd', NULL, "peak: from main to the call sites"},
+	{"at", 'a', "MOMENT", "slab: the machine at this moment; default: end"},
+	{"suppressions", 's', "FILE", "leaks: lines leak:PATTERN name stacks to leave out"},
+	{0},
+};
+
 static const struct cli_option render_options[] = {
 	{"view", 'V', "NAME",
 	 "map (default), zones, percpu, slab, vmalloc, highmem, events, timeline"},
@@ -97,6 +110,22 @@ const struct command commands[] = {
 	{"boot-log", "[FILE]", "print what the kernel logs while the machine boots",
 	 boot_log_options, cmd_boot_log,
 	 "\nWithout FILE the log is of the machine that the options describe.\n"},
+	{"report", "NAME [ADDRESS] FILE", "answer a usual question about a recording",
+	 report_options, cmd_report,
+	 "\nNAME is one of:\n"
+	 "  sites          call sites by calls, with bytes, what lives on, what was temporary\n"
+	 "  peak           what was alive at the highest point, as a call tree\n"
+	 "  leaks          what was not given back at exit, by stack\n"
+	 "  sizes          allocations by size class, and what rounding up costs\n"
+	 "  lifetimes      how long blocks live, in events and in time\n"
+	 "  temporary      sites whose blocks are given back by the next call\n"
+	 "  threads        what each thread allocates\n"
+	 "  slab           caches: objects, slabs, waste\n"
+	 "  pressure       where the machine had to work: refills, steals, reclaim, failures\n"
+	 "  fragmentation  free memory that cannot serve large requests, over time\n"
+	 "  history        every owner of an ADDRESS (hexadecimal)\n"
+	 "  summary        the key figures on one page\n"
+	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
 	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
 	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export},

@@ -84,6 +84,7 @@ int cmd_translate(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_view(int argc, char **argv);
 int cmd_render(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
 int cmd_symbols(int argc, char **argv);
 int cmd_recorder(int argc, char **argv);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// kalloscope report: what the reports share. A report says each thing once, as figures and tables
+// of typed cells; they become text of the terminal's width, or JSON with the same names.
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "cli.h"
+
+struct report {
+	struct recording *r;
+	sqlite3 *db;
+	const struct process_info *p; // the process reported on
+	unsigned top;		      // rows of a table; 0: all
+	uint64_t from, to;	      // events looked at
+	bool window;		      // --between was given: less than the whole process
+	uint64_t at;		      // event of --at; default: the last one
+	bool top_down;
+	uint64_t addr;		    // history
+	const char *suppressions;   // file, or NULL
+	GHashTable *wanted;	    // stacks --filter names; NULL: all
+	struct report_names *names; // report_stack.c
+	struct report_output *out;  // report_output.c
+};
+
+// ---- output (report_output.c)
+
+enum cell_kind {
+	CELL_COUNT, // uint64_t, "1,234"
+	CELL_BYTES, // uint64_t, "12.3 MiB"
+	CELL_TIME,  // uint64_t nanoseconds, "3.2 ms"
+	CELL_SHARE, // uint64_t thousandths, "12.3 %"
+	CELL_INDEX, // int64_t thousandths, "-1.000"
+	CELL_HEX,   // uint64_t
+	CELL_TEXT,  // const char *
+	CELL_STACK, // uint64_t, number of a stack: its frames; only as the last column
+};
+struct column {
+	const char *key;   // in JSON
+	const char *title; // in the heading; NULL ends the columns
+	enum cell_kind kind;
+};
+
+struct report_output *output_open(bool json);
+void output_close(struct report_output *o); // prints what is left to print
+bool output_json(const struct report_output *o);
+int output_width(const struct report_output *o);
+
+void out_title(struct report *rp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// "label  value" and "key": value; kinds and values as in a table's cell.
+void out_figure(struct report *rp, const char *key, const char *label, enum cell_kind kind, ...);
+// A sentence for people; not in JSON.
+void out_note(struct report *rp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// Rows of one table between begin and end, each with a value per column. Widths follow the rows.
+void out_table(struct report *rp, const char *key, const struct column *columns);
+void out_row(struct report *rp, ...);
+void out_end(struct report *rp);
+// One line of a tree (text), drawn by its report.
+void out_line(struct report *rp, const char *text);
+void put_function(GString *t, const char *name); // a function's name, short
+JsonBuilder *output_builder(struct report *rp);	 // NULL when text is printed
+
+// ---- stacks by name (report_stack.c)
+
+struct site_frame {	      // strings live as long as the report
+	const char *function; // never empty
+	const char *file;     // base name; "" unknown
+	const char *module;   // path; "" unknown
+	int line;
+};
+struct report_names *names_open(struct recording *r);
+void names_close(struct report_names *n);
+// Frames of a stack, innermost first, functions inlined into others included. Valid until the
+// next call.
+const struct site_frame *stack_frames(struct report *rp, uint64_t stack, unsigned *n);
+// The stacks with a frame whose function, file or module contains the text, whatever its case.
+GHashTable *stacks_naming(struct recording *r, const char *text);
+bool stack_wanted(const struct report *rp, uint64_t stack);
+// Index of the frame that tells one site from another: the first not in a wrapper of malloc.
+unsigned stack_site(const struct site_frame *f, unsigned n);
+
+// ---- figures per stack (report_figures.c): the recording's, or counted from the window's events
+
+struct site_figures {
+	uint64_t stack;
+	uint64_t calls, bytes, alloc, live_count, live_bytes, peak_bytes, temporary, failed;
+};
+// Those --filter wants, in no order. Array of struct site_figures.
+GArray *site_figures(struct report *rp);
+
+// What a scan hands on; `c` is the event's context.
+struct scan_context {
+	int process, thread;
+	unsigned kind, path, cache, flags;
+	int64_t alloc; // bytes taken, as in the table context; -2: pages (NULL there)
+};
+struct scan_event {
+	uint64_t id, req, back;
+	int64_t t_ns, addr;
+	uint32_t stack;
+	const struct scan_context *c;
+};
+bool scan_gives(const struct scan_event *e);	 // an allocation that succeeded
+uint64_t scan_taken(const struct scan_event *e); // bytes it took
+// Every event of the process in [from, to], in order. Only what --filter wants unless `all`.
+void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
+		 void *ctx);
+
+// ---- the reports: exit status
+
+int report_sites(struct report *rp);
+int report_temporary(struct report *rp);
+int report_peak(struct report *rp);
+int report_leaks(struct report *rp);
+int report_sizes(struct report *rp);
+int report_lifetimes(struct report *rp);
+int report_threads(struct report *rp);
+int report_slab(struct report *rp);
+int report_pressure(struct report *rp);
+int report_fragmentation(struct report *rp);
+int report_history(struct report *rp);
+int report_summary(struct report *rp);

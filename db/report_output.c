@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Figures and tables of reports, as text that fits the terminal or as JSON.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "report.h"
+
+enum {
+	MAX_COLUMNS = 12,
+	DEFAULT_WIDTH = 80,
+	LABEL_WIDTH = 30
+};
+
+// Rows are held back until the table's end, when the widths are known; --top keeps them few.
+struct report_output {
+	JsonBuilder *json; // NULL: text
+	int width;
+	bool colour;
+	const struct column *column; // of the open table
+	unsigned columns;
+	GPtrArray *cell; // char *, columns each; of a stack: what to print after the figures
+};
+
+static int terminal_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize ws;
+	if (columns && atoi(columns) >= 40)
+		return atoi(columns);
+	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 40)
+		return ws.ws_col;
+	return DEFAULT_WIDTH;
+}
+
+struct report_output *output_open(bool json)
+{
+	struct report_output *o = g_new0(struct report_output, 1);
+	const char *no_colour = getenv("NO_COLOR");
+	o->width = terminal_width();
+	o->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+	o->cell = g_ptr_array_new_with_free_func(g_free);
+	if (json) {
+		o->json = json_builder_new();
+		json_builder_begin_object(o->json);
+	}
+	return o;
+}
+
+void output_close(struct report_output *o)
+{
+	if (o->json) {
+		json_builder_end_object(o->json);
+		g_autoptr(JsonNode) root = json_builder_get_root(o->json);
+		g_autofree char *out = json_to_string(root, TRUE);
+		puts(out);
+		g_object_unref(o->json);
+	}
+	g_ptr_array_unref(o->cell);
+	g_free(o);
+}
+
+bool output_json(const struct report_output *o)
+{
+	return o->json;
+}
+
+int output_width(const struct report_output *o)
+{
+	return o->width;
+}
+
+JsonBuilder *output_builder(struct report *rp)
+{
+	return rp->out->json;
+}
+
+// Characters, not bytes; none of the names is expected to hold wide ones.
+static int characters(const char *t)
+{
+	int n = 0;
+	for (; *t; t++)
+		n += (*t & 0xC0) != 0x80;
+	return n;
+}
+
+// Up to `room` characters; a longer text ends in "...". `dim` for what eyes may skip.
+static void put_text(const struct report_output *o, const char *t, int room, bool dim)
+{
+	bool cut = characters(t) > room;
+	int n = cut ? room - 3 : room;
+	if (dim && o->colour)
+		fputs("\033[2m", stdout);
+	for (; *t; t++) {
+		if ((*t & 0xC0) != 0x80 && n-- <= 0)
+			break;
+		putchar((unsigned char)*t < ' ' ? ' ' : *t);
+	}
+	fputs(cut ? "..." : "", stdout);
+	if (dim && o->colour)
+		fputs("\033[0m", stdout);
+}
+
+void out_line(struct report *rp, const char *text)
+{
+	put_text(rp->out, text, rp->out->width, false);
+	putchar('\n');
+}
+
+void out_note(struct report *rp, const char *fmt, ...)
+{
+	if (rp->out->json)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+void out_title(struct report *rp, const char *fmt, ...)
+{
+	if (rp->out->json)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	g_autofree char *t = g_strdup_vprintf(fmt, ap);
+	va_end(ap);
+	fputs(rp->out->colour ? "\033[1m" : "", stdout);
+	put_text(rp->out, t, rp->out->width, false);
+	puts(rp->out->colour ? "\033[0m" : "");
+}
+
+static void json_text(JsonBuilder *b, const char *t)
+{
+	g_autofree char *valid = g_utf8_make_valid(t, -1);
+	json_builder_add_string_value(b, valid);
+}
+
+static void json_stack(struct report *rp, uint64_t stack)
+{
+	JsonBuilder *b = rp->out->json;
+	unsigned n;
+	const struct site_frame *f = stack_frames(rp, stack, &n);
+	json_builder_begin_array(b);
+	for (unsigned i = 0; i < n; i++) {
+		json_builder_begin_object(b);
+		json_builder_set_member_name(b, "function");
+		json_text(b, f[i].function);
+		json_builder_set_member_name(b, "file");
+		json_text(b, f[i].file);
+		json_builder_set_member_name(b, "line");
+		json_builder_add_int_value(b, f[i].line);
+		json_builder_set_member_name(b, "module");
+		json_text(b, f[i].module);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+static void json_cell(struct report *rp, const char *key, enum cell_kind kind, va_list *ap)
+{
+	JsonBuilder *b = rp->out->json;
+	json_builder_set_member_name(b, key);
+	if (kind == CELL_TEXT) {
+		json_text(b, va_arg(*ap, const char *));
+	} else if (kind == CELL_STACK) {
+		json_stack(rp, va_arg(*ap, uint64_t));
+	} else if (kind == CELL_HEX) {
+		g_autofree char *t = g_strdup_printf("0x%llx", va_arg(*ap, unsigned long long));
+		json_text(b, t);
+	} else if (kind == CELL_SHARE || kind == CELL_INDEX) {
+		json_builder_add_double_value(b, (double)va_arg(*ap, int64_t) / 1000);
+	} else {
+		json_builder_add_int_value(b, va_arg(*ap, int64_t));
+	}
+}
+
+// Without arguments, which C++ names carry and which fill lines; a lone "operator()" keeps its own.
+void put_function(GString *t, const char *name)
+{
+	const char *open = strchr(name, '(');
+	if (open && open > name && !g_str_has_prefix(name, "operator()") &&
+	    strncmp(open, "()::", 4))
+		g_string_append_len(t, name, open - name);
+	else
+		g_string_append(t, name);
+}
+
+// "make_node known.c:12" and, after a line end, " < build < main": without what starts main and
+// without repeating a function inlined into itself.
+static char *stack_text(struct report *rp, uint64_t stack)
+{
+	unsigned n;
+	const struct site_frame *f = stack_frames(rp, stack, &n);
+	if (!n)
+		return g_strdup("(no stack)");
+	unsigned i = stack_site(f, n);
+	GString *t = g_string_new(NULL);
+	put_function(t, f[i].function);
+	if (f[i].line)
+		g_string_append_printf(t, "  %s:%d", f[i].file, f[i].line);
+	g_string_append_c(t, '\n');
+	for (; i + 1 < n && strcmp(f[i].function, "main") != 0 && t->len < 800; i++) {
+		if (!strcmp(f[i].function, f[i + 1].function))
+			continue;
+		g_string_append(t, " < ");
+		put_function(t, f[i + 1].function);
+	}
+	return g_string_free(t, FALSE);
+}
+
+static char *cell_text(struct report *rp, enum cell_kind kind, va_list *ap)
+{
+	int64_t v;
+	if (kind == CELL_TEXT)
+		return g_strdup(va_arg(*ap, const char *));
+	v = va_arg(*ap, int64_t);
+	switch (kind) {
+	case CELL_STACK:
+		return stack_text(rp, (uint64_t)v);
+	case CELL_BYTES:
+		return g_strdup(v ? fmt_bytes((uint64_t)v) : "0");
+	case CELL_TIME:
+		return g_strdup(fmt_duration((uint64_t)v));
+	case CELL_SHARE:
+		return g_strdup_printf("%.1f %%", (double)v / 10);
+	case CELL_INDEX:
+		return g_strdup_printf("%.3f", (double)v / 1000);
+	case CELL_HEX:
+		return g_strdup_printf("0x%llx", (unsigned long long)v);
+	default:
+		return g_strdup(fmt_count((uint64_t)v));
+	}
+}
+
+void out_figure(struct report *rp, const char *key, const char *label, enum cell_kind kind, ...)
+{
+	va_list ap;
+	va_start(ap, kind);
+	if (rp->out->json) {
+		json_cell(rp, key, kind, &ap);
+	} else {
+		g_autofree char *t = cell_text(rp, kind, &ap);
+		printf("  %-*s ", LABEL_WIDTH, label);
+		put_text(rp->out, t, rp->out->width - LABEL_WIDTH - 3, false);
+		putchar('\n');
+	}
+	va_end(ap);
+}
+
+void out_table(struct report *rp, const char *key, const struct column *columns)
+{
+	struct report_output *o = rp->out;
+	o->column = columns;
+	for (o->columns = 0; columns[o->columns].title;)
+		o->columns++;
+	if (!o->json)
+		return;
+	json_builder_set_member_name(o->json, key);
+	json_builder_begin_array(o->json);
+}
+
+void out_row(struct report *rp, ...)
+{
+	struct report_output *o = rp->out;
+	va_list ap;
+	va_start(ap, rp);
+	if (o->json)
+		json_builder_begin_object(o->json);
+	for (unsigned i = 0; i < o->columns; i++)
+		if (o->json)
+			json_cell(rp, o->column[i].key, o->column[i].kind, &ap);
+		else
+			g_ptr_array_add(o->cell, cell_text(rp, o->column[i].kind, &ap));
+	if (o->json)
+		json_builder_end_object(o->json);
+	va_end(ap);
+}
+
+// Numbers to the right, texts to the left; the last column takes what is left of the width, and a
+// stack's callers the line below.
+static void put_row(const struct report_output *o, char *const *cell, const int *width)
+{
+	int room = o->width;
+	char *callers = NULL;
+	for (unsigned i = 0; i < o->columns; i++) {
+		bool last = i + 1 == o->columns, left = o->column[i].kind >= CELL_TEXT;
+		char *end = o->column[i].kind == CELL_STACK ? strchr(cell[i], '\n') : NULL;
+		int space = width[i] - characters(cell[i]);
+		if (end) {
+			*end = 0;
+			callers = end + 1;
+		}
+		if (i)
+			fputs("  ", stdout);
+		room -= i ? 2 : 0;
+		if (!left)
+			printf("%*s", space > 0 ? space : 0, "");
+		put_text(o, cell[i], last ? room : width[i], false);
+		if (left && !last)
+			printf("%*s", space > 0 ? space : 0, "");
+		room -= width[i];
+	}
+	putchar('\n');
+	if (!callers || !*callers)
+		return;
+	fputs("       ", stdout);
+	put_text(o, callers, o->width - 7, true);
+	putchar('\n');
+}
+
+void out_end(struct report *rp)
+{
+	struct report_output *o = rp->out;
+	int width[MAX_COLUMNS];
+	char *title[MAX_COLUMNS];
+	if (o->json) {
+		json_builder_end_array(o->json);
+		return;
+	}
+	for (unsigned i = 0; i < o->columns; i++) {
+		title[i] = (char *)o->column[i].title;
+		width[i] = characters(title[i]);
+		for (unsigned j = i; j < o->cell->len; j += o->columns) {
+			int n = characters(o->cell->pdata[j]);
+			width[i] = n > width[i] ? n : width[i];
+		}
+	}
+	if (o->cell->len) {
+		put_row(o, title, width);
+		for (unsigned j = 0; j < o->cell->len; j += o->columns)
+			put_row(o, (char **)&o->cell->pdata[j], width);
+	} else {
+		puts("  none");
+	}
+	g_ptr_array_set_size(o->cell, 0);
+}
