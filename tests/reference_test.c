@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Numbers of a 3.4 kernel on i386 that no other test states: tests/reference.txt says which.
 #include "core/boot.h"
+#include "core/bootlog.h"
 #include "core/buddy.h"
 #include "core/layout.h"
 #include "core/procfs.h"
@@ -29,6 +30,7 @@ static void five_splits(void)
 
 static void regions_of_two_gigabytes(void)
 {
+	static char log[1 << 14];
 	const struct kmap_state *k;
 
 	boot(MODEL_3_4, 2048 * MiB, 1);
@@ -40,6 +42,12 @@ static void regions_of_two_gigabytes(void)
 	CHECK_EQ(LAST_PKMAP * 4, 4096); // KiB
 	CHECK_EQ((M.s->vmalloc.end - M.s->vmalloc.start) >> 20, 120);
 	CHECK_EQ((M.s->high_memory - M.s->cfg.page_offset) >> 20, 887);
+	CHECK(boot_log(&M, log, sizeof(log)) < (int)sizeof(log));
+	CHECK(strstr(log, "virtual kernel memory layout:\n"
+			  "    fixmap  : 0xfff16000 - 0xfffff000   ( 932 kB)\n"
+			  "    pkmap   : 0xff800000 - 0xffc00000   (4096 kB)\n"
+			  "    vmalloc : 0xf7ffe000 - 0xff7fe000   ( 120 MB)\n"
+			  "    lowmem  : 0xc0000000 - 0xf77fe000   ( 887 MB)\n"));
 }
 
 // All windows lie in one page table, all fixmap slots in the next.

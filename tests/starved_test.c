@@ -221,14 +221,30 @@ static void percpu_starves(void)
 	starve(call_percpu, undo_percpu, 2000);
 }
 
-static bool call_object(void)
-{
-	return (Got = kmem_cache_alloc(&M, Cache, GFP_KERNEL));
-}
+static kaddr_t Descriptors[200];
+static unsigned Ndescriptors;
 
 static void undo_object(void)
 {
-	kmem_cache_free(&M, Cache, Got);
+	if (Got)
+		kmem_cache_free(&M, Cache, Got);
+	while (Ndescriptors)
+		kfree(&M, Descriptors[--Ndescriptors]);
+}
+
+// Room for a descriptor is used up first, so that it needs a frame too.
+static bool call_object(void)
+{
+	unsigned from = M.caches[Cache].slabp_cache;
+
+	while (M.caches[from].free_objects || ac_of(&M, from, 0)->avail) {
+		CHECK(Ndescriptors < 200);
+		Descriptors[Ndescriptors++] = kmem_cache_alloc(&M, from, GFP_KERNEL);
+	}
+	Got = kmem_cache_alloc(&M, Cache, GFP_KERNEL);
+	if (!Got)
+		undo_object();
+	return Got;
 }
 
 static void slabs_starve(void)
@@ -236,7 +252,6 @@ static void slabs_starve(void)
 	start(1);
 	Cache = kmem_cache_create(&M, "descriptor elsewhere", 512, 0, 0);
 	CHECK(Cache && M.caches[Cache].slabp_cache);
-	// Descriptors come from a general cache that is made as empty as the frames.
 	starve(call_object, undo_object, 50);
 }
 
