@@ -33,15 +33,39 @@ static const struct proc_file *find_file(const char *name)
 	cli_usage("proc", "unknown file '%s'; there are:%s", name, all);
 }
 
+// vmallocinfo names callers; the machine knows only their stacks, " 0xID" behind the size. What
+// called malloc or mmap stands in its place, as %pS would print the symbol.
+static void print_with_callers(struct recording *r, const char *text)
+{
+	static struct frame frame;
+	unsigned long stack;
+	int before, after;
+
+	for (const char *line = text, *end; *line; line = end) {
+		end = strchr(line, '\n');
+		end = end ? end + 1 : line + strlen(line);
+		before = after = 0;
+		if (sscanf(line, "0x%*x-0x%*x %*d%n 0x%lx%n", &before, &stack, &after) == 1 &&
+		    after && recording_stack(r, (uint32_t)stack, &frame, 1)) {
+			printf("%.*s %s", before, line, frame.function);
+			line += after;
+		}
+		fwrite(line, 1, (size_t)(end - line), stdout);
+	}
+}
+
 // The printers work like snprintf: once for the length, once for the text.
-static int print(const struct proc_file *f, struct machine *m)
+static int print(const struct proc_file *f, struct recording *r, struct machine *m)
 {
 	int n = f->print(m, NULL, 0);
 	char *text = malloc((size_t)n + 1);
 	if (!text)
 		return EXIT_FAILURE;
 	f->print(m, text, (size_t)n + 1);
-	fwrite(text, 1, (size_t)n, stdout);
+	if (!strcmp(f->name, "vmallocinfo"))
+		print_with_callers(r, text);
+	else
+		fwrite(text, 1, (size_t)n, stdout);
 	free(text);
 	return EXIT_SUCCESS;
 }
@@ -75,7 +99,7 @@ static int at_moment(const struct proc_file *f, struct recording *r, int process
 			"the recording is damaged before this event; what follows is the state after "
 			"event %llu and may be untrue",
 			(unsigned long long)replay_position(p));
-	int status = print(f, replay_machine(p));
+	int status = print(f, r, replay_machine(p));
 	replay_close(p);
 	return ret ? EXIT_FAILURE : status;
 }
