@@ -60,6 +60,9 @@ for frames, threads in ((5, 1), (20, 1), (60, 1), (20, 2)):
     print(f"{frames} frames, {threads} threads: native {native:.0f} ns a pair, "
           f"heaptrack +{theirs:.0f}, kalloscope +{ours:.0f} ns: {ours / theirs:.2f} of heaptrack's", flush=True)
 
+core = subprocess.run([os.path.join(args.build, "tests/core_bench")], capture_output=True, text=True, check=True).stdout
+print(core, end="")
+
 if not args.no_write:
     with open(os.path.join(here, "RESULTS.md"), "w", encoding="utf-8") as out:
         out.write("# Benchmark results\n\n")
@@ -70,4 +73,5 @@ if not args.no_write:
         out.write("| frames | threads | native ns | heaptrack adds ns | kalloscope adds ns | ratio |\n|---|---|---|---|---|---|\n")
         for r in rows:
             out.write("| %d | %d | %.0f | %.0f | %.0f | %.2f |\n" % r)
+        out.write("\nThe machine alone, one CPU, no recording (tests/bench/core_bench.c):\n\n```\n" + core + "```\n")
 sys.exit(0)
