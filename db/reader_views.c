@@ -68,6 +68,64 @@ unsigned recording_sites(struct recording *r, int process, enum site_order order
 #undef SITES
 }
 
+uint64_t recording_each_name(struct recording *r,
+			     void (*fn)(void *ctx, uint32_t address, const char *name), void *ctx)
+{
+	sqlite3_stmt *s = prepare(r,
+				  "SELECT a.address, coalesce(f.function,"
+				  " replace(m.path, rtrim(m.path, replace(m.path, '/', '')), '') ||"
+				  " printf('+0x%x', a.offset), printf('0x%x', a.ip))"
+				  " FROM address a LEFT JOIN frame f USING (address)"
+				  " LEFT JOIN module m ON m.module = a.module"
+				  " ORDER BY a.address, f.inline_order LIMIT ?1",
+				  INT32_MAX, 0);
+	uint64_t n = 0;
+
+	for (; s && sqlite3_step(s) == SQLITE_ROW; n++) {
+		const char *name = (const char *)sqlite3_column_text(s, 1);
+
+		fn(ctx, (uint32_t)column(s, 0), name && *name ? name : "?");
+	}
+	sqlite3_finalize(s);
+	return n;
+}
+
+uint64_t recording_each_frame(struct recording *r, int process,
+			      void (*fn)(void *ctx, uint32_t stack, uint32_t address), void *ctx)
+{
+	sqlite3_stmt *s = prepare(r,
+				  "SELECT f.stack, f.address FROM stack_stat s"
+				  " CROSS JOIN stack_frame f USING (stack) WHERE s.process = ?1"
+				  " ORDER BY s.stack, f.depth DESC",
+				  process, 0);
+	uint64_t n = 0;
+
+	for (; s && sqlite3_step(s) == SQLITE_ROW; n++)
+		fn(ctx, (uint32_t)column(s, 0), (uint32_t)column(s, 1));
+	sqlite3_finalize(s);
+	return n;
+}
+
+uint64_t recording_each_site(struct recording *r, int process,
+			     void (*fn)(void *ctx, const struct site_row *row), void *ctx)
+{
+	sqlite3_stmt *s = prepare(r,
+				  "SELECT stack, calls, bytes, live_bytes, live_count, peak_bytes,"
+				  " temporary FROM stack_stat WHERE process = ?1 ORDER BY stack",
+				  process, 0);
+	uint64_t n = 0;
+
+	for (; s && sqlite3_step(s) == SQLITE_ROW; n++) {
+		struct site_row row = {
+			(uint32_t)column(s, 0), column(s, 1), column(s, 2), column(s, 3),
+			column(s, 4),		column(s, 5), column(s, 6)};
+
+		fn(ctx, &row);
+	}
+	sqlite3_finalize(s);
+	return n;
+}
+
 uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within)
 {
 	// `back` says how far before it the allocation lies; there is no index the other way round

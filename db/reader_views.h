@@ -29,5 +29,16 @@ struct site_row {
 unsigned recording_sites(struct recording *r, int process, enum site_order order,
 			 struct site_row *rows, unsigned max);
 
+// Every function name of the recording's addresses, innermost inlined one first, addresses in
+// order; unresolved ones as "module+0xoffset". The name is valid during the call. Count of calls.
+uint64_t recording_each_name(struct recording *r,
+			     void (*fn)(void *ctx, uint32_t address, const char *name), void *ctx);
+// Every frame of every stack of a process, stacks in order, outermost frame first.
+uint64_t recording_each_frame(struct recording *r, int process,
+			      void (*fn)(void *ctx, uint32_t stack, uint32_t address), void *ctx);
+// Every call site of a process, stacks in order.
+uint64_t recording_each_site(struct recording *r, int process,
+			     void (*fn)(void *ctx, const struct site_row *row), void *ctx);
+
 // The event that gave an allocation back, looked for in the next `within` events; 0: none there.
 uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within);

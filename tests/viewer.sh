@@ -42,7 +42,7 @@ is_png() {
 [ -s r.kalloscope ]
 result $? "a recording to look at"
 
-for view in map zones percpu slab vmalloc highmem address summary events timeline event; do
+for view in map zones percpu slab vmalloc highmem address summary events timeline event flame; do
 	"$render" --view $view --size 900x600 -o $view.png r.kalloscope 2>error && is_png $view.png 900x600 && [ ! -s error ]
 	result $? "draw $view"
 done
@@ -171,6 +171,10 @@ xdotool key F9
 settle f9.ppm
 ! cmp -s goto.ppm f9.ppm
 result $? "F9 hides the sidebar"
+xdotool key ctrl+F9
+settle cf9.ppm
+! cmp -s f9.ppm cf9.ppm
+result $? "Ctrl+F9 folds what happened"
 touch done
 wait $session
 [ "$(cat status 2>/dev/null)" = 0 ]

@@ -179,6 +179,26 @@ static void add_summary(struct view_model *v)
 		}
 }
 
+static void add_calls(struct view_model *v)
+{
+	static const char *const paths[][4] = {
+		{"_start", "main", "parse", "new_node"},
+		{"_start", "main", "parse", "new_text"},
+		{"_start", "main", "print", "new_text"},
+		{"_start", "thread", "work", "work"},
+	};
+
+	v->calls = calltree_new();
+	v->callers = calltree_new();
+	for (unsigned i = 0; i < 4; i++) {
+		const char *const *p = paths[i], *const back[] = {p[3], p[2], p[1], p[0]};
+		struct site_row figures = {i, 10u << i, 1000u << i, 100 * i, i, 1u << 20 >> i, i};
+
+		calltree_add(v->calls, p, 4, &figures);
+		calltree_add(v->callers, back, 4, &figures);
+	}
+}
+
 // malloc(100) that found its array and the order-0 list empty.
 static void add_happened(struct view_model *v)
 {
@@ -258,6 +278,34 @@ static void a_hostile_transition_is_told_or_left_out(void)
 		explain_event(model, &row, t, 2, &e);
 		CHECK(e.n > 0 && e.n < 20);
 	}
+}
+
+static void call_trees_add_up(void)
+{
+	const struct calltree *t = model->calls;
+	uint32_t child[8];
+
+	CHECK_EQ(calltree_node(t, 0)->cost[COST_CALLS], 150);
+	CHECK_EQ(calltree_node(model->callers, 0)->cost[COST_BYTES], 15000);
+	for (uint32_t i = 0; i < calltree_size(t); i++) {
+		const struct call_node *n = calltree_node(t, i);
+		uint64_t sum = 0;
+
+		CHECK(!i || n->parent < i);
+		for (uint32_t c = n->child; c; c = calltree_node(t, c)->next)
+			sum += calltree_node(t, c)->cost[COST_PEAK];
+		CHECK(!n->child || sum == n->cost[COST_PEAK]);
+	}
+	// two paths end in new_text, under different callers
+	CHECK_EQ(calltree_children(model->callers, 0, COST_CALLS, child, 8), 3);
+	CHECK_STR(calltree_name(model->callers, child[0]), "work");
+	CHECK_STR(calltree_name(model->callers, child[1]), "new_text");
+	CHECK_EQ(calltree_node(model->callers, child[1])->cost[COST_CALLS], 60);
+	CHECK_EQ(calltree_children(model->callers, child[1], COST_CALLS, child, 8), 2);
+	// a recursion is counted once
+	CHECK_EQ(calltree_matching(t, "WORK", COST_CALLS), 80);
+	CHECK_EQ(calltree_matching(t, "new_", COST_PEAK), (7u << 20) / 4);
+	CHECK_EQ(calltree_matching(t, "", COST_PEAK), 0);
 }
 
 static void the_model_has_the_machines_figures(void)
@@ -494,6 +542,36 @@ static void the_timeline_goes_back_and_forth(void)
 	CHECK_EQ(timeline_event_at(model, &vp, 5000), 600);
 }
 
+static void the_flame_graph_zooms(void)
+{
+	static struct draw_result out;
+	struct viewport vp = {.width = 1000, .height = 500, .out = &out};
+	double all = 0;
+	uint64_t id = 0;
+	char text[512];
+
+	cairo_surface_destroy(picture(view_find("flame"), &vp, false));
+	for (unsigned i = 0; i < out.nhits; i++)
+		if (out.hit[i].id == 0)
+			all = out.hit[i].w;
+	CHECK_EQ(out.nhits, calltree_size(model->calls));
+	for (unsigned i = 0; i < out.nhits; i++)
+		if (!strcmp(calltree_name(model->calls, (uint32_t)out.hit[i].id), "print")) {
+			id = out.hit[i].id;
+			// 256 KiB of 1.875 MiB
+			CHECK(out.hit[i].w > all * 0.12 && out.hit[i].w < all * 0.15);
+		}
+	vp.zoomed_call = (uint32_t)id;
+	vp.search = "text";
+	cairo_surface_destroy(picture(view_find("flame"), &vp, false));
+	CHECK_EQ(out.nhits, 5);
+	for (unsigned i = 0; i < out.nhits; i++)
+		CHECK(out.hit[i].w == all);
+	CHECK(hit_describe(model, HIT_CALL, id, text, sizeof(text)));
+	CHECK(strstr(text, "print\npeak 262,144 bytes (13.3 %)") == text);
+	CHECK(!hit_describe(model, HIT_CALL, 1000, text, sizeof(text)));
+}
+
 static void positions_are_understood(void)
 {
 	struct position p;
@@ -596,6 +674,9 @@ int main(int argc, char **argv)
 	add_recording(model);
 	add_summary(model);
 	add_happened(model);
+	add_calls(model);
+	RUN(call_trees_add_up);
+	RUN(the_flame_graph_zooms);
 	RUN(an_event_is_told_with_its_numbers);
 	RUN(every_kind_of_transition_is_explained);
 	RUN(a_hostile_transition_is_told_or_left_out);

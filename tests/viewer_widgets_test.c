@@ -6,6 +6,7 @@
 
 #include "harness.h"
 #include "viewer/app/ksv-canvas.h"
+#include "viewer/app/ksv-event-panel.h"
 #include "viewer/app/ksv-scrubber.h"
 #include "viewer/app/ksv-window.h"
 
@@ -206,6 +207,27 @@ static const char *visible_page(KsvWindow *w)
 		GTK_STACK(adw_toast_overlay_get_child(ADW_TOAST_OVERLAY(overlay))));
 }
 
+static void the_panel_says_what_happened(void)
+{
+	GtkWidget *panel = g_object_ref_sink(ksv_event_panel_new());
+	struct event_row row = {
+		.kind = EV_FREE, .path = PATH_HOST, .cache = HOST_FOREIGN, .addr = 16};
+	struct transition_row t = {.t = {.kind = EV_T_MISUSE, .value = 2, .addr = 16, .count = 1}};
+	g_autofree char *differs = NULL;
+
+	ksv_event_panel_set_model(KSV_EVENT_PANEL(panel), model);
+	CHECK(strstr(ksv_event_panel_get_text(KSV_EVENT_PANEL(panel)), "booted machine") != NULL);
+	model->happened = calloc(1, sizeof(*model->happened));
+	explain_event(model, &row, &t, 1, model->happened);
+	ksv_event_panel_set_model(KSV_EVENT_PANEL(panel), model);
+	CHECK(strstr(ksv_event_panel_get_text(KSV_EVENT_PANEL(panel)), "foreign pointer") != NULL);
+	CHECK(strstr(ksv_event_panel_get_text(KSV_EVENT_PANEL(panel)), "misuse") != NULL);
+	differs = gtk_test_accessible_check_property(
+		GTK_ACCESSIBLE(panel), GTK_ACCESSIBLE_PROPERTY_LABEL, "What happened");
+	CHECK(differs == NULL);
+	g_object_unref(panel);
+}
+
 static void a_missing_file_shows_the_error_page(void)
 {
 	KsvWindow *w = ksv_window_new(NULL);
@@ -238,6 +260,7 @@ int main(void)
 	RUN(widgets_take_the_focus);
 	RUN(selecting_outlines_one_cell);
 	RUN(dark_and_light_differ);
+	RUN(the_panel_says_what_happened);
 	RUN(a_missing_file_shows_the_error_page);
 	model_unref(model);
 	return DONE();

@@ -198,7 +198,7 @@ static void grow(const struct told *w)
 		 "%s got a new slab of order %u at pfn 0x%x: %u object%s, the first "
 		 "one %u bytes in (its colour)",
 		 explain_cache(w->v, w->t->cache).s, w->t->order, w->t->pfn, c ? c->per_slab : 0,
-		 w->t->value);
+		 plural(c ? c->per_slab : 0), w->t->value);
 }
 
 static void refill(const struct told *w)

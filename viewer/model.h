@@ -15,6 +15,7 @@
 #include "../core/machine.h"
 #include "../core/translate.h"
 #include "../db/reader_views.h"
+#include "calltree.h"
 
 // In order of severity: where one pixel stands for several frames, the highest wins, so that
 // single frames of a rare state do not vanish.
@@ -165,9 +166,10 @@ struct view_model {
 	struct model_walk walk;
 	// recording
 	unsigned nrows;
-	struct event_row *row;		 // around `event`
-	struct model_stack stack, other; // of the selected event and of its match
-	struct explanation *happened;	 // what `event` did; NULL: not asked for, or nothing
+	struct event_row *row;		  // around `event`
+	struct model_stack stack, other;  // of the selected event and of its match
+	struct calltree *calls, *callers; // from the entry, from the sites; NULL: not asked for
+	struct explanation *happened;	  // what `event` did; NULL: not asked for, or nothing
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
 	struct model_summary *summary; // NULL: not asked for

@@ -19,6 +19,8 @@ struct arguments {
 	const char *at, *output, *file;
 	int process, width, height;
 	kaddr_t address;
+	enum cost cost;
+	const char *search;
 	bool dark;
 };
 
@@ -26,11 +28,13 @@ static const char help[] =
 	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
 	"\n"
 	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events,\n"
-	"                   timeline or event\n"
+	"                   timeline, event or flame\n"
 	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --address ADDR   linear address the address view walks (default: the event's)\n"
 	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
+	"  --cost COST      flame: peak, live, calls, temporary or bytes (default: peak)\n"
+	"  --search TEXT    flame: functions to highlight\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
 	"  --dark           dark colours\n"
 	"  -o FILE          where to write the PNG\n";
@@ -52,6 +56,16 @@ static bool parse_size(const char *text, struct arguments *a)
 	       a->height >= 200 && a->width <= 16384 && a->height <= 16384;
 }
 
+static bool parse_cost(const char *text, struct arguments *a)
+{
+	for (unsigned c = 0; c < COSTS; c++)
+		if (!strcmp(text, cost_id(c))) {
+			a->cost = c;
+			return true;
+		}
+	return false;
+}
+
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
@@ -61,6 +75,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"size", required_argument, NULL, 's'},
 		{"cache", required_argument, NULL, 'c'},
 		{"address", required_argument, NULL, 'A'},
+		{"cost", required_argument, NULL, 'C'},
+		{"search", required_argument, NULL, 'S'},
 		{"dark", no_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
@@ -97,6 +113,15 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'c':
 			cache_name = optarg;
 			break;
+		case 'C':
+			if (!parse_cost(optarg, a))
+				return usage("the cost must be peak, live, calls, temporary or "
+					     "bytes, not",
+					     optarg);
+			break;
+		case 'S':
+			a->search = optarg;
+			break;
 		case 'd':
 			a->dark = true;
 			break;
@@ -124,7 +149,11 @@ static int write_png(const struct arguments *a, const struct view_model *v)
 {
 	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, a->width, a->height);
 	cairo_t *cr = cairo_create(s);
-	struct viewport vp = {.width = a->width, .height = a->height, .zoom = MAP_ZOOM_FIT};
+	struct viewport vp = {.width = a->width,
+			      .height = a->height,
+			      .zoom = MAP_ZOOM_FIT,
+			      .cost = a->cost,
+			      .search = a->search};
 	cairo_status_t status;
 
 	a->view->draw(cr, v, &vp, palette_get(a->dark));
@@ -153,7 +182,7 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 	struct model_request q = {.process = a->process,
 				  .address = a->address,
 				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY |
-					  WANT_HAPPENED};
+					  WANT_HAPPENED | WANT_CALLS};
 	struct position at;
 	struct view_model *v;
 

@@ -21,6 +21,8 @@ struct source {
 	uint64_t tl_from, tl_to;
 	struct model_summary *summary; // of summary_process
 	int summary_process;
+	struct calltree *calls, *callers; // of calls_process; NULL: not read yet
+	int calls_process;
 };
 
 struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size)
@@ -50,6 +52,8 @@ void source_close(struct source *s)
 	recording_close(s->recording);
 	free(s->bucket);
 	free(s->summary);
+	calltree_unref(s->calls);
+	calltree_unref(s->callers);
 	free(s);
 }
 
@@ -269,6 +273,20 @@ static void add_summary(struct source *s, struct view_model *v, const struct pro
 		*v->summary = *s->summary;
 }
 
+// As the summary: of the whole process, read once. The models share the trees.
+static void add_calls(struct source *s, struct view_model *v, int process)
+{
+	if (s->calls_process != process || !s->calls || !s->callers) {
+		calltree_unref(s->calls);
+		calltree_unref(s->callers);
+		s->calls = calltree_build(s->recording, process, CALLS_FROM_ENTRY);
+		s->callers = calltree_build(s->recording, process, CALLS_FROM_SITE);
+		s->calls_process = process;
+	}
+	v->calls = s->calls ? calltree_ref(s->calls) : NULL;
+	v->callers = s->callers ? calltree_ref(s->callers) : NULL;
+}
+
 // An unmap of a large area has some thousand transitions; more say nothing new.
 enum {
 	MODEL_TRANSITIONS = 8192
@@ -342,6 +360,8 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 		add_stacks(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_HAPPENED)
 		add_happened(s, v);
+	if (q->want & WANT_CALLS)
+		add_calls(s, v, q->process);
 	if (q->want & WANT_SUMMARY)
 		add_summary(s, v, p);
 	if (q->want & WANT_TIMELINE)

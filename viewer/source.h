@@ -13,6 +13,7 @@ enum model_want {
 	WANT_TIMELINE = 4,
 	WANT_SUMMARY = 8,
 	WANT_HAPPENED = 16, // the event explained
+	WANT_CALLS = 32,    // call trees
 };
 
 struct model_request {

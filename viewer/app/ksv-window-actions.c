@@ -131,6 +131,15 @@ static void sidebar_action(GtkWidget *widget, const char *name, GVariant *parame
 	adw_flap_set_reveal_flap(self->flap, !adw_flap_get_reveal_flap(self->flap));
 }
 
+static void inspector_action(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+	KsvWindow *self = KSV_WINDOW(widget);
+
+	(void)name;
+	(void)parameter;
+	adw_flap_set_reveal_flap(self->inspector, !adw_flap_get_reveal_flap(self->inspector));
+}
+
 static void show_page(KsvWindow *self, uint64_t pfn)
 {
 	unsigned map = view_index("map");
@@ -313,6 +322,7 @@ void ksv_window_install_actions(GtkWidgetClass *class)
 	gtk_widget_class_install_action(class, "win.previous", NULL, move_action);
 	gtk_widget_class_install_action(class, "win.view", "i", view_action);
 	gtk_widget_class_install_action(class, "win.sidebar", NULL, sidebar_action);
+	gtk_widget_class_install_action(class, "win.inspector", NULL, inspector_action);
 	gtk_widget_class_install_action(class, "win.go-to", NULL, goto_action);
 	gtk_widget_class_install_action(class, "win.reload", NULL, reload_action);
 	gtk_widget_class_install_action(class, "win.about", NULL, about_action);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ksv-canvas.h"
+#include "ksv-event-panel.h"
 #include "ksv-events-page.h"
 #include "ksv-loader.h"
 #include "ksv-scrubber.h"
@@ -19,7 +20,7 @@ struct _KsvWindow {
 	AdwApplicationWindow parent_instance;
 	AdwWindowTitle *title;
 	AdwStatusPage *error_page;
-	AdwFlap *flap;
+	AdwFlap *flap, *inspector;
 	AdwToastOverlay *toasts;
 	GtkStack *pages, *views;
 	GtkListBox *sidebar;
@@ -33,6 +34,7 @@ struct _KsvWindow {
 	GtkFileChooserNative *chooser;
 	KsvScrubber *scrubber;
 	KsvEventsPage *events_page;
+	KsvEventPanel *event_panel;
 	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the events page
 
 	KsvLoader *loader; // NULL: no recording

@@ -10,7 +10,7 @@ G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
 
 void ksv_window_request(KsvWindow *self)
 {
-	self->request.want = WANT_TIMELINE | WANT_SUMMARY;
+	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
 	if (gtk_widget_get_mapped(GTK_WIDGET(self->events_page)))
 		self->request.want |= WANT_STACKS;
 	self->request.buckets = BUCKETS;
@@ -80,6 +80,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 		if (self->canvas[i])
 			ksv_canvas_set_model(self->canvas[i], v);
 	ksv_events_page_set_model(self->events_page, v);
+	ksv_event_panel_set_model(self->event_panel, v);
 	ksv_scrubber_set_model(self->scrubber, v);
 	if (!ksv_loader_is_busy(loader))
 		ksv_scrubber_set_position(self->scrubber, v->event);
@@ -90,8 +91,9 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 
 static void set_open_actions(KsvWindow *self, gboolean enabled)
 {
-	static const char *const names[] = {"win.play",	    "win.first", "win.last",	"win.next",
-					    "win.previous", "win.go-to", "win.sidebar", "win.view"};
+	static const char *const names[] = {"win.play",	   "win.first",	   "win.last",
+					    "win.next",	   "win.previous", "win.go-to",
+					    "win.sidebar", "win.view",	   "win.inspector"};
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
 		gtk_widget_action_set_enabled(GTK_WIDGET(self), names[i], enabled);
@@ -378,6 +380,7 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, title);
 	gtk_widget_class_bind_template_child(class, KsvWindow, error_page);
 	gtk_widget_class_bind_template_child(class, KsvWindow, flap);
+	gtk_widget_class_bind_template_child(class, KsvWindow, inspector);
 	gtk_widget_class_bind_template_child(class, KsvWindow, toasts);
 	gtk_widget_class_bind_template_child(class, KsvWindow, pages);
 	gtk_widget_class_bind_template_child(class, KsvWindow, views);
@@ -414,6 +417,8 @@ static void ksv_window_init(KsvWindow *self)
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);
 	gtk_list_box_select_row(self->sidebar, gtk_list_box_get_row_at_index(self->sidebar, 0));
 	g_signal_connect(self->sidebar, "row-selected", G_CALLBACK(on_row_selected), self);
+	self->event_panel = KSV_EVENT_PANEL(ksv_event_panel_new());
+	adw_flap_set_flap(self->inspector, GTK_WIDGET(self->event_panel));
 	self->scrubber = KSV_SCRUBBER(ksv_scrubber_new());
 	gtk_box_append(self->bottom, GTK_WIDGET(self->scrubber));
 	g_signal_connect(self->scrubber, "seek", G_CALLBACK(on_seek), self);

@@ -40,6 +40,7 @@ static void on_startup(GApplication *app)
 		{"win.open", {"<Control>o"}},
 		{"win.go-to", {"<Control>g"}},
 		{"win.sidebar", {"F9"}},
+		{"win.inspector", {"<Control>F9"}},
 		{"win.full-screen", {"F11"}},
 		{"win.show-help-overlay", {"<Control>question", "F1"}},
 	};

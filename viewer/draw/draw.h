@@ -42,6 +42,7 @@ enum hit_kind {
 	HIT_ATOMIC,    // id: cpu << 8 | slot
 	HIT_EVENT,     // id: event
 	HIT_PGD,       // id: index in the page directory
+	HIT_CALL,      // id: node of model->calls
 	HIT_TIMELINE,  // the plot of the timeline
 };
 
@@ -86,6 +87,9 @@ struct viewport {
 	uint64_t selected_event;  // events: row shown as selected, 0 the position
 	uint64_t from, to;	  // timeline: events shown, 0,0 = all
 	uint64_t position;	  // timeline: where the handle is, 0 = the model's event
+	enum cost cost;		  // flame graph: what the width means
+	uint32_t zoomed_call;	  // flame graph: node that fills the width
+	const char *search;	  // flame graph: functions to highlight, NULL none
 	bool bare;		  // no title line (the window has one)
 	struct draw_result *out;  // NULL: not wanted
 };
@@ -93,7 +97,7 @@ struct viewport {
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
-	draw_summary, draw_events, draw_timeline, draw_happened;
+	draw_summary, draw_events, draw_timeline, draw_happened, draw_flame;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -102,7 +106,7 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 11
+	VIEWS = 12
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown

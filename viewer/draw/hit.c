@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../../core/event.h"
-#include "pen.h"
+#include "flame.h"
 
 const struct view views[VIEWS + 1] = {
 	{"map", "Memory map", draw_map, false},
@@ -19,6 +19,7 @@ const struct view views[VIEWS + 1] = {
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
 	{"event", "What happened", draw_happened, true},
+	{"flame", "Flame graph", draw_flame, true},
 	{NULL, NULL, NULL, false},
 };
 
@@ -236,6 +237,8 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		return describe_area(v, id, buf, size);
 	case HIT_PGD:
 		return describe_pgd(v, id, buf, size);
+	case HIT_CALL:
+		return call_describe(v, id, buf, size);
 	case HIT_KMAP:
 		return describe_kmap(v, id, buf, size);
 	case HIT_ATOMIC:
