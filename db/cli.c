@@ -97,7 +97,7 @@ static const char moments[] =
 const struct command commands[] = {
 	{"record", "[-o FILE] [OPTIONS] -- PROGRAM [ARGUMENTS]",
 	 "run a program on the simulated machine and record it", record_options_table, cmd_record,
-	 "\nThe exit status is the program's own (128 + n when signal n ended it); 125 when the\n"
+	 "\nThe exit status is the program's own (128 + n when signal n ended it); 2 when the\n"
 	 "recording could not be started, 126 and 127 when the program could not.\n"},
 	{"info", "FILE", "say what a recording holds", info_options, cmd_info},
 	{"view", "FILE", "open a recording in the viewer", no_options, cmd_view},

@@ -3,7 +3,7 @@
 // What the subcommands of the kalloscope program share: options, messages, formats, places.
 //
 // Exit status of every command: 0; 1 the answer is "no" or the file is unusable; 2 wrong usage.
-// `record` passes on the program's own status, and uses 125, 126, 127 as env(1) does.
+// `record` passes on the program's own status, 2 when it could not start, and 126, 127 as shells do.
 #pragma once
 
 #include "exit_status.h"

@@ -50,7 +50,7 @@ static int of_recording(const char *path)
 	char err[512];
 	struct recording *r = cli_open(path);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	struct replay *p = replay_open(r, 1, err, sizeof(err));
 	int status = EXIT_FAILURE;
 	if (p)

@@ -169,7 +169,7 @@ int cmd_info(int argc, char **argv)
 	char **operand = cli_operands(&c, 1);
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	summary_read(r, &s);
 	if (json) {
 		print_json(r, &s);

@@ -91,7 +91,7 @@ static int at_moment(const struct proc_file *f, struct recording *r, int process
 	struct replay *p = replay_open(r, process, err, sizeof(err));
 	if (!p) {
 		cli_error("%s", err);
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	int ret = replay_seek(p, cli_at_event(r, at));
 	if (ret)
@@ -122,7 +122,7 @@ int cmd_proc(int argc, char **argv)
 	const struct proc_file *f = find_file(operand[0]);
 	struct recording *r = cli_open(operand[1]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	int status = at_moment(f, r, process, &at);
 	recording_close(r);
 	return status;

@@ -44,7 +44,7 @@ static int already_complete(const char *path)
 {
 	struct recording *r = cli_open(path);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	bool complete = recording_complete(r);
 	recording_close(r);
 	if (complete)
@@ -66,7 +66,7 @@ int cmd_recover(int argc, char **argv)
 	find_folder(operand[0], folder);
 	if (!*folder && is_folder(operand[0])) {
 		cli_error("%s holds no spool", operand[0]);
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	if (!*folder)
 		return already_complete(operand[0]);

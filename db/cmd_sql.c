@@ -234,13 +234,13 @@ static int run(sqlite3 *db, const char *query, struct printer *p)
 	int rc = sqlite3_prepare_v2(db, query, -1, &p->s, &rest);
 	if (rc || !p->s) {
 		cli_error("%s", rc ? sqlite3_errmsg(db) : "the query is empty");
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	rest += strspn(rest, " \t\r\n;");
 	if (*rest) {
 		cli_error("one query at a time; there is more after the first: %.40s", rest);
 		sqlite3_finalize(p->s);
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	if (!printer_init(p)) {
 		cli_error("out of memory");
@@ -252,7 +252,7 @@ static int run(sqlite3 *db, const char *query, struct printer *p)
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		cli_error("%s", sqlite3_errmsg(db));
 	sqlite3_finalize(p->s);
-	return rc == SQLITE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc == SQLITE_DONE ? EXIT_SUCCESS : rc == SQLITE_READONLY ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 int cmd_sql(int argc, char **argv)
@@ -267,7 +267,7 @@ int cmd_sql(int argc, char **argv)
 	char **operand = cli_operands(&c, 2);
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	int status = run(recording_db(r), operand[1], &p);
 	recording_close(r);
 	return status;

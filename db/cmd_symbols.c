@@ -56,7 +56,7 @@ int cmd_symbols(int argc, char **argv)
 	char **operand = cli_operands(&c, 1);
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	bool complete = recording_complete(r);
 	recording_close(r);
 	if (complete)

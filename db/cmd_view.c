@@ -15,7 +15,7 @@ int cmd_view(int argc, char **argv)
 	char **operand = cli_operands(&c, 1);
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	recording_close(r);
 	char *viewer = place_helper("kalloscope-viewer");
 	if (!viewer) {

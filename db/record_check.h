@@ -11,5 +11,5 @@ struct program_check {
 };
 
 // 0: can be recorded. Otherwise the exit status of `record`: 127 not found, 126 not executable,
-// 125 it could run, but not with the library (static, set-user-ID, 32-bit ...).
+// 2 it could run, but not with the library (static, set-user-ID, 32-bit ...).
 int program_check(const char *program, struct program_check *c);

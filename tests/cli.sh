@@ -59,13 +59,13 @@ expect 0 'Commands:' '--help' "$kalloscope" --help
 expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
 expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
 expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
-for c in record info view sql proc translate render verify recover symbols recorder; do
+for c in record info view sql proc translate report render verify recover symbols recorder; do
 	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
-for c in record info view sql proc translate render verify recover symbols; do
+for c in record info view sql proc translate report render verify recover symbols; do
 	page=$tests/../db/man/kalloscope-$c.1
 	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
 		grep -q -e "$o" "$page" || echo "$o"; done)
@@ -80,7 +80,7 @@ expect 2 'too many operands' 'too many operands' "$kalloscope" info a b
 expect 2 "'--' is missing" 'record: -- missing' "$kalloscope" record ls
 expect 2 'no program' 'record: program missing' "$kalloscope" record --
 expect 2 'not a value' 'record: bad value' "$kalloscope" record --cpus=99 -- true
-expect 125 'cannot be built\|not a value' 'record: impossible machine' "$kalloscope" record --ram=20M -- true
+expect 2 'cannot be built\|not a value' 'record: impossible machine' "$kalloscope" record --ram=20M -- true
 expect 127 'not found' 'record: program not in PATH' "$kalloscope" record -- no-such-program-xyz
 expect 127 'not found' 'record: program not at its path' "$kalloscope" record -- ./no-such-program
 expect 126 'is a folder' 'record: a folder' "$kalloscope" record -- /tmp
@@ -89,22 +89,22 @@ expect 126 'not executable' 'record: not executable' "$kalloscope" record -- ./p
 printf '#!/no/such/interpreter\n' >script && chmod +x script
 expect 127 'interpreter' 'record: interpreter missing' "$kalloscope" record -- ./script
 if printf 'int main(void) { return 0; }\n' >s.c && cc -static -o static s.c 2>/dev/null; then
-	expect 125 'statically linked' 'record: static program' "$kalloscope" record -- ./static
+	expect 2 'statically linked' 'record: static program' "$kalloscope" record -- ./static
 	printf '#!%s/static\n' "$folder" >sscript && chmod +x sscript
-	expect 125 'statically linked' 'record: script of a static interpreter' "$kalloscope" record -- ./sscript
+	expect 2 'statically linked' 'record: script of a static interpreter' "$kalloscope" record -- ./sscript
 fi
 cp "$known" elf32 && printf '\001' | dd of=elf32 bs=1 seek=4 conv=notrunc 2>/dev/null
-expect 125 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
+expect 2 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
 cp "$known" suid && if [ "$(id -u)" = 0 ] && chown nobody suid && chmod u+s suid; then
-	expect 125 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
+	expect 2 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
 fi
 if cc -fsanitize=address -o asan s.c 2>/dev/null; then
-	expect 125 'sanitizer' 'record: a program with a sanitizer' "$kalloscope" record -- ./asan
+	expect 2 'sanitizer' 'record: a program with a sanitizer' "$kalloscope" record -- ./asan
 fi
 echo old >exists
-expect 125 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
+expect 2 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
 is 'record: an existing file is left alone' old "$(cat exists)"
-expect 125 'cannot create' 'record: the folder does not exist' "$kalloscope" record -o no/such/folder/x -- "$known"
+expect 2 'cannot create' 'record: the folder does not exist' "$kalloscope" record -o no/such/folder/x -- "$known"
 is 'record: nothing is left behind by refusals' '' "$(ls -d ./*.spool ./*.kalloscope 2>/dev/null)"
 
 # --- a known program
@@ -168,9 +168,9 @@ expect 1 'still written' 'symbols: an unfinished recording' "$kalloscope" symbol
 is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
 is 'sql: csv' "$(printf 'a,b\n1,"x,""y"')" "$("$kalloscope" sql --csv known.kalloscope "SELECT 1 AS a, 'x,\"y' AS b")"
 is 'sql: json' '[ {"a": 1, "b": null, "c": "x\"y"}]' "$("$kalloscope" sql --json known.kalloscope "SELECT 1 AS a, NULL AS b, 'x\"y' AS c" | tr -d '\n')"
-expect 1 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event'
-expect 1 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
-expect 1 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
+expect 2 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event'
+expect 2 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
+expect 2 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
 if command -v script >/dev/null; then
 	is 'sql: aligned on a terminal' 'id  kind' "$(script -qec "$kalloscope sql known.kalloscope 'SELECT 1 AS id, 2 AS kind'" /dev/null </dev/null | head -1 | tr -d '\r')"
 fi
@@ -198,7 +198,7 @@ expect 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.
 expect 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
 expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
 expect 2 "did you mean 'slabinfo'" 'proc: unknown file' "$kalloscope" proc slabinf known.kalloscope
-expect 1 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
+expect 2 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
 mapped=$(query "SELECT id FROM events WHERE kind = 'mmap' AND req = 10485760")
 area=$(query "SELECT printf('0x%08x', addr + 4096) FROM events WHERE id = $mapped")
 expect 0 'page 1 of the vmalloc area' 'translate: the owner' "$kalloscope" translate "$area" known.kalloscope --at "$mapped"
@@ -228,9 +228,9 @@ if [ -x "$build/viewer/kalloscope-render" ]; then
 fi
 
 # --- files that are no recordings, and damaged ones
-expect 1 'No such file' 'info: missing file' "$kalloscope" info nothing
-expect 1 'not a recording' 'info: a folder' "$kalloscope" info /
-expect 1 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
+expect 2 'No such file' 'info: missing file' "$kalloscope" info nothing
+expect 2 'not a recording' 'info: a folder' "$kalloscope" info /
+expect 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
 head -c 50000 known.kalloscope >torn
 expect 1 '' 'verify: a torn file' "$kalloscope" verify torn
 cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event WHERE rowid = 5'
@@ -245,9 +245,9 @@ expect 1 'NOT OK' 'verify: a damaged keyframe' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong "UPDATE meta SET value = 0 WHERE key = 'complete'"
 expect 1 'NOT OK *complete' 'verify: an incomplete recording' "$kalloscope" verify wrong
 expect 0 'nothing to recover' 'recover: a complete recording' "$kalloscope" recover known.kalloscope
-expect 1 'No such file' 'recover: nothing there' "$kalloscope" recover nothing
+expect 2 'No such file' 'recover: nothing there' "$kalloscope" recover nothing
 mkdir empty
-expect 1 'no spool' 'recover: a folder without a spool' "$kalloscope" recover empty
+expect 2 'no spool' 'recover: a folder without a spool' "$kalloscope" recover empty
 
 # --- the shell's view of a recorded program
 rec() { "$kalloscope" record -q -f -o shell.kalloscope -- "$@"; }
