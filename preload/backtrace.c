@@ -14,23 +14,25 @@ enum {
 	CACHE_BITS = 12,
 	CACHE_ENTRIES = 1 << CACHE_BITS,
 	CACHE_WORDS = 1 << 17,
+	WORDS_AT_ONCE = 4, // an entry has a multiple of it: the last word is repeated
 	FP_FRAME_MOST = 1 << 20
 };
 
 struct cache_entry {
-	uintptr_t ret, cfa, fp;
+	alignas(64) uintptr_t ret;
+	uintptr_t cfa, fp;
 	uintptr_t site;
 	uint32_t stack;	     // depot id
 	uint32_t generation; // rules_generation()
 	uint32_t first;	     // word
 	uint16_t nwords, flags;
 	bool fp_used;
+	uint32_t reach; // bytes above cfa that hold all words
 };
 
 struct trace_cache {
 	struct cache_entry *last; // of the last capture_stack
 	uint32_t next_word;	  // words[] is filled from the front and thrown away when full
-	uint64_t hits, misses;
 	struct cache_entry entry[CACHE_ENTRIES];
 	struct trace trace;
 	struct depot_path path;
@@ -45,25 +47,54 @@ static inline struct cache_entry *cache_set(struct trace_cache *c, uintptr_t ret
 	return &c->entry[h >> (64 - CACHE_BITS) & ~1ull];
 }
 
-static inline bool cache_holds(const struct trace_cache *c, const struct cache_entry *e,
-			       uintptr_t ret, uintptr_t cfa, uintptr_t fp)
-{
-	const uint64_t *base = (const uint64_t *)cfa, *value = &c->value[e->first];
-	const uint32_t *offset = &c->offset[e->first];
+typedef uint64_t __attribute__((may_alias)) stack_word;
 
-	if (e->ret != ret || e->cfa != cfa || (e->fp_used && e->fp != fp) ||
-	    e->generation != rules_generation())
-		return false;
+static inline bool words_hold(const struct trace_cache *c, const struct cache_entry *e,
+			      uintptr_t cfa)
+{
+	const stack_word *base = (const stack_word *)cfa;
+	const uint64_t *value = &c->value[e->first], *end = value + e->nwords;
+	const uint32_t *offset = &c->offset[e->first];
+	uint64_t differ = 0;
+
+	atomic_signal_fence(memory_order_seq_cst); // other frames' words: read anew at every call
+	for (; value < end; value += WORDS_AT_ONCE, offset += WORDS_AT_ONCE) {
+		differ |= base[offset[0]] ^ value[0];
+		differ |= base[offset[1]] ^ value[1];
+		differ |= base[offset[2]] ^ value[2];
+		differ |= base[offset[3]] ^ value[3];
+	}
+	return !differ;
+}
+
+__attribute__((noinline)) static bool
+words_hold_in_order(const struct trace_cache *c, const struct cache_entry *e, uintptr_t cfa)
+{
+	const volatile uint64_t *base = (const volatile uint64_t *)cfa;
+
 	for (unsigned i = 0; i < e->nwords; i++)
-		if (((const volatile uint64_t *)base)[offset[i]] != value[i])
+		if (base[c->offset[e->first + i]] != c->value[e->first + i])
 			return false;
 	return true;
+}
+
+static inline bool cache_holds(const struct thread *t, const struct trace_cache *c,
+			       const struct cache_entry *e, const struct frame *f)
+{
+	if (e->ret != f->ip || e->cfa != f->sp || (e->fp_used && e->fp != f->fp) ||
+	    e->generation != rules_generation())
+		return false;
+	if (__builtin_expect(f->sp - 8 >= (uintptr_t)t->stack_lo &&
+				     f->sp + e->reach <= (uintptr_t)t->stack_hi,
+			     1))
+		return words_hold(c, e, f->sp);
+	return words_hold_in_order(c, e, f->sp);
 }
 
 static bool word_offset_fits(const struct trace *tr, uintptr_t cfa)
 {
 	for (unsigned i = 0; i < tr->nwords; i++)
-		if (tr->word[i].addr < cfa || (tr->word[i].addr - cfa) / 8 > UINT32_MAX)
+		if (tr->word[i].addr < cfa || tr->word[i].addr - cfa > UINT32_MAX - 8)
 			return false;
 	return true;
 }
@@ -85,6 +116,7 @@ static void entry_set(struct cache_entry *e, const struct cache_entry *from)
 	e->nwords = from->nwords;
 	e->flags = from->flags;
 	e->fp_used = from->fp_used;
+	e->reach = from->reach;
 	atomic_signal_fence(memory_order_seq_cst);
 	*(volatile uintptr_t *)&e->ret = ret;
 }
@@ -97,30 +129,46 @@ static void cache_empty(struct trace_cache *c)
 	c->next_word = 0;
 }
 
+// Appends the words of a walk; returns how many bytes above sp they reach.
+static uint32_t words_keep(struct trace_cache *c, const struct trace *tr, uintptr_t sp,
+			   unsigned nwords)
+{
+	uint32_t reach = 0;
+
+	for (unsigned i = 0; i < nwords; i++) {
+		const struct trace_word *w = &tr->word[i < tr->nwords ? i : tr->nwords - 1];
+		uint32_t offset = (uint32_t)((w->addr - sp) / 8);
+
+		c->value[c->next_word + i] = w->value;
+		c->offset[c->next_word + i] = offset;
+		if (reach < (offset + 1) * 8)
+			reach = (offset + 1) * 8;
+	}
+	return reach;
+}
+
 // Keeps a finished walk. The older of the two entries of its set goes.
 static void cache_keep(struct trace_cache *c, struct frame f, uint32_t stack)
 {
 	const struct trace *tr = &c->trace;
 	struct cache_entry *e = cache_set(c, f.ip, f.sp), fresh;
+	unsigned nwords = (tr->nwords + WORDS_AT_ONCE - 1) / WORDS_AT_ONCE * WORDS_AT_ONCE;
 
 	if (tr->overflow || !word_offset_fits(tr, f.sp))
 		return;
-	if (c->next_word + tr->nwords > CACHE_WORDS)
+	if (c->next_word + nwords > CACHE_WORDS)
 		cache_empty(c);
-	for (unsigned i = 0; i < tr->nwords; i++) {
-		c->value[c->next_word + i] = tr->word[i].value;
-		c->offset[c->next_word + i] = (uint32_t)((tr->word[i].addr - f.sp) / 8);
-	}
 	fresh = (struct cache_entry){.ret = f.ip,
 				     .cfa = f.sp,
 				     .fp = f.fp,
 				     .stack = stack,
 				     .generation = rules_generation(),
 				     .first = c->next_word,
-				     .nwords = (uint16_t)tr->nwords,
+				     .nwords = (uint16_t)nwords,
 				     .flags = (uint16_t)tr->flags,
-				     .fp_used = tr->fp_used};
-	c->next_word += tr->nwords;
+				     .fp_used = tr->fp_used,
+				     .reach = words_keep(c, tr, f.sp, nwords)};
+	c->next_word += nwords;
 	entry_set(e + 1, e);
 	entry_set(e, &fresh);
 	c->last = e;
@@ -260,7 +308,6 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 		*flags |= OPF_SMALL_STACK;
 		return depot_intern_caller(f.ip);
 	}
-	c->misses++;
 	if (__builtin_expect(!unwind_ready(), 0))
 		unwind_init_early(f.ip);
 	stack_learn(t, f.sp);
@@ -273,25 +320,40 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 	return stack;
 }
 
-uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp,
-		       uint32_t *flags)
+// Not the first entry of its set: the other one, or a walk.
+__attribute__((noinline)) static uint32_t capture_other(struct thread *t, struct frame f,
+							uint32_t *flags)
 {
-	struct frame f = {(uintptr_t)ret, (uintptr_t)cfa, (uintptr_t)fp};
 	struct trace_cache *c = t->cache;
+	struct cache_entry *e;
 
 	if (!process.slot || !process.opt.max_frames)
 		return 0;
-	if (__builtin_expect(c != NULL, 1)) {
-		struct cache_entry *e = cache_set(c, f.ip, f.sp);
+	if (!c)
+		return capture_miss(t, f, flags);
+	e = cache_set(c, f.ip, f.sp) + 1;
+	if (!cache_holds(t, c, e, &f))
+		return capture_miss(t, f, flags);
+	c->last = e;
+	*flags |= e->flags;
+	return e->stack;
+}
 
-		if (!cache_holds(c, e, f.ip, f.sp, f.fp) && !cache_holds(c, ++e, f.ip, f.sp, f.fp))
-			return capture_miss(t, f, flags);
-		c->last = e;
-		c->hits++;
-		*flags |= e->flags;
-		return e->stack;
-	}
-	return capture_miss(t, f, flags);
+uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp,
+		       uint32_t *flags)
+{
+	const struct frame f = {(uintptr_t)ret, (uintptr_t)cfa, (uintptr_t)fp};
+	struct trace_cache *c = t->cache;
+	struct cache_entry *e;
+
+	if (__builtin_expect(!c, 0))
+		return capture_other(t, f, flags);
+	e = cache_set(c, f.ip, f.sp);
+	if (!cache_holds(t, c, e, &f))
+		return capture_other(t, f, flags);
+	c->last = e;
+	*flags |= e->flags;
+	return e->stack;
 }
 
 uintptr_t capture_site(uint32_t stack)

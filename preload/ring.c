@@ -19,6 +19,7 @@ enum {
 struct producer {
 	alignas(64) struct record *ring; // NULL: not recording
 	uint64_t head;			 // records ever written, as in the shared word
+	_Atomic uint64_t *shared;	 // the shared word
 	uint64_t room;			 // head may advance to here without looking at tail
 	uint64_t lost;			 // given up since the last LOST record
 	uint64_t waited_at; // head when a wait last ended in vain: no second wait there
@@ -57,7 +58,8 @@ void ring_attach(void)
 		if (!process.slot || cpu >= h->rings_per_slot)
 			continue;
 		p->ring = session_ring(h, process.slot_index, cpu);
-		p->head = atomic_load_explicit(&process.slot->ring[cpu].head, memory_order_relaxed);
+		p->shared = &process.slot->ring[cpu].head;
+		p->head = atomic_load_explicit(p->shared, memory_order_relaxed);
 		p->room = p->head;
 	}
 	ring_mask = process.slot ? h->ring_records - 1 : 0;
@@ -125,11 +127,39 @@ static bool ring_wait(struct producer *p, unsigned cpu, uint64_t need)
 	return true;
 }
 
-static inline void ring_put(struct producer *p, unsigned cpu, const struct record *r)
+static inline void ring_put(struct producer *p, const struct record *r)
 {
 	p->ring[p->head & ring_mask] = *r;
 	p->head++;
-	atomic_store_explicit(&process.slot->ring[cpu].head, p->head, memory_order_release);
+	atomic_store_explicit(p->shared, p->head, memory_order_release);
+}
+
+// An OP was filled field by field a moment ago, and a load wider than those stores would wait until
+// they have reached the cache. So its words are put together from loads of the fields' sizes, which
+// the compiler must not join.
+typedef volatile uint8_t __attribute__((may_alias)) field8;
+typedef volatile uint16_t __attribute__((may_alias)) field16;
+typedef volatile uint32_t __attribute__((may_alias)) field32;
+typedef volatile uint64_t __attribute__((may_alias)) field64;
+
+#define FIELD(r, type, at) (*(const type *)((const char *)(r) + (at)))
+
+static inline void op_put(struct producer *p, const struct record *r)
+{
+	uint64_t *to = (uint64_t *)&p->ring[p->head & ring_mask];
+	uint64_t head = FIELD(r, field8, 0) | (uint64_t)FIELD(r, field8, 1) << 8,
+		 size = FIELD(r, field32, 16), old = FIELD(r, field32, 24);
+
+	head |= (uint64_t)FIELD(r, field16, 2) << 16 | (uint64_t)FIELD(r, field32, 4) << 32;
+	size |= (uint64_t)FIELD(r, field16, 20) << 32 | (uint64_t)FIELD(r, field16, 22) << 48;
+	old |= (uint64_t)FIELD(r, field16, 28) << 32 | (uint64_t)FIELD(r, field8, 30) << 48 |
+	       (uint64_t)FIELD(r, field8, 31) << 56;
+	to[0] = head;
+	to[1] = FIELD(r, field64, 8); // record_block writes it as one
+	to[2] = size;
+	to[3] = old;
+	p->head++;
+	atomic_store_explicit(p->shared, p->head, memory_order_release);
 }
 
 static void ring_put_lost(struct producer *p, unsigned cpu)
@@ -138,7 +168,7 @@ static void ring_put_lost(struct producer *p, unsigned cpu)
 		.kind = EV_LOST, .cpu = cpu, .arg = {(uint32_t)p->lost, (uint32_t)(p->lost >> 32)}};
 
 	p->lost = 0;
-	ring_put(p, cpu, &r);
+	ring_put(p, &r);
 }
 
 // The ring looked full, or records are missing: the record and perhaps a LOST before it.
@@ -148,6 +178,8 @@ __attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, u
 	uint64_t need = 1 + (p->lost != 0);
 	uint32_t claimed = SLOT_CLAIMED;
 
+	if (!p->ring)
+		return;
 	// Nobody empties the rings of a process that is not there yet.
 	atomic_compare_exchange_strong(&process.slot->state, &claimed, SLOT_LIVE);
 	if (ring_room(p, cpu) < need && !ring_wait(p, cpu, need)) {
@@ -157,19 +189,22 @@ __attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, u
 	}
 	if (p->lost)
 		ring_put_lost(p, cpu);
-	ring_put(p, cpu, r);
+	ring_put(p, r);
+}
+
+static inline bool ring_ready(const struct producer *p)
+{
+	return __builtin_expect(p->head != p->room && !p->lost, 1);
 }
 
 static inline void ring_push(unsigned cpu, const struct record *r)
 {
 	struct producer *p = &producers[cpu];
 
-	if (!p->ring)
-		return;
-	if (__builtin_expect(p->head == p->room || p->lost, 0))
-		ring_push_slow(p, cpu, r);
+	if (ring_ready(p))
+		ring_put(p, r);
 	else
-		ring_put(p, cpu, r);
+		ring_push_slow(p, cpu, r);
 }
 
 void capture_record(struct machine *m, const struct record *r)
@@ -187,22 +222,29 @@ static void push_time(unsigned cpu)
 		ring_push(cpu, &r);
 }
 
+__attribute__((noinline)) static void time_due(struct producer *p, unsigned cpu, uint16_t thread)
+{
+	p->ops = OPS_PER_TIME;
+	p->thread = thread;
+	thread_self.op_cpu = (uint8_t)(cpu + 1);
+	push_time(cpu);
+}
+
 void capture_op(struct machine *m, struct record *r)
 {
-	struct producer *p = &producers[m->cpu];
+	const unsigned cpu = m->cpu;
+	struct producer *p = &producers[cpu];
 
-	if (!p->ring)
-		return;
-	if (p->ops == 0 || p->thread != r->lock || thread_self.op_cpu != m->cpu + 1 ||
-	    process.opt.flags & SESSION_PRECISE_TIME) {
-		p->ops = OPS_PER_TIME;
-		p->thread = r->lock;
-		thread_self.op_cpu = (uint8_t)(m->cpu + 1);
-		push_time(m->cpu);
-	}
+	r->cpu = cpu;
+	if (__builtin_expect(p->ops == 0 || p->thread != r->lock || thread_self.op_cpu != cpu + 1 ||
+				     process.opt.flags & SESSION_PRECISE_TIME,
+			     0))
+		time_due(p, cpu, r->lock);
 	p->ops--;
-	r->cpu = m->cpu;
-	ring_push(m->cpu, r);
+	if (ring_ready(p))
+		op_put(p, r);
+	else
+		ring_push_slow(p, cpu, r);
 }
 
 void capture_barrier(void)

@@ -23,18 +23,13 @@ struct rule_slot {
 };
 
 static struct rule_slot rules[RULE_SLOTS];
-static _Atomic uint32_t generation = 1;
+_Atomic uint32_t rules_flushed = 1;
 
 _Static_assert(sizeof(struct rule) == sizeof(uint64_t), "a rule is one word");
 
-uint32_t rules_generation(void)
-{
-	return atomic_load_explicit(&generation, memory_order_relaxed);
-}
-
 void rules_flush(void)
 {
-	atomic_fetch_add(&generation, 1);
+	atomic_fetch_add(&rules_flushed, 1);
 }
 
 static inline uint64_t rule_key(uintptr_t ip)

@@ -61,7 +61,11 @@ struct trace {
 // --- rules.c
 struct rule rule_find(uintptr_t ip); // learns it when it is new
 void rules_flush(void);		     // code was unmapped
-uint32_t rules_generation(void);     // differs after a flush
+extern _Atomic uint32_t rules_flushed __attribute__((visibility("hidden")));
+static inline uint32_t rules_generation(void) // differs after a flush
+{
+	return atomic_load_explicit(&rules_flushed, memory_order_relaxed);
+}
 
 // --- unwind.c
 bool unwind_ready(void);	       // libunwind is loaded
