@@ -12,8 +12,19 @@ static const struct {
 	const char *name;
 	int (*run)(struct report *rp);
 } reports[] = {
-	{"sites", report_sites},	 {"peak", report_peak}, {"leaks", report_leaks},
-	{"temporary", report_temporary}, {NULL, NULL},
+	{"sites", report_sites},
+	{"peak", report_peak},
+	{"leaks", report_leaks},
+	{"sizes", report_sizes},
+	{"lifetimes", report_lifetimes},
+	{"temporary", report_temporary},
+	{"threads", report_threads},
+	{"slab", report_slab},
+	{"pressure", report_pressure},
+	{"fragmentation", report_fragmentation},
+	{"history", report_history},
+	{"summary", report_summary},
+	{NULL, NULL}, // ends the list
 };
 
 struct args {
@@ -142,8 +153,10 @@ static void header(struct report *rp, const char *name)
 	}
 	g_autofree char *which =
 		n > 1 ? g_strdup_printf("process %d of %u, ", p->process, n) : g_strdup("");
+	const char *program = *p->argv ? p->argv : p->exe;
+	const char *slash = memrchr(program, '/', strcspn(program, " \n"));
 	g_autofree char *line =
-		g_strdup_printf("%s: %s%s", name, which, *p->argv ? p->argv : p->exe);
+		g_strdup_printf("%s: %s%s", name, which, slash ? slash + 1 : program);
 	out_line(rp, line);
 	if (rp->window)
 		out_note(rp, "events %s to %s", fmt_count(rp->from), fmt_count(rp->to));
@@ -176,7 +189,7 @@ static int run(int which, struct recording *r, const struct args *a, const char 
 			    .suppressions = a->suppressions};
 	rp.p = choose_process(r, a->process);
 	if (!rp.p)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	set_window(&rp, a);
 	rp.names = names_open(r);
 	rp.wanted = a->filter ? stacks_naming(r, a->filter) : NULL;
@@ -212,7 +225,7 @@ int cmd_report(int argc, char **argv)
 	const char *addr = history ? parse_address(operand[1]) : NULL;
 	struct recording *r = cli_open(operand[history ? 2 : 1]);
 	if (!r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	int status = run(which, r, &a, addr);
 	recording_close(r);
 	return status;

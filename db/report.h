@@ -28,12 +28,14 @@ struct report {
 
 enum cell_kind {
 	CELL_COUNT, // uint64_t, "1,234"
+	CELL_EVENT, // uint64_t, 0 none
 	CELL_BYTES, // uint64_t, "12.3 MiB"
 	CELL_TIME,  // uint64_t nanoseconds, "3.2 ms"
 	CELL_SHARE, // uint64_t thousandths, "12.3 %"
 	CELL_INDEX, // int64_t thousandths, "-1.000"
 	CELL_HEX,   // uint64_t
 	CELL_TEXT,  // const char *
+	CELL_BAR,   // uint64_t thousandths of the longest bar; text only
 	CELL_STACK, // uint64_t, number of a stack: its frames; only as the last column
 };
 struct column {

@@ -222,7 +222,7 @@ int report_leaks(struct report *rp)
 	uint64_t count = 0, bytes = 0;
 	g_array_set_clear_func(list, suppression_clear);
 	if (rp->suppressions && !read_file(list, rp->suppressions))
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	g_autoptr(GArray) a = site_figures(rp);
 	sift(rp, a, list, &known);
 	for (guint i = 0; i < a->len; i++) {

@@ -13,7 +13,9 @@
 enum {
 	MAX_COLUMNS = 12,
 	DEFAULT_WIDTH = 80,
-	LABEL_WIDTH = 30
+	LABEL_WIDTH = 30,
+	BAR_WIDTH = 12,
+	MIN_TEXT = 12 // narrowest column of text
 };
 
 // Rows are held back until the table's end, when the widths are known; --top keeps them few.
@@ -92,7 +94,7 @@ static int characters(const char *t)
 static void put_text(const struct report_output *o, const char *t, int room, bool dim)
 {
 	bool cut = characters(t) > room;
-	int n = cut ? room - 3 : room;
+	int n = cut && room > 3 ? room - 3 : room;
 	if (dim && o->colour)
 		fputs("\033[2m", stdout);
 	for (; *t; t++) {
@@ -100,7 +102,7 @@ static void put_text(const struct report_output *o, const char *t, int room, boo
 			break;
 		putchar((unsigned char)*t < ' ' ? ' ' : *t);
 	}
-	fputs(cut ? "..." : "", stdout);
+	fputs(cut && room > 3 ? "..." : "", stdout);
 	if (dim && o->colour)
 		fputs("\033[0m", stdout);
 }
@@ -111,15 +113,32 @@ void out_line(struct report *rp, const char *text)
 	putchar('\n');
 }
 
+// Whole words a line, as wide as the terminal.
+static void put_wrapped(const struct report_output *o, const char *t)
+{
+	while (*t) {
+		size_t end = strlen(t);
+		if (characters(t) > o->width) {
+			size_t blank = 0;
+			for (end = 0; t[end] && end < (size_t)o->width; end++)
+				blank = t[end] == ' ' ? end : blank;
+			end = blank ? blank : end;
+		}
+		printf("%.*s\n", (int)end, t);
+		t += end;
+		t += *t == ' ';
+	}
+}
+
 void out_note(struct report *rp, const char *fmt, ...)
 {
 	if (rp->out->json)
 		return;
 	va_list ap;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	g_autofree char *t = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
-	putchar('\n');
+	put_wrapped(rp->out, t);
 }
 
 void out_title(struct report *rp, const char *fmt, ...)
@@ -131,8 +150,8 @@ void out_title(struct report *rp, const char *fmt, ...)
 	g_autofree char *t = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
 	fputs(rp->out->colour ? "\033[1m" : "", stdout);
-	put_text(rp->out, t, rp->out->width, false);
-	puts(rp->out->colour ? "\033[0m" : "");
+	put_wrapped(rp->out, t);
+	fputs(rp->out->colour ? "\033[0m" : "", stdout);
 }
 
 static void json_text(JsonBuilder *b, const char *t)
@@ -165,6 +184,10 @@ static void json_stack(struct report *rp, uint64_t stack)
 static void json_cell(struct report *rp, const char *key, enum cell_kind kind, va_list *ap)
 {
 	JsonBuilder *b = rp->out->json;
+	if (kind == CELL_BAR) {
+		(void)va_arg(*ap, uint64_t);
+		return;
+	}
 	json_builder_set_member_name(b, key);
 	if (kind == CELL_TEXT) {
 		json_text(b, va_arg(*ap, const char *));
@@ -223,6 +246,10 @@ static char *cell_text(struct report *rp, enum cell_kind kind, va_list *ap)
 	switch (kind) {
 	case CELL_STACK:
 		return stack_text(rp, (uint64_t)v);
+	case CELL_BAR: // something always shows
+		return g_strnfill(v ? (gsize)(v * BAR_WIDTH + 999) / 1000 : 0, '#');
+	case CELL_EVENT:
+		return g_strdup(v ? fmt_count((uint64_t)v) : "-");
 	case CELL_BYTES:
 		return g_strdup(v ? fmt_bytes((uint64_t)v) : "0");
 	case CELL_TIME:
@@ -282,28 +309,53 @@ void out_row(struct report *rp, ...)
 	va_end(ap);
 }
 
+// A table too wide gives up the second blank between columns, then the ends of its texts.
+static int fit(const struct report_output *o, int *width)
+{
+	int all = width[0], gap = 2;
+	for (unsigned i = 1; i < o->columns; i++)
+		all += 2 + (o->column[i].kind < CELL_BAR ? width[i] : MIN_TEXT);
+	if (all > o->width) {
+		gap = 1;
+		all -= (int)o->columns - 1;
+	}
+	for (unsigned i = 0; i + 1 < o->columns && all > o->width; i++) {
+		int spare = width[i] - MIN_TEXT;
+		if (o->column[i].kind != CELL_TEXT || spare <= 0)
+			continue;
+		spare = spare < all - o->width ? spare : all - o->width;
+		width[i] -= spare;
+		all -= spare;
+	}
+	return gap;
+}
+
+static void put_cell(const struct report_output *o, unsigned i, const char *t, int width, int room)
+{
+	bool left = o->column[i].kind >= CELL_HEX, last = i + 1 == o->columns;
+	int space = width - characters(t);
+	if (!left)
+		printf("%*s", space > 0 ? space : 0, "");
+	put_text(o, t, last ? room : width, false);
+	if (left && !last)
+		printf("%*s", space > 0 ? space : 0, "");
+}
+
 // Numbers to the right, texts to the left; the last column takes what is left of the width, and a
 // stack's callers the line below.
-static void put_row(const struct report_output *o, char *const *cell, const int *width)
+static void put_row(const struct report_output *o, char *const *cell, const int *width, int gap)
 {
 	int room = o->width;
 	char *callers = NULL;
 	for (unsigned i = 0; i < o->columns; i++) {
-		bool last = i + 1 == o->columns, left = o->column[i].kind >= CELL_TEXT;
 		char *end = o->column[i].kind == CELL_STACK ? strchr(cell[i], '\n') : NULL;
-		int space = width[i] - characters(cell[i]);
 		if (end) {
 			*end = 0;
 			callers = end + 1;
 		}
-		if (i)
-			fputs("  ", stdout);
-		room -= i ? 2 : 0;
-		if (!left)
-			printf("%*s", space > 0 ? space : 0, "");
-		put_text(o, cell[i], last ? room : width[i], false);
-		if (left && !last)
-			printf("%*s", space > 0 ? space : 0, "");
+		room -= i ? gap : 0;
+		printf("%*s", i ? gap : 0, "");
+		put_cell(o, i, cell[i], width[i], room);
 		room -= width[i];
 	}
 	putchar('\n');
@@ -317,7 +369,7 @@ static void put_row(const struct report_output *o, char *const *cell, const int 
 void out_end(struct report *rp)
 {
 	struct report_output *o = rp->out;
-	int width[MAX_COLUMNS];
+	int width[MAX_COLUMNS] = {0};
 	char *title[MAX_COLUMNS];
 	if (o->json) {
 		json_builder_end_array(o->json);
@@ -331,10 +383,11 @@ void out_end(struct report *rp)
 			width[i] = n > width[i] ? n : width[i];
 		}
 	}
+	int gap = fit(o, width);
 	if (o->cell->len) {
-		put_row(o, title, width);
+		put_row(o, title, width, gap);
 		for (unsigned j = 0; j < o->cell->len; j += o->columns)
-			put_row(o, (char **)&o->cell->pdata[j], width);
+			put_row(o, (char **)&o->cell->pdata[j], width, gap);
 	} else {
 		puts("  none");
 	}

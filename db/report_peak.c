@@ -93,30 +93,53 @@ struct drawing {
 	unsigned left; // lines
 };
 
-static void print_line(struct drawing *d, const struct node *n, const char *indent)
+enum {
+	FIGURES_WIDTH = 20,
+	CHAIN_LINES = 3
+};
+
+// The only child that matters, when all of a node's bytes pass through it; NULL: it branches or ends.
+static const struct node *only_child(const struct drawing *d, const struct node *n)
 {
-	g_autoptr(GString) t = g_string_new(NULL);
-	g_string_printf(t, "%10s %5.1f %%  %s", fmt_bytes(n->bytes),
-			100 * (double)n->bytes / (double)d->total, indent);
-	put_function(t, n->function);
-	out_line(d->rp, t->str);
+	g_autoptr(GPtrArray) a = children(n);
+	const struct node *c = a->len ? a->pdata[0] : NULL;
+	return c && (n->bytes - c->bytes) * 100 < d->total && c->bytes * 100 >= d->total ? c : NULL;
 }
 
-// A chain of single callers stays on one level, so that depth means branching. Branches below a
-// hundredth of the whole are summed up by their parent.
+// One name of a chain; a full line is printed and the next one begins under it.
+static void chain_add(struct drawing *d, GString *line, const struct node *n, unsigned depth,
+		      unsigned *lines)
+{
+	g_autoptr(GString) name = g_string_new(NULL);
+	put_function(name, n->function);
+	if (line->len + 3 + name->len > (gsize)output_width(d->rp->out) && ++*lines < CHAIN_LINES) {
+		out_line(d->rp, line->str);
+		g_string_printf(line, "%*s", FIGURES_WIDTH + (int)depth, "");
+	}
+	g_string_append_printf(line, " %c %s", d->rp->top_down ? '>' : '<', name->str);
+}
+
+// Functions that only hand on stand on one line, so that depth means branching. Branches below a
+// hundredth of the whole are left to their parent.
 static void print_node(struct drawing *d, const struct node *n, unsigned depth)
 {
-	g_autofree char *indent = g_strnfill(2 * (depth < 24 ? depth : 24), ' ');
+	g_autoptr(GString) t = g_string_new(NULL);
+	unsigned lines = 0, shown = depth < 16 ? depth : 16;
 	if (!d->left)
 		return;
 	d->left--;
-	print_line(d, n, indent);
+	g_string_printf(t, "%10s %5.1f %%  %*s", fmt_bytes(n->bytes),
+			100 * (double)n->bytes / (double)d->total, 2 * (int)shown, "");
+	put_function(t, n->function);
+	for (const struct node *c; (c = only_child(d, n)); n = c)
+		chain_add(d, t, c, 2 * shown, &lines);
+	out_line(d->rp, t->str);
 	g_autoptr(GPtrArray) a = children(n);
 	for (guint i = 0; i < a->len; i++) {
 		const struct node *c = a->pdata[i];
 		if (c->bytes * 100 < d->total)
 			break;
-		print_node(d, c, depth + (a->len > 1 || depth < 2));
+		print_node(d, c, depth + 1);
 	}
 }
 

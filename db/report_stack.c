@@ -108,18 +108,42 @@ bool stack_wanted(const struct report *rp, uint64_t stack)
 // Allocating is all these do, so their callers are the sites.
 static bool is_wrapper(const struct site_frame *f)
 {
-	static const char *const names[] = {
-		"xmalloc",	    "xcalloc",		"xrealloc",	     "xstrdup",
-		"xmemdup",	    "xzalloc",		"__strdup",	     "strdup",
-		"__strndup",	    "strndup",		"xstrndup",	     "g_malloc",
-		"g_malloc0",	    "g_realloc",	"g_strdup",	     "PyMem_RawMalloc",
-		"PyMem_Malloc",	    "PyObject_Malloc",	"do_xmalloc",	     "_PyMem_RawMalloc",
-		"PyMem_Realloc",    "PyObject_Realloc", "PyObject_Calloc",   "PyMem_RawCalloc",
-		"_PyMem_RawCalloc", "PyMem_Calloc",	"_PyMem_RawRealloc", "do_xrealloc"};
+	static const char *const names[] = {"xmalloc",
+					    "ggc_internal_alloc",
+					    "ggc_internal_cleared_alloc",
+					    "ggc_realloc",
+					    "xcalloc",
+					    "xrealloc",
+					    "xstrdup",
+					    "xmemdup",
+					    "xzalloc",
+					    "__strdup",
+					    "strdup",
+					    "__strndup",
+					    "strndup",
+					    "xstrndup",
+					    "g_malloc",
+					    "g_malloc0",
+					    "g_realloc",
+					    "g_strdup",
+					    "PyMem_RawMalloc",
+					    "PyMem_Malloc",
+					    "PyObject_Malloc",
+					    "do_xmalloc",
+					    "_PyMem_RawMalloc",
+					    "PyMem_Realloc",
+					    "PyObject_Realloc",
+					    "PyObject_Calloc",
+					    "PyMem_RawCalloc",
+					    "_PyMem_RawCalloc",
+					    "PyMem_Calloc",
+					    "_PyMem_RawRealloc",
+					    "do_xrealloc"};
+	size_t len = strcspn(f->function, "(");
 	if (g_str_has_prefix(f->function, "operator new"))
 		return true;
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
-		if (!strcmp(f->function, names[i]))
+		if (strlen(names[i]) == len && !memcmp(f->function, names[i], len))
 			return true;
 	return false;
 }

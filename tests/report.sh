@@ -1,0 +1,173 @@
+#!/bin/sh
+# The reports of kalloscope: what they say about a program whose every allocation is known, about
+# threads and about a compiler; text that fits, JSON that parses, wrong words.
+#   tests/report.sh BUILD      TAP on stdout
+set -u
+build=$(cd "${1:?usage: report.sh BUILD}" && pwd)
+kalloscope=$build/kalloscope
+folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-report.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
+export LC_ALL=C.UTF-8
+n=0
+failed=0
+
+result() {
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' out err 2>/dev/null | head -20
+		failed=1
+	fi
+}
+
+# expect STATUS PATTERN NAME REPORT-ARGUMENTS...
+expect() {
+	want=$1 pattern=$2 name=$3
+	shift 3
+	"$kalloscope" report "$@" >out 2>err </dev/null
+	status=$?
+	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
+	ok=$?
+	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
+	result "$name" $ok
+}
+
+# json PYTHON NAME REPORT-ARGUMENTS...: the expression holds of the report d.
+json() {
+	expression=$1 name=$2
+	shift 2
+	"$kalloscope" report --json "$@" >out 2>err </dev/null &&
+		python3 -c "
+import json, sys
+d = json.load(open('out'))
+assert ($expression)" 2>>err
+	result "$name" $?
+}
+
+is() {
+	[ "$2" = "$3" ]
+	ok=$?
+	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
+	result "$1" $ok
+}
+
+query() { "$kalloscope" sql -n "$1" "$2"; }
+record() {
+	file=$1
+	shift
+	"$kalloscope" record -o "$file" -- "$@" >out 2>err </dev/null
+	result "record $file" $?
+}
+
+record known.k "$build/tests/programs/known"
+record churn.k "$build/tests/programs/churn" 4 3000 3
+printf '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n' >hello.c
+record gcc.k gcc -O1 hello.c -o hello
+
+# --- wrong words
+expect 2 "did you mean 'sites'" 'a wrong name names the nearest' sits known.k
+expect 2 'there are: sites peak' 'a name far from all lists them' xyzzy known.k
+expect 2 "did you mean '--filter'" 'a wrong option names the nearest' sites --fliter x known.k
+expect 2 'not an event' 'a wrong moment' sites --between 1 later known.k
+expect 2 'before the first' 'moments the wrong way round' sites --between 20 10 known.k
+expect 2 'not an address' 'a wrong address' history zz known.k
+expect 2 'not a number' 'a wrong number' sites --top=many known.k
+expect 2 'takes no --between' 'peak has no window' peak --between 1 2 known.k
+expect 2 'no process 9' 'a process that is not there' sites --process 9 known.k
+expect 2 'No such file' 'a file that is not there' sites none.k
+
+# --- a known program
+json "[(s['calls'], s['bytes'], s['live_bytes']) for s in d['sites']
+	if s['stack'][0]['function'] == 'make_node'] == [(10, 1000, 100)]" \
+	'sites: ten nodes, one of them alive' sites known.k
+json "sum(s['calls'] for s in d['sites']) == 14" 'sites: all allocations' sites --top=0 known.k
+json "[s['function'] for s in d['sites'][0]['stack'][:3]] == ['make_node', 'build', 'main']" \
+	'sites: the stack' sites known.k
+expect 0 ' < build < main$' 'sites: callers end at main' sites known.k
+json "len(d['sites']) == 1 and d['sites'][0]['stack'][0]['function'] == 'make_table'" \
+	'--filter leaves the stacks that have a name' sites --filter MAKE_TABLE known.k
+json "d['sites'] == []" '--filter with a name nobody has' sites --filter xyzzy known.k
+table=$(query known.k "SELECT id FROM events WHERE kind = 'calloc'")
+json "[(s['calls'], s['bytes'], s['live_bytes']) for s in d['sites']] == [(1, 4000, 4000)]" \
+	'--between counts what the window made' sites --between "$table" "$table" known.k
+json "d['peak_bytes'] == 10 * 1048576 + 100 and d['tree'][0]['function'] == 'main' and
+	d['tree'][0]['bytes'] == 10 * 1048576" 'peak: the large mapping, called from main' peak known.k
+json "len(d['tree']) == 1 and d['tree'][0]['bytes'] == d['peak_bytes'] and
+	[c['function'] for c in d['tree'][0]['children']] == ['build']" \
+	'peak: top-down begins at main' peak --top-down known.k
+json "d['count'] == 1 and d['bytes'] == 100 and d['leaks'][0]['stack'][0]['function'] == 'make_node'" \
+	'leaks: the one that stays' leaks known.k
+printf '# mine\n\nleak:^make_*de$\n' >known.supp
+json "d['count'] == 0 and [(s['pattern'], s['count'], s['bytes']) for s in d['suppressed']] ==
+	[('^make_*de\$', 1, 100)]" 'leaks: suppressed by a file' leaks -s known.supp known.k
+printf 'leak:make_nod$\n' >other.supp
+json "d['count'] == 1" 'leaks: a pattern that does not match' leaks -s other.supp known.k
+printf 'race:x\n' >bad.supp
+expect 2 'bad.supp:1: expected leak:PATTERN' 'leaks: a bad line is named' leaks -s bad.supp known.k
+json "[(s['calls'], s['asked'], s['taken'], s['slack']) for s in d['sizes']
+	if s['class'] == 'size-128'] == [(10, 1000, 1280, 280)]" 'sizes: slack of the nodes' sizes known.k
+json "d['made'] == 14 and d['given_back'] == 13 and
+	sum(b['blocks'] for b in d['events']) == 13" 'lifetimes: every block ends once' lifetimes known.k
+json "sum(s['temporary'] for s in d['temporary']) > 0 and all(s['stack'][0]['function'] == 'main'
+	for s in d['temporary'])" 'temporary: the mappings of main' temporary known.k
+node=$(query known.k "SELECT printf('%x', addr) FROM events WHERE req = 100 LIMIT 1")
+json "[h['kind'] for h in d['history'][:2]] == ['malloc', 'free'] and
+	d['history'][0]['req'] == 100" 'history: malloc and free of a node' history "$node" known.k
+inner=$(query known.k "SELECT printf('%x', addr + 99) FROM events WHERE req = 100 LIMIT 1")
+json "d['history'][0]['addr'] == '0x$node'" 'history: an address inside the block' history "$inner" known.k
+json "d['peak_bytes'] == 10 * 1048576 + 100 and d['live_count'] == 1 and d['allocations'] == 14" \
+	'summary' summary known.k
+node_event=$(query known.k "SELECT max(id) FROM events WHERE req = 100")
+json "[c['active'] for c in d['caches'] if c['name'] == 'size-128'][0] >= 10" \
+	'slab: ten nodes in use at the last malloc' slab --at "$node_event" --top=0 known.k
+is 'slab: waste and use make up the pages' '' "$("$kalloscope" report slab --json --top=0 known.k |
+	python3 -c "
+import json, sys
+for c in json.load(sys.stdin)['caches']:
+	if c['bytes'] - c['waste'] != c['active'] * c['object_size'] or c['objects'] != c['slabs'] * c['per_slab']:
+		print(c['name'])")"
+
+# --- threads
+json "len(d['threads']) == 3 + (d['threads'][-1]['calls'] < 3000) and
+	sum(t['events'] for t in d['threads']) == $(query churn.k 'SELECT count(*) FROM event')" \
+	'threads: events add up' threads churn.k
+json "{m['what']: m['times'] for m in d['machine']}['slab_refills'] ==
+	$(query churn.k "SELECT count(*) FROM transitions WHERE kind = 'cache_alloc_refill' AND event > 0")" \
+	'pressure: refills as the transitions have them' pressure churn.k
+
+# --- a compiler: several processes, thousands of stacks
+busy=$(query gcc.k 'SELECT process FROM process ORDER BY events DESC LIMIT 1')
+json "d['process'] == $busy" 'the process with most events' summary gcc.k
+json "sum(s['calls'] for s in d['sites']) == $(query gcc.k "
+	SELECT sum(calls) FROM stack_stat WHERE process = $busy")" 'sites: totals' sites --top=0 gcc.k
+json "abs(sum(t['bytes'] for t in d['tree']) - $(query gcc.k "
+	SELECT sum(peak_bytes) FROM stack_stat WHERE process = $busy")) == 0" \
+	'peak: the tree holds all of it' peak --top=0 gcc.k
+json "d['count'] + sum(s['count'] for s in d['suppressed']) == $(query gcc.k "
+	SELECT sum(live_count) FROM stack_stat WHERE process = $busy")" \
+	'leaks: reported and suppressed are all' leaks gcc.k
+json "len({p['event'] for p in d['points']}) == 10 and
+	all(0 <= p['unusable_order_10'] <= 1 for p in d['points'])" 'fragmentation: ten moments' fragmentation gcc.k
+is 'fragmentation: as the proc file says' \
+	"$("$kalloscope" proc unusable_index --at "$(query gcc.k "SELECT last_event FROM process WHERE process = $busy")" gcc.k |
+		awk '/Normal/ {print $15}')" \
+	"$("$kalloscope" report fragmentation gcc.k | awk '$2 == "Normal" {v = $6} END {print v}')"
+address=$(query gcc.k "SELECT printf('%x', addr) FROM events WHERE process = $busy AND kind = 'malloc'
+	GROUP BY addr ORDER BY count(*) DESC LIMIT 1")
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation history summary; do
+	[ $r = history ] && operand=$address || operand=
+	# shellcheck disable=SC2086
+	for width in 80 132; do
+		COLUMNS=$width "$kalloscope" report $r $operand gcc.k >out 2>err
+		echo "$? $(wc -L <out)"
+	done | awk -v f="$r" 'BEGIN {w[1] = 80; w[2] = 132} $1 != 0 || $2 > w[NR] {exit 1}'
+	result "$r fits 80 and 132 columns" $?
+	is "$r has no colour in a pipe" 0 "$(grep -c "$(printf '\033')" out)"
+done
+
+echo "1..$n"
+exit $failed
