@@ -183,6 +183,17 @@ static uint32_t layout_hash(void)
 	return hash;
 }
 
+uint32_t machine_layout(void)
+{
+	uint32_t hash = layout_hash();
+
+	for (unsigned kind = EV_NONE; kind < EV_LAST_STEP; kind++)
+		for (const char *c = event_name((enum event_kind)kind); *c; c++)
+			hash = (hash ^ (uint8_t)*c) * 16777619u;
+	hash = (hash ^ (uint32_t)sizeof(struct record)) * 16777619u;
+	return (hash ^ (uint32_t)HOST_REASONS << 8 ^ GFPC_COUNT) * 16777619u;
+}
+
 size_t machine_size(const struct machine_config *cfg)
 {
 	struct address_layout l;

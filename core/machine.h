@@ -138,6 +138,8 @@ size_t machine_size(const struct machine_config *cfg); // bytes to reserve; most
 // kmap.pkmap_base, fixaddr_*, fix_kmap_begin) is set before any KIND_init is called; pgtable_init
 // runs before the hand-over and takes frames from m->s->memblock.
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg, const char **why);
+// The same in builds that understand each other's memory and records.
+uint32_t machine_layout(void);
 // A handle on booted memory. -EINVAL when the memory is not a machine of this layout.
 int machine_attach(struct machine *m, void *memory, size_t size, unsigned cpu,
 		   const struct machine_ops *ops, void *priv);

@@ -96,8 +96,9 @@ struct depot_node {
 
 struct session_header {
 	uint64_t magic;
-	uint32_t version, header_bytes;
+	uint32_t version, layout; // machine_layout() of the build that made it; others keep off
 	uint64_t size;
+	uint64_t header_bytes;
 	uint64_t off_slots, off_rings, off_buckets, off_nodes;
 	uint32_t nslots;
 	uint32_t rings_per_slot; // >= ncpus of every machine

@@ -38,6 +38,7 @@ static void layout(struct session_header *h, const struct session_options *opt)
 	h->magic = SESSION_MAGIC;
 	h->version = SESSION_VERSION;
 	h->header_bytes = sizeof(*h);
+	h->layout = machine_layout();
 	h->nslots = NSLOTS;
 	h->rings_per_slot = opt->machine.ncpus;
 	h->ring_records = RING_RECORDS;

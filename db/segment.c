@@ -49,7 +49,8 @@ static bool power_of_two(uint32_t n)
 
 static bool geometry_sound(const struct session_header *h, uint64_t size)
 {
-	return h->magic == SESSION_MAGIC && h->version == SESSION_VERSION && h->size == size &&
+	return h->magic == SESSION_MAGIC && h->version == SESSION_VERSION &&
+	       h->header_bytes == sizeof(*h) && h->size == size &&
 	       h->nslots && h->nslots <= 1 << 16 && h->rings_per_slot &&
 	       h->rings_per_slot <= MAX_CPUS && power_of_two(h->ring_records) &&
 	       h->ring_records <= 1 << 20 && power_of_two(h->nbuckets) &&
@@ -100,6 +101,10 @@ int segment_open(struct segment *s, const char *folder, bool writable, char *err
 	s->size = (size_t)st.st_size;
 	s->fd = fd;
 	read_header(s, folder);
+	if (s->own.magic == SESSION_MAGIC && s->own.layout != machine_layout()) {
+		segment_close(s);
+		return sentence(err, -EILSEQ, "%s was made by another build of kalloscope", path);
+	}
 	if (geometry_sound(&s->own, s->size))
 		return 0;
 	segment_close(s);

@@ -84,7 +84,14 @@ static bool header_sound(const struct session_header *h, uint64_t size)
 	       h->max_nodes * (uint64_t)sizeof(struct depot_node) <= size - h->off_nodes;
 }
 
-static struct session_header *segment_map(const char *path)
+// Records of another build would be misread, so nothing is written.
+static bool other_build(const struct session_header *h)
+{
+	return h->magic == SESSION_MAGIC && h->layout != machine_layout();
+}
+
+// NULL: *why says what is wrong.
+static struct session_header *segment_map(const char *path, const char **why)
 {
 	struct session_header *h;
 	long fd = sys(SYS_open, path, O_RDWR | O_CLOEXEC), size, map;
@@ -99,7 +106,10 @@ static struct session_header *segment_map(const char *path)
 	if (map < 0 && map > -4096)
 		return NULL;
 	h = (struct session_header *)map;
-	if (header_sound(h, (uint64_t)size))
+	if (other_build(h))
+		*why = "the session was made by another build of kalloscope: the program runs, nothing "
+		       "is recorded";
+	else if (header_sound(h, (uint64_t)size))
 		return h;
 	sys(SYS_munmap, map, size);
 	return NULL;
@@ -184,6 +194,7 @@ static bool session_find(void)
 
 bool session_attach(void)
 {
+	const char *why = "cannot open the session: the program runs, nothing is recorded";
 	struct session_header *h;
 	enum slot_how how;
 	uint32_t parent;
@@ -191,9 +202,9 @@ bool session_attach(void)
 	default_options(&process.opt);
 	if (!session_find())
 		return false;
-	h = segment_map(session_path);
+	h = segment_map(session_path, &why);
 	if (!h) {
-		warn("cannot open the session: the program runs, nothing is recorded");
+		warn(why);
 		return false;
 	}
 	if (atomic_load(&h->recorder_state) == RECORDER_GONE) {

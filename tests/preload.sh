@@ -54,6 +54,12 @@ report 'no room for the arena' $?
 (ulimit -v 8000000 && preloaded "$cases" align >"$top/out" 2>&1)
 report 'little room beside the arena' $?
 
+printf KLSCOLS1 >"$top/rings" # and a layout of 0
+truncate -s 65536 "$top/rings"
+KALLOSCOPE_SESSION=$top/rings LD_PRELOAD=$lib "$cases" align >"$top/out" 2>"$top/err" &&
+	[ "$(wc -l <"$top/err")" = 1 ] && grep -q 'made by another build' "$top/err"
+report 'a session of another build: the program runs, one line says so' $?
+
 if command -v c++ >/dev/null && c++ -O1 -std=c++17 -o "$top/news" "$tests/programs/news.cc"; then
 	compare 'C++ new and delete' "$top/news"
 fi

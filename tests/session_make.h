@@ -38,6 +38,7 @@ static inline void session_init(struct session_header *h, const struct session_s
 	h->magic = SESSION_MAGIC;
 	h->version = SESSION_VERSION;
 	h->header_bytes = sizeof(*h);
+	h->layout = machine_layout();
 	h->nslots = z->slots;
 	h->rings_per_slot = z->rings;
 	h->ring_records = z->records;
