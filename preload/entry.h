@@ -30,7 +30,10 @@ struct call {
 #define ENTRY_FRAME __builtin_frame_address(0)
 
 enum service call_begin_slow(struct thread *t, void *frame); // init.c
-void call_drain(struct thread *t);			     // nested.c: frees queued by handlers
+void call_drain(struct thread *t);			     // nested.c: calls queued by handlers
+void call_nested(struct call *c, void *frame);		     // nested.c: fills c->r
+bool mapping_finish(struct call *c, uint32_t *done);	     // mmap.c: the same; false: not its kind
+void call_finish(struct call *c, uint32_t *done);	     // malloc.c: queued call c->r; counts it
 
 // fixed: the entry's frame address: saved frame pointer, return address, then the caller's frame.
 static inline enum service call_begin(struct call *c, enum event_kind kind, void *frame)
@@ -45,8 +48,11 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 		     atomic_load_explicit(&process.mode, memory_order_acquire) != MODE_LIVE ||
 		     !*process.wipe))
 		s = call_begin_slow(t, frame);
-	if (unlikely(s > SERVE_HOST))
+	if (unlikely(s > SERVE_HOST)) {
+		if (s == SERVE_NESTED)
+			call_nested(c, frame);
 		return s;
+	}
 	t->inside = frame;
 	t->op_flags = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -124,7 +130,7 @@ static inline void call_end(struct call *c)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	c->t->inside = NULL;
-	if (unlikely(c->t->ndeferred))
+	if (unlikely(c->t->nested != NULL))
 		call_drain(c->t);
 }
 

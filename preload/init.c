@@ -138,6 +138,7 @@ static uint32_t outer_abandoned(struct thread *t, uint32_t mode)
 
 	t->inside = NULL;
 	t->internal = 0;
+	nested_abandoned(t);
 	if (sound || mode != MODE_LIVE)
 		return mode;
 	warn("a signal handler jumped out of the allocator: glibc serves from here on");
@@ -190,7 +191,7 @@ static void fork_prepare(void)
 static void fork_finish(void)
 {
 	thread_self.inside = NULL;
-	if (thread_self.ndeferred)
+	if (thread_self.nested)
 		call_drain(&thread_self);
 }
 
@@ -311,6 +312,10 @@ static void process_exit(int status, void *arg)
 	bool dump = process.opt.flags & SESSION_DUMP_STATE;
 
 	(void)arg;
+	if (t->inside && nested_outer_gone(t, __builtin_frame_address(0)))
+		outer_abandoned(t, atomic_load(&process.mode));
+	if (t->nested)
+		call_drain(t);
 	if (!process.slot || t->inside)
 		return;
 	t->inside = WHOLE_STACK;

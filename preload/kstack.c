@@ -6,6 +6,8 @@
 
 static kaddr_t stack_of[UINT16_MAX + 1]; // by thread slot; each entry has one owner at a time
 
+static uint16_t highest; // slot that ever had one
+
 static bool live(void)
 {
 	return atomic_load_explicit(&process.mode, memory_order_relaxed) == MODE_LIVE;
@@ -13,8 +15,11 @@ static bool live(void)
 
 void kernel_stack_take(struct machine *m, uint16_t slot)
 {
-	if (live() && !stack_of[slot])
-		stack_of[slot] = alloc_kernel_stack(m);
+	if (!live() || stack_of[slot])
+		return;
+	stack_of[slot] = alloc_kernel_stack(m);
+	if (slot > highest)
+		highest = slot;
 }
 
 void kernel_stack_give(struct machine *m, uint16_t slot)
@@ -22,4 +27,12 @@ void kernel_stack_give(struct machine *m, uint16_t slot)
 	if (live() && stack_of[slot])
 		free_kernel_stack(m, stack_of[slot]);
 	stack_of[slot] = 0;
+}
+
+void kernel_stacks_leave(struct machine *m, uint16_t own)
+{
+	for (unsigned slot = 0; slot <= highest; slot++)
+		if (slot != own)
+			kernel_stack_give(m, (uint16_t)slot);
+	highest = own;
 }

@@ -92,15 +92,34 @@ static inline void *alloc_machine(struct call *c, struct request *q)
 	return to_host(a);
 }
 
+// The block is out of the pool, or there is none: the record waits for the outer call's end.
+static void nested_done(struct call *c, size_t size, const void *p)
+{
+	c->r.path = p ? PATH_POOL : PATH_HOST;
+	c->r.op.req = size;
+	c->r.op.addr = (uintptr_t)p;
+	if (!p) {
+		c->r.op.cache = HOST_NESTED;
+		c->r.op.flags |= OPF_FAILED;
+	}
+	nested_record(c->t, &c->r);
+}
+
+static void *alloc_nested(struct call *c, const struct request *q)
+{
+	void *p = nested_alloc(c->t, q->size, q->align);
+
+	if (p && q->zero)
+		memset(p, 0, q->size);
+	nested_done(c, q->size, p);
+	return p ? p : no_memory();
+}
+
 __attribute__((noinline, cold)) static void *alloc_elsewhere(struct call *c, enum service s,
 							     const struct request *q)
 {
-	if (s == SERVE_NESTED) {
-		void *p = nested_alloc(c->t, q->size, q->align);
-		if (p && q->zero)
-			memset(p, 0, q->size);
-		return p ? p : no_memory();
-	}
+	if (s == SERVE_NESTED)
+		return alloc_nested(c, q);
 	void *p = host_alloc(q->size, q->align, q->zero);
 	if (s == SERVE_HOST) {
 		c->r.op.req = q->size;
@@ -165,18 +184,53 @@ static inline void free_machine(struct call *c, void *p)
 	call_end(c);
 }
 
+static void free_nested(struct call *c, void *p)
+{
+	bool pool = nested_owns(p);
+
+	c->r.path = pool ? PATH_POOL : in_arena(p) ? PATH_NONE : PATH_HOST;
+	c->r.op.addr = in_arena(p) ? to_sim(p) : (uintptr_t)p;
+	c->r.op.cache = c->r.path == PATH_HOST ? HOST_FOREIGN : HOST_NONE;
+	nested_record(c->t, &c->r);
+	if (pool)
+		nested_free(c->t, p);
+}
+
+// By one of our own calls into libc. When the machine serves no more the block simply stays.
+static void free_later(struct call *c, void *p)
+{
+	if (atomic_load(&process.mode) != MODE_PASSIVE)
+		nested_defer(c->t, p);
+}
+
+// The free of a block of the pool outside of a handler; the block is free only after its record.
+static void call_pool(struct call *c, const void *p)
+{
+	if (!process.slot)
+		return;
+	call_lock(c);
+	c->r.path = PATH_POOL;
+	c->r.op.addr = (uintptr_t)p;
+	call_write(c);
+	call_unlock(c);
+}
+
 // glibc's pointers, the pool's, and ours at moments when the machine may not be touched.
 __attribute__((noinline, cold)) static void free_elsewhere(struct call *c, enum service s, void *p)
 {
-	if (s == SERVE_NESTED || (s == SERVE_GLIBC && in_arena(p))) {
-		nested_defer(c->t, p);
+	if (s == SERVE_NESTED) {
+		free_nested(c, p);
 		return;
 	}
 	if (s == SERVE_GLIBC) {
-		nested_owns(p) ? nested_free(c->t, p) : host_free(p);
+		if (in_arena(p))
+			free_later(c, p);
+		else
+			nested_owns(p) ? nested_free(c->t, p) : host_free(p);
 		return;
 	}
 	if (nested_owns(p)) {
+		call_pool(c, p);
 		nested_free(c->t, p);
 	} else {
 		call_host(c, p, s == SERVE_HOST ? HOST_NO_ARENA : HOST_FOREIGN);
@@ -293,39 +347,63 @@ static void *realloc_machine(struct call *c, void *old, size_t size)
 	return realloc_copy(c, old, &place, size);
 }
 
-// Out of the pool, or out of the machine while it may not be touched.
-static void *realloc_leave(struct call *c, enum service s, void *old, size_t size)
+static void *realloc_nested(struct call *c, void *old, size_t size)
+{
+	bool pool = nested_owns(old), ours = in_arena(old);
+	size_t keep = usable(old);
+	void *p = nested_alloc(c->t, size, MIN_ALIGN);
+
+	if (p)
+		memcpy(p, old, keep < size ? keep : size);
+	c->r.op.old = ours ? to_sim(old) : (uintptr_t)old;
+	c->r.op.old_path = pool ? PATH_POOL : ours ? PATH_NONE : PATH_HOST;
+	nested_done(c, size, p);
+	if (p && pool)
+		nested_free(c->t, old);
+	return p ? p : no_memory();
+}
+
+// Out of the pool, or out of the machine while it may not be touched. The old block stays.
+static void *realloc_leave(const void *old, size_t size)
 {
 	size_t keep = usable(old);
-	void *p = s == SERVE_NESTED ? nested_alloc(c->t, size, MIN_ALIGN)
-				    : host_alloc(size, MIN_ALIGN, false);
+	void *p = host_alloc(size, MIN_ALIGN, false);
 
-	if (!p)
-		return no_memory();
-	memcpy(p, old, keep < size ? keep : size);
-	if (nested_owns(old))
+	return p ? memcpy(p, old, keep < size ? keep : size) : no_memory();
+}
+
+static void *realloc_glibc(struct call *c, void *old, size_t size)
+{
+	bool pool = nested_owns(old);
+
+	if (!pool && !in_arena(old))
+		return host_realloc(old, size);
+	void *p = realloc_leave(old, size);
+	if (p && pool)
 		nested_free(c->t, old);
-	else
-		nested_defer(c->t, old);
+	else if (p)
+		free_later(c, old);
 	return p;
 }
 
 __attribute__((noinline, cold)) static void *realloc_elsewhere(struct call *c, enum service s,
 							       void *old, size_t size)
 {
-	bool ours = in_arena(old) || nested_owns(old);
+	bool pool = nested_owns(old);
 
-	if (s == SERVE_NESTED || (s == SERVE_GLIBC && ours))
-		return realloc_leave(c, s, old, size);
+	if (s == SERVE_NESTED)
+		return realloc_nested(c, old, size);
 	if (s == SERVE_GLIBC)
-		return host_realloc(old, size);
-	void *p = ours ? realloc_leave(c, s, old, size) : host_realloc(old, size);
+		return realloc_glibc(c, old, size);
+	void *p = pool ? realloc_leave(old, size) : host_realloc(old, size);
 	c->r.op.req = size;
 	c->r.op.old = (uintptr_t)old;
-	c->r.op.old_path = ours ? PATH_POOL : PATH_HOST;
+	c->r.op.old_path = pool ? PATH_POOL : PATH_HOST;
 	if (!p)
 		c->r.op.flags |= OPF_FAILED;
 	call_host(c, p, s == SERVE_HOST ? HOST_NO_ARENA : HOST_FOREIGN);
+	if (p && pool)
+		nested_free(c->t, old);
 	call_end(c);
 	return p;
 }
@@ -346,6 +424,55 @@ static inline void *reallocate(void *p, size_t size, void *frame)
 	if (likely(s == SERVE_MACHINE && in_arena(p)))
 		return realloc_machine(&c, p, size);
 	return realloc_elsewhere(&c, s, p, size);
+}
+
+// --- calls of handlers, once the outer call has ended
+
+// The block of the machine a queued call freed: whose it was the machine says only now.
+static void finish_block(struct call *c, kaddr_t a)
+{
+	struct place place;
+
+	if (!route_find(c->m, a, &place)) {
+		c->r.op.flags |= OPF_FAILED;
+		return;
+	}
+	if (c->r.kind == EV_FREE) {
+		route_free(c->m, &c->r, a, &place);
+		return;
+	}
+	c->r.op.old_path = place.path;
+	route_release(c->m, a, &place);
+}
+
+// What glibc gave out goes back to it, once that is recorded.
+static void *finish_host(const struct record *r)
+{
+	if (r->kind == EV_FREE && r->path == PATH_HOST)
+		return (void *)(uintptr_t)r->op.addr;
+	if (r->kind == EV_REALLOC && r->op.old_path == PATH_HOST && !(r->op.flags & OPF_FAILED))
+		return (void *)(uintptr_t)r->op.old;
+	return NULL;
+}
+
+void call_finish(struct call *c, uint32_t *done)
+{
+	bool failed = c->r.op.flags & OPF_FAILED;
+	bool frees = c->r.kind == EV_FREE && c->r.path == PATH_NONE;
+	bool moves =
+		c->r.kind == EV_REALLOC && !failed && c->r.op.old && c->r.op.old_path == PATH_NONE;
+	void *host = finish_host(&c->r);
+
+	if (mapping_finish(c, done))
+		return;
+	c->t->op_flags = 0;
+	call_lock(c);
+	++*done;
+	if (frees || moves)
+		finish_block(c, (kaddr_t)(frees ? c->r.op.addr : c->r.op.old));
+	call_write(c);
+	call_unlock(c);
+	host_free(host);
 }
 
 EXPORT void *realloc(void *p, size_t size)

@@ -73,6 +73,20 @@ static bool owned(uintptr_t lo, uintptr_t hi)
 	return true;
 }
 
+// Made by a handler that interrupted the machine: told when the outer call has ended.
+static long nested_host(struct call *c, uintptr_t addr, size_t len, long result)
+{
+	bool failed = result < 0 && result > -4096;
+
+	c->r.path = PATH_HOST;
+	c->r.op.addr = failed ? 0 : addr;
+	c->r.op.req = len;
+	c->r.op.cache = HOST_NESTED;
+	c->r.op.flags |= failed ? OPF_FAILED : 0;
+	nested_record(c->t, &c->r);
+	return result;
+}
+
 // --- mmap
 
 static enum host_reason flags_reason(int prot, int flags, size_t len)
@@ -199,8 +213,12 @@ static void *map_entry(void *addr, size_t len, int prot, int flags, int fd, off_
 	enum service s = call_begin(&c, EV_MMAP, frame);
 	enum host_reason reason;
 
-	if (s > SERVE_HOST)
-		return (void *)errno_of(sys(SYS_mmap, addr, len, prot, flags, fd, off));
+	if (s > SERVE_HOST) {
+		long p = sys(SYS_mmap, addr, len, prot, flags, fd, off);
+		if (s == SERVE_NESTED)
+			nested_host(&c, (uintptr_t)p, len, p);
+		return (void *)errno_of(p);
+	}
 	c.r.op.req = len;
 	int err = fixed_check(addr, len, flags);
 	if (err) {
@@ -283,16 +301,30 @@ static long unmap_parts(struct call *c, uintptr_t addr, size_t len)
 	return err;
 }
 
-// While the machine may not be touched the pages only lose their bytes and their access.
-static long unmap_blind(uintptr_t addr, size_t len)
+// While the machine may not be touched the pages only lose their access; a handler's outer call will
+// give them back.
+static long unmap_blind(struct call *c, uintptr_t addr, size_t len, bool nested)
 {
 	struct parts p = parts_of(addr, round_pages(len));
+	long err = 0;
 
-	if (p.lo < p.hi)
+	if (p.lo < p.hi) {
+		arena_altered((kaddr_t)p.lo, p.hi - p.lo);
 		sys(SYS_mprotect, p.lo, p.hi - p.lo, PROT_NONE);
+	}
+	if (nested && p.lo < p.hi) {
+		struct record r = c->r;
+		r.op.addr = (kaddr_t)p.lo;
+		r.op.req = p.hi - p.lo;
+		nested_record(c->t, &r);
+	}
 	if (p.start < p.lo)
-		sys(SYS_munmap, p.start, p.lo - p.start);
-	return p.hi < p.end ? sys(SYS_munmap, p.hi, p.end - p.hi) : 0;
+		err = sys(SYS_munmap, p.start, p.lo - p.start);
+	if (!err && p.hi < p.end)
+		err = sys(SYS_munmap, p.hi, p.end - p.hi);
+	if (nested && (p.start < p.lo || p.hi < p.end))
+		nested_host(c, p.start < p.lo ? p.start : p.hi, len - (p.hi - p.lo), err);
+	return err;
 }
 
 EXPORT int munmap(void *addr, size_t len)
@@ -304,8 +336,11 @@ EXPORT int munmap(void *addr, size_t len)
 		!(start & (PAGE_SIZE - 1)) && len && len < 1ull << 47 && touches_arena(start, len);
 	long err;
 
+	if (s > SERVE_HOST && (ours || s != SERVE_NESTED))
+		return (int)errno_of(ours ? unmap_blind(&c, start, len, s == SERVE_NESTED)
+					  : sys(SYS_munmap, addr, len));
 	if (s > SERVE_HOST)
-		return (int)errno_of(ours ? unmap_blind(start, len) : sys(SYS_munmap, addr, len));
+		return (int)errno_of(nested_host(&c, start, len, sys(SYS_munmap, addr, len)));
 	err = ours ? unmap_parts(&c, start, len) : unmap_host(&c, start, len);
 	call_end(&c);
 	return (int)errno_of(err);
@@ -440,6 +475,46 @@ static void *remap_blind(const struct remap *q)
 	return (void *)p;
 }
 
+// The old pages' number waits in the record's cache.
+static void remap_nested(struct call *c, const struct remap *q, uintptr_t old, bool ours, long p)
+{
+	size_t pages = q->old_len >> PAGE_SHIFT;
+	bool failed = p < 0 && p > -4096;
+
+	c->r.op.old = ours ? q->a : old;
+	c->r.op.old_path = ours ? PATH_NONE : PATH_HOST;
+	c->r.path = PATH_HOST;
+	c->r.op.addr = failed ? 0 : (uintptr_t)p;
+	c->r.op.req = q->new_len;
+	c->r.op.cache = !ours ? HOST_NESTED : pages < UINT16_MAX ? pages : UINT16_MAX;
+	c->r.op.flags |= failed ? OPF_FAILED : 0;
+	nested_record(c->t, &c->r);
+}
+
+// Queued by handlers (nested.c). A munmap of ours is a record per span, as it always is.
+bool mapping_finish(struct call *c, uint32_t *done)
+{
+	size_t pages = c->r.op.cache;
+	uintptr_t lo = (uintptr_t)process.base + c->r.op.addr;
+
+	if (c->r.kind == EV_MUNMAP && c->r.path == PATH_NONE) {
+		++*done;
+		unmap_arena(c, lo, lo + c->r.op.req);
+		return true;
+	}
+	if (c->r.kind != EV_MREMAP || c->r.op.old_path != PATH_NONE)
+		return false;
+	c->r.op.old_path = path_of((kaddr_t)c->r.op.old);
+	c->r.op.cache = HOST_NESTED;
+	call_lock(c);
+	++*done;
+	if (!(c->r.op.flags & OPF_FAILED))
+		remap_release(c, (kaddr_t)c->r.op.old, pages << PAGE_SHIFT);
+	call_write(c);
+	call_unlock(c);
+	return true;
+}
+
 static bool remap_valid(uintptr_t old, size_t old_len, size_t new_len, int flags)
 {
 	return !(old & (PAGE_SIZE - 1)) && old_len && new_len && new_len < 1ull << 47 &&
@@ -470,6 +545,8 @@ EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
 	} else if (s > SERVE_HOST || !ours) {
 		p = ours ? (long)remap_blind(&q)
 			 : sys(SYS_mremap, old, old_len, new_len, flags, q.target);
+		if (s == SERVE_NESTED)
+			remap_nested(&c, &q, (uintptr_t)old, ours, p);
 		if (s <= SERVE_HOST && !ours) {
 			c.r.op.req = new_len;
 			c.r.op.old = (uintptr_t)old;
@@ -521,14 +598,16 @@ static long on_pages(enum event_kind kind, long nr, void *addr, size_t len, int 
 		arena_altered((kaddr_t)p.lo, p.hi - p.lo);
 	if (!err)
 		err = sys(nr, addr, len, arg);
-	if (s > SERVE_HOST)
-		return errno_of(err);
 	c.r.op.req = len;
 	c.r.op.old = (uint32_t)arg;
 	c.r.op.flags |= err ? OPF_FAILED : 0;
-	call_lock(&c);
 	c.r.path = ours ? path_of((kaddr_t)p.lo) : PATH_HOST;
 	c.r.op.addr = ours ? (kaddr_t)p.lo : start;
+	if (s == SERVE_NESTED)
+		nested_record(c.t, &c.r);
+	if (s > SERVE_HOST)
+		return errno_of(err);
+	call_lock(&c);
 	call_write(&c);
 	call_unlock(&c);
 	call_end(&c);
@@ -545,7 +624,25 @@ EXPORT int madvise(void *addr, size_t len, int advice)
 	return (int)on_pages(EV_MADVISE, SYS_madvise, addr, len, advice, ENTRY_FRAME);
 }
 
+// One kind of event; its operand says which: 0 mlock, 1 mlock2 on fault, 2 munlock.
+enum {
+	LOCK_GONE = 2
+};
+
 EXPORT int mlock(const void *addr, size_t len)
 {
 	return (int)on_pages(EV_MLOCK, SYS_mlock, (void *)(uintptr_t)addr, len, 0, ENTRY_FRAME);
+}
+
+EXPORT int mlock2(const void *addr, size_t len, unsigned flags)
+{
+	long nr = flags ? SYS_mlock2 : SYS_mlock; // as libc: kernels without mlock2 can do this
+
+	return (int)on_pages(EV_MLOCK, nr, (void *)(uintptr_t)addr, len, (int)flags, ENTRY_FRAME);
+}
+
+EXPORT int munlock(const void *addr, size_t len)
+{
+	return (int)on_pages(EV_MLOCK, SYS_munlock, (void *)(uintptr_t)addr, len, LOCK_GONE,
+			     ENTRY_FRAME);
 }

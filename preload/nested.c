@@ -4,13 +4,17 @@
 //
 // They never touch it. Blocks come from a pool of the process: one segment per size class with a
 // bitmap of used slots, taken and given back by single atomic operations, so that it is safe at any
-// moment in any thread. Larger blocks are host mappings kept in a small table. Frees of other blocks
-// wait in the thread until its outer call ends.
+// moment in any thread. Larger blocks are host mappings kept in a small table.
+//
+// What they did waits in the thread, as records in chunks out of the pool, until the outer call has
+// ended; then it is written after that, in order, and blocks of the machine are freed. A handler that
+// interrupts the queueing finishes before it goes on, or jumps and leaves a record without a kind.
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "capture.h"
 #include "entry.h"
 #include "sys.h"
 
@@ -151,23 +155,139 @@ void nested_free(struct thread *t, void *p)
 	sys(SYS_munmap, start, size);
 }
 
-// A free the machine cannot take now. One more than the queue holds stays allocated.
+// --- calls that wait
+
+enum {
+	CHUNK_RECORDS = 126
+};
+
+struct nested_chunk {
+	struct nested_chunk *next;
+	uint32_t reserved, done; // records drawn; records written or given up
+	struct record r[CHUNK_RECORDS];
+};
+
+_Static_assert(sizeof(struct nested_chunk) <= PAGE_SIZE, "a chunk is a small block of the pool");
+
+static struct nested_chunk *chunk_add(struct thread *t)
+{
+	struct nested_chunk *c = nested_alloc(t, sizeof(*c), 16);
+
+	if (!c)
+		return NULL;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->next = t->nested;
+	while (!__atomic_compare_exchange_n(&t->nested, &c->next, c, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED))
+		;
+	return c;
+}
+
+static struct record *queue_draw(struct thread *t)
+{
+	struct nested_chunk *c = t->nested;
+
+	for (; c; c = chunk_add(t)) {
+		uint32_t i = __atomic_fetch_add(&c->reserved, 1, __ATOMIC_RELAXED);
+		if (i < CHUNK_RECORDS)
+			return &c->r[i];
+	}
+	c = chunk_add(t);
+	return c ? &c->r[__atomic_fetch_add(&c->reserved, 1, __ATOMIC_RELAXED)] : NULL;
+}
+
+void nested_record(struct thread *t, const struct record *r)
+{
+	struct record *to = queue_draw(t);
+	uint8_t kind = r->kind;
+
+	if (!to) {
+		if (process.slot)
+			atomic_fetch_add(&process.slot->lost, 1);
+		return;
+	}
+	__builtin_memcpy((char *)to + 1, (const char *)r + 1, sizeof(*r) - 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	*(volatile uint8_t *)&to->kind = kind;
+}
+
 void nested_defer(struct thread *t, void *p)
 {
+	struct record r = {.kind = EV_FREE};
+
 	if (nested_owns(p)) {
 		nested_free(t, p);
 		return;
 	}
-	if (t->ndeferred < DEFERRED_FREES)
-		t->deferred[t->ndeferred++] = p;
+	r.op.addr = in_arena(p) ? to_sim(p) : (uintptr_t)p;
+	r.path = in_arena(p) ? PATH_NONE : PATH_HOST;
+	nested_record(t, &r);
+}
+
+// Walking the stack is not possible here: the outer call may be at it.
+__attribute__((noinline, cold)) void call_nested(struct call *c, void *frame)
+{
+	c->r.ticket = depot_intern_caller(((uintptr_t *)frame)[1]);
+	c->r.op.flags = OPF_NESTED | OPF_SMALL_STACK;
+}
+
+static struct nested_chunk *reversed(struct nested_chunk *c)
+{
+	struct nested_chunk *out = NULL, *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		c->next = out;
+		out = c;
+	}
+	return out;
+}
+
+// The oldest chunk with records that wait. A jump out of the drain leaves them to the next one.
+static struct nested_chunk *drain_next(struct thread *t)
+{
+	if (!t->draining)
+		t->draining = reversed(__atomic_exchange_n(&t->nested, NULL, __ATOMIC_RELAXED));
+	return t->draining;
+}
+
+static void drain_chunk(struct thread *t, struct nested_chunk *c)
+{
+	struct call call = {.t = t};
+	uint32_t n = c->reserved < CHUNK_RECORDS ? c->reserved : CHUNK_RECORDS;
+
+	while (c->done < n) {
+		call.r = c->r[c->done];
+		call.r.lock = t->slot;
+		if (call.r.kind)
+			call_finish(&call, &c->done);
+		else
+			c->done++;
+	}
+	t->draining = c->next;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	nested_free(t, c);
+}
+
+void nested_abandoned(struct thread *t)
+{
+	if (t->draining && !t->nested)
+		chunk_add(t); // has the next call look
 }
 
 __attribute__((noinline, cold)) void call_drain(struct thread *t)
 {
-	if (t->internal)
+	uint32_t mode = atomic_load(&process.mode);
+	struct nested_chunk *c;
+
+	if (t->internal || t->inside || (mode != MODE_LIVE && mode != MODE_HOST))
 		return;
-	while (t->ndeferred && !t->inside)
-		free(t->deferred[--t->ndeferred]);
+	t->inside = __builtin_frame_address(0);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	while ((c = drain_next(t)))
+		drain_chunk(t, c);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->inside = NULL;
 }
 
 // The outer call is gone when this entry's frame is older than its frame: only a jump out of the

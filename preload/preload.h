@@ -20,11 +20,8 @@
 #include "../core/machine.h"
 #include "../core/session.h"
 
-enum {
-	DEFERRED_FREES = 64,
-};
-
-struct trace_cache; // backtrace.c
+struct trace_cache;  // backtrace.c
+struct nested_chunk; // nested.c
 
 struct thread {
 	void *volatile inside;	   // stack pointer of the outermost entry, NULL outside
@@ -37,8 +34,8 @@ struct thread {
 	struct trace_cache *cache;
 	uint32_t op_flags;	   // OPF_* of the running operation (OPF_MIGRATED ...)
 	uint8_t op_cpu;		   // CPU of its last recorded operation + 1: moving reads the clock
-	void *deferred[DEFERRED_FREES]; // frees made while inside, by nested entries
-	uint32_t ndeferred;
+	struct nested_chunk *volatile nested; // calls of handlers that interrupted this one, newest first
+	struct nested_chunk *volatile draining; // those being recorded, oldest first
 	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
 	uint16_t undo_generation;  // of the object a pop would take, before it
 	uint32_t undo;		   // what a jump out of this call leaves behind (entry.h)
@@ -126,11 +123,16 @@ struct thread *this_thread(void);    // initialises on first use (slot number, T
 // --- kstack.c: with a CPU held; steps of the THREAD_START or THREAD_EXIT that follows
 void kernel_stack_take(struct machine *m, uint16_t slot);
 void kernel_stack_give(struct machine *m, uint16_t slot);
+void kernel_stacks_leave(struct machine *m, uint16_t own); // a forked child has no other threads
 // --- nested.c
 void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool empty
 bool nested_owns(const void *p);
 void nested_free(struct thread *t, void *p);
 size_t nested_size(const void *p);
 void nested_init(void);
-void nested_defer(struct thread *t, void *p); // a free to be made when the outer call has ended
+// A finished call, to be recorded when the outer one has ended. Then also what it frees in the
+// machine is freed: a FREE of a block of ours, and the old block of a REALLOC.
+void nested_record(struct thread *t, const struct record *r);
+void nested_defer(struct thread *t, void *p); // the same for a free by our own calls into libc
+void nested_abandoned(struct thread *t); // the outer call was left by a jump
 bool nested_outer_gone(const struct thread *t, const void *frame); // it was left by a jump

@@ -32,6 +32,7 @@ static struct known_thread *known;
 static unsigned nknown, last_slot, starts;
 static struct trace_cache *spare[64];
 static unsigned nspare;
+static bool forked; // the parent's other threads still have kernel stacks here
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static void thread_op(struct machine *m, enum event_kind kind, uint16_t slot, int tid)
@@ -155,6 +156,9 @@ static void thread_tell(struct thread *t, const struct known_thread *dead, unsig
 	}
 	if (name[0])
 		capture_text(m, TEXT_THREAD_NAME, name, strnlen(name, sizeof(name)));
+	if (forked)
+		kernel_stacks_leave(m, t->slot);
+	forked = false;
 	kernel_stack_take(m, t->slot);
 	thread_op(m, EV_THREAD_START, t->slot, t->tid);
 	cpu_leave(t, m);
@@ -197,6 +201,7 @@ void thread_forget(void)
 {
 	struct trace_cache *own = thread_self.cache;
 
+	forked = true;
 	for (unsigned i = nknown; i-- > 0;) {
 		if (known[i].cache == own)
 			known[i].cache = NULL;

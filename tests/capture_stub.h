@@ -41,6 +41,12 @@ void kernel_stack_give(struct machine *m, uint16_t slot)
 	(void)slot;
 }
 
+void kernel_stacks_leave(struct machine *m, uint16_t own)
+{
+	(void)m;
+	(void)own;
+}
+
 // A recording process with this many CPUs, in a session made for it.
 static inline void stub_start(unsigned ncpus, const struct session_size *z)
 {

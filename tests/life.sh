@@ -111,6 +111,37 @@ result "more than the machine has: spilled and shown, or NULL and ENOMEM with --
 [ $? = 41 ] || fail "exit status"
 result "exit status is the program's"
 
+"$kalloscope" record -q --force --dump-state -o nested.kalloscope -- "$build/tests/programs/nested" >calls.txt 2>&1
+verified nested.kalloscope
+query nested.kalloscope "SELECT sum(kind = 'malloc') || ' ' || sum(kind = 'calloc') || ' ' || sum(kind = 'realloc') || ' ' ||
+	sum(kind = 'free') || ' ' || sum(kind = 'mmap') || ' ' || sum(kind = 'munmap') FROM events" | tr -d '"' >rows.txt
+cmp -s calls.txt rows.txt || fail "calls $(cat calls.txt), rows $(cat rows.txt)"
+[ "$(query nested.kalloscope "SELECT count(*) FROM events WHERE path = 'pool' AND kind = 'calloc'")" -gt 100 ] || fail "no handler's call in the recording"
+[ "$(query nested.kalloscope "SELECT count(*) FROM events WHERE path = 'pool' AND kind = 'free' AND ref = 0")" = 0 ] || fail "frees without their allocation"
+[ "$(query nested.kalloscope "SELECT value FROM meta WHERE key = 'lost'")" = 0 ] || fail "records were lost"
+result "calls of handlers that interrupt the machine are recorded, each once"
+
+for i in 1 2 3; do
+	"$kalloscope" record -q --force -o jump.kalloscope -- "$build/tests/programs/nested" jump >/dev/null 2>jump.err
+	status=$?
+	lost=$(query jump.kalloscope "SELECT value FROM meta WHERE key = 'lost'")
+	[ "$lost" -gt 0 ] || verified jump.kalloscope
+	# A jump out of the middle of a step ends the machine; what glibc then makes of the next one is its own
+	grep -q 'jumped out of the allocator' jump.err && [ "$lost" -gt 0 ] && continue
+	[ $status = 0 ] || fail "exit status $status: $(cat jump.err)"
+	[ "$(query jump.kalloscope "SELECT count(*) FROM events WHERE kind = 'exit'")" = 1 ] || fail "its end is not in the recording"
+	[ "$(query jump.kalloscope "SELECT count(*) FROM events WHERE kind = 'malloc'")" -gt 10000 ] || fail "hardly an event"
+done
+result "jumps out of handlers: nothing contradicts, or the loss is told"
+
+"$kalloscope" record -q --force --dump-state -o threads.kalloscope -- "$build/tests/programs/threads_fork" || fail "exit status $?"
+verified threads.kalloscope
+stacks() { "$kalloscope" proc -p "$1" -a "$2" meminfo threads.kalloscope | awk '/KernelStack/ { print $2 }'; }
+forked=$(query threads.kalloscope "SELECT first_event FROM process WHERE process = 2")
+[ "$(stacks 2 end)" = 8 ] || fail "KernelStack of the child is $(stacks 2 end) kB"
+[ "$(stacks 1 "#$forked")" = 40 ] || fail "KernelStack of the parent is $(stacks 1 "#$forked") kB"
+result "a forked child has one kernel stack"
+
 echo "1..$n"
 [ $failed = 0 ] && rm -rf "$folder"
 exit $failed

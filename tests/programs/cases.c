@@ -272,6 +272,21 @@ static void test_mmap_flags(void)
 	close(fd);
 }
 
+static void test_lock(void)
+{
+	size_t page = 4096;
+	char *p = map(4 * page), *q = malloc(100);
+
+	CHECK(!mlock(p, 2 * page) && !mlock2(p + 2 * page, page, MLOCK_ONFAULT));
+	CHECK(mlock2(p, page, 99) == -1 && errno == EINVAL);
+	p[0] = 1;
+	CHECK(!munlock(p, 4 * page) && !mlock(q, 100) && !munlock(q, 100));
+	munmap(p, 4 * page);
+	errno = 0;
+	CHECK(munlock(p, page) == -1 && errno == ENOMEM);
+	free(q);
+}
+
 static void test_mremap(void)
 {
 	size_t page = 4096, n = 3;
@@ -595,7 +610,7 @@ static const struct {
 } tests[] = {
 	{"align", test_align},	     {"errors", test_errors},	  {"realloc", test_realloc},
 	{"calloc", test_calloc},     {"mmap", test_mmap},	  {"mmap_flags", test_mmap_flags},
-	{"mremap", test_mremap},     {"fork", test_fork},	  {"threads", test_threads},
+	{"mremap", test_mremap},     {"lock", test_lock},	  {"fork", test_fork},	  {"threads", test_threads},
 	{"signal", test_signal},     {"altstack", test_altstack}, {"siglongjmp", test_siglongjmp},
 	{"foreign", test_foreign},   {"exhaust", test_exhaust},	  {"huge", test_huge},
 	{"resident", test_resident},
