@@ -177,6 +177,8 @@ static void set_window(struct report *rp, const struct args *a)
 	rp->window = true;
 	rp->from = from > rp->from ? from : rp->from;
 	rp->to = to < rp->to ? to : rp->to;
+	if (rp->to > recording_events(rp->r)) // a damaged file may say anything
+		rp->to = recording_events(rp->r);
 }
 
 static int run(int which, struct recording *r, const struct args *a, const char *addr)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <json-glib/json-glib.h>
+#include <stdarg.h>
 
 #include "cli.h"
 
@@ -54,6 +55,9 @@ void out_title(struct report *rp, const char *fmt, ...) __attribute__((format(pr
 void out_figure(struct report *rp, const char *key, const char *label, enum cell_kind kind, ...);
 // A sentence for people; not in JSON.
 void out_note(struct report *rp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// A cell as text (to be freed), or added to the JSON; takes its value from *ap. report_cell.c
+char *cell_text(struct report *rp, enum cell_kind kind, va_list *ap);
+void cell_json(struct report *rp, const char *key, enum cell_kind kind, va_list *ap);
 // Rows of one table between begin and end, each with a value per column. Widths follow the rows.
 void out_table(struct report *rp, const char *key, const struct column *columns);
 void out_row(struct report *rp, ...);
@@ -62,6 +66,11 @@ void out_end(struct report *rp);
 void out_line(struct report *rp, const char *text);
 void put_function(GString *t, const char *name); // a function's name, short
 JsonBuilder *output_builder(struct report *rp);	 // NULL when text is printed
+
+static inline const char *plural(uint64_t n) // "" or "s"
+{
+	return n == 1 ? "" : "s";
+}
 
 // ---- stacks by name (report_stack.c)
 
@@ -81,6 +90,8 @@ GHashTable *stacks_naming(struct recording *r, const char *text);
 bool stack_wanted(const struct report *rp, uint64_t stack);
 // Index of the frame that tells one site from another: the first not in a wrapper of malloc.
 unsigned stack_site(const struct site_frame *f, unsigned n);
+// Index of the outermost frame worth showing: main rather than what calls it.
+unsigned stack_outermost(const struct site_frame *f, unsigned n);
 
 // ---- figures per stack (report_figures.c): the recording's, or counted from the window's events
 

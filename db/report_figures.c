@@ -20,7 +20,7 @@ static GArray *read_contexts(sqlite3 *db)
 	sqlite3_stmt *s = NULL;
 	sqlite3_prepare_v2(db,
 			   "SELECT context, process, thread, kind, path, cache, flags,"
-			   " ifnull(alloc, -2) FROM context WHERE context BETWEEN 0 AND 10000000",
+			   " ifnull(alloc, -2) FROM context WHERE context BETWEEN 0 AND 1000000",
 			   -1, &s, NULL);
 	while (s && sqlite3_step(s) == SQLITE_ROW) {
 		guint id = (guint)sqlite3_column_int64(s, 0);

@@ -73,7 +73,7 @@ int report_history(struct report *rp)
 	out_end(rp);
 	if (h.skipped)
 		out_note(rp, "%s more events; --top=0 shows all", fmt_count(h.skipped));
-	out_note(rp, "%s owners of 0x%llx%s", fmt_count(h.owners), (unsigned long long)rp->addr,
-		 h.owner ? "; the last one still holds it" : "");
+	out_note(rp, "%s owner%s of 0x%llx%s", fmt_count(h.owners), plural(h.owners),
+		 (unsigned long long)rp->addr, h.owner ? "; the last one still holds it" : "");
 	return EXIT_SUCCESS;
 }

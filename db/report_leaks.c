@@ -184,7 +184,8 @@ static void print_suppressed(struct report *rp, const GArray *list, const struct
 		count += g_array_index(list, struct suppression, i).count;
 		bytes += g_array_index(list, struct suppression, i).bytes;
 	}
-	out_note(rp, "suppressed %s blocks, %s", fmt_count(count), fmt_bytes(bytes));
+	out_note(rp, "suppressed %s block%s, %s", fmt_count(count), plural(count),
+		 fmt_bytes(bytes));
 	if (!list->len && !output_json(rp->out))
 		return;
 	out_table(rp, "suppressed", columns);
@@ -229,9 +230,9 @@ int report_leaks(struct report *rp)
 		count += g_array_index(a, struct site_figures, i).live_count;
 		bytes += g_array_index(a, struct site_figures, i).live_bytes;
 	}
-	out_title(rp, "%s blocks not given back%s, %s, from %s sites", fmt_count(count),
-		  rp->window ? " by the end of the window" : "", fmt_bytes(bytes),
-		  fmt_count(a->len));
+	out_title(rp, "%s block%s not given back%s, %s, from %s site%s", fmt_count(count),
+		  plural(count), rp->window ? " by the end of the window" : "", fmt_bytes(bytes),
+		  fmt_count(a->len), plural(a->len));
 	if (output_json(rp->out)) {
 		out_figure(rp, "count", "", CELL_COUNT, count);
 		out_figure(rp, "bytes", "", CELL_BYTES, bytes);

@@ -14,6 +14,10 @@ struct node {
 	GHashTable *child; // function -> node; NULL: none
 };
 
+enum {
+	MAX_DEPTH = 500 // of the tree, which is walked recursively
+};
+
 static void node_free(gpointer p)
 {
 	struct node *n = p;
@@ -36,20 +40,11 @@ static struct node *child_of(struct node *n, const char *function)
 	return c;
 }
 
-// Outermost frame worth showing: main rather than what calls it.
-static unsigned outermost(const struct site_frame *f, unsigned n)
-{
-	for (unsigned i = n; i > 0; i--)
-		if (!strcmp(f[i - 1].function, "main"))
-			return i - 1;
-	return n ? n - 1 : 0;
-}
-
 static void add_stack(struct report *rp, struct node *root, const struct site_figures *s)
 {
 	unsigned n;
 	const struct site_frame *f = stack_frames(rp, s->stack, &n);
-	unsigned first = stack_site(f, n), last = outermost(f, n);
+	unsigned first = stack_site(f, n), last = stack_outermost(f, n);
 	struct node *at = root;
 	root->bytes += s->peak_bytes;
 	if (!n) {
@@ -57,7 +52,7 @@ static void add_stack(struct report *rp, struct node *root, const struct site_fi
 		return;
 	}
 	last = last < first ? first : last;
-	for (unsigned k = 0; k <= last - first; k++) {
+	for (unsigned k = 0; k <= last - first && k < MAX_DEPTH; k++) {
 		const char *name = f[rp->top_down ? last - k : first + k].function;
 		if (at != root && !strcmp(name, at->function))
 			continue; // recursion, or inlined into itself
@@ -143,7 +138,7 @@ static void print_node(struct drawing *d, const struct node *n, unsigned depth)
 	}
 }
 
-static void json_node(JsonBuilder *b, const struct node *n, unsigned depth)
+static void json_node(JsonBuilder *b, const struct node *n)
 {
 	g_autofree char *valid = g_utf8_make_valid(n->function, -1);
 	json_builder_begin_object(b);
@@ -154,8 +149,8 @@ static void json_node(JsonBuilder *b, const struct node *n, unsigned depth)
 	json_builder_set_member_name(b, "children");
 	json_builder_begin_array(b);
 	g_autoptr(GPtrArray) a = children(n);
-	for (guint i = 0; i < a->len && depth < 200; i++)
-		json_node(b, a->pdata[i], depth + 1);
+	for (guint i = 0; i < a->len; i++)
+		json_node(b, a->pdata[i]);
 	json_builder_end_array(b);
 	json_builder_end_object(b);
 }
@@ -187,7 +182,7 @@ static void draw(struct report *rp, const struct node *root)
 	}
 	for (guint i = 0; i < a->len && (!rp->top || i < rp->top); i++) {
 		if (b)
-			json_node(b, a->pdata[i], 0);
+			json_node(b, a->pdata[i]);
 		else if (d.left)
 			print_node(&d, a->pdata[i], 0);
 	}

@@ -60,12 +60,18 @@ int report_sites(struct report *rp)
 						{"temporary", "temp", CELL_COUNT},
 						{"stack", "call site < callers", CELL_STACK},
 						{0}};
+	static const struct column in_window[] = {{"calls", "calls", CELL_COUNT},
+						  {"bytes", "bytes", CELL_BYTES},
+						  {"live_bytes", "live", CELL_BYTES},
+						  {"temporary", "temp", CELL_COUNT},
+						  {"stack", "call site < callers", CELL_STACK},
+						  {0}};
 	g_autoptr(GArray) a = site_figures(rp);
 	struct site_figures t = total(a);
 	g_array_sort(a, by_calls);
-	out_title(rp, "%s call sites, %s calls, %s", fmt_count(a->len), fmt_count(t.calls),
-		  fmt_bytes(t.bytes));
-	out_table(rp, "sites", columns);
+	out_title(rp, "%s call site%s, %s call%s, %s", fmt_count(a->len), plural(a->len),
+		  fmt_count(t.calls), plural(t.calls), fmt_bytes(t.bytes));
+	out_table(rp, "sites", rp->window ? in_window : columns);
 	for (guint i = 0; i < rows(rp, a); i++) {
 		const struct site_figures *f = &g_array_index(a, struct site_figures, i);
 		out_row(rp, f->calls, f->bytes, f->live_bytes,

@@ -155,3 +155,33 @@ unsigned stack_site(const struct site_frame *f, unsigned n)
 			return i;
 	return 0;
 }
+
+// What starts main or a thread is the same in every stack.
+static bool starts_program(const struct site_frame *f)
+{
+	static const char *const names[] = {"_start",
+					    "__libc_start_main",
+					    "__libc_start_main_impl",
+					    "__libc_start_call_main",
+					    "start_thread",
+					    "clone",
+					    "__clone",
+					    "clone3",
+					    "__clone3",
+					    "__GI___clone3"};
+	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+		if (!strcmp(f->function, names[i]))
+			return true;
+	return false;
+}
+
+unsigned stack_outermost(const struct site_frame *f, unsigned n)
+{
+	unsigned last = n ? n - 1 : 0;
+	for (unsigned i = n; i > 0; i--)
+		if (!strcmp(f[i - 1].function, "main"))
+			return i - 1;
+	while (last > 0 && starts_program(&f[last]))
+		last--;
+	return last;
+}

@@ -57,7 +57,8 @@ static void print_figures(struct report *rp, const struct key_figures *k)
 {
 	uint64_t slack = k->total.alloc > k->total.bytes ? k->total.alloc - k->total.bytes : 0;
 	out_figure(rp, "events", "events", CELL_COUNT, rp->p->events);
-	out_figure(rp, "duration_ns", "run time", CELL_TIME, rp->p->end_ns - rp->p->start_ns);
+	out_figure(rp, "duration_ns", "run time", CELL_TIME,
+		   rp->p->end_ns > rp->p->start_ns ? rp->p->end_ns - rp->p->start_ns : (uint64_t)0);
 	out_figure(rp, "allocations", "allocations", CELL_COUNT, k->total.calls);
 	out_figure(rp, "bytes", "bytes asked for", CELL_BYTES, k->total.bytes);
 	out_figure(rp, "sites", "call sites", CELL_COUNT, k->sites);

@@ -65,7 +65,8 @@ int report_threads(struct report *rp)
 	g_array_sort(a, by_calls);
 	for (guint i = 0; i < a->len; i++)
 		n += g_array_index(a, struct thread_figures, i).events > 0;
-	out_title(rp, "%s threads (a later one may take an earlier one's number)", fmt_count(n));
+	out_title(rp, "%s thread%s (a later one may take an earlier one's number)", fmt_count(n),
+		  plural(n));
 	n = rp->top && rp->top < n ? rp->top : n;
 	out_table(rp, "threads", columns);
 	for (guint i = 0; i < a->len; i++) {
