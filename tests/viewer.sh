@@ -42,7 +42,7 @@ is_png() {
 [ -s r.kalloscope ]
 result $? "a recording to look at"
 
-for view in map zones percpu slab vmalloc highmem address summary events timeline event flame; do
+for view in map zones percpu slab vmalloc highmem address summary events timeline event flame sites; do
 	"$render" --view $view --size 900x600 -o $view.png r.kalloscope 2>error && is_png $view.png 900x600 && [ ! -s error ]
 	result $? "draw $view"
 done
@@ -184,7 +184,7 @@ result $? "no complaint on stderr"
 [ $failed = 0 ] || sed 's/^/# /' viewer.err | head -5
 
 if [ -x "$build/tests/viewer_widgets_test" ]; then
-	"$build/tests/viewer_widgets_test" >widgets 2>&1 && ! grep -q SKIP widgets
+	KALLOSCOPE_TEST_RECORDING=$folder/r.kalloscope "$build/tests/viewer_widgets_test" >widgets 2>&1 && ! grep -q SKIP widgets
 	result $? "widgets, roles and pages"
 	grep -E '^(not ok|#)' widgets | sed 's/^/# /'
 fi

@@ -8,6 +8,8 @@
 #include "viewer/app/ksv-canvas.h"
 #include "viewer/app/ksv-event-panel.h"
 #include "viewer/app/ksv-scrubber.h"
+#include "viewer/app/ksv-calls.h"
+#include "viewer/app/ksv-sql-page.h"
 #include "viewer/app/ksv-window.h"
 
 static struct view_model *model;
@@ -228,6 +230,65 @@ static void the_panel_says_what_happened(void)
 	g_object_unref(panel);
 }
 
+static void call_sites_sort_and_open(void)
+{
+	static const char *const paths[][2] = {
+		{"small", "main"}, {"large", "main"}, {"large", "thread"}};
+	GtkWidget *page = g_object_ref_sink(ksv_sites_page_new());
+	GListModel *rows;
+	GtkTreeListRow *first;
+
+	model->callers = calltree_new();
+	for (unsigned i = 0; i < 3; i++)
+		calltree_add(model->callers, paths[i], 2,
+			     &(struct site_row){i, 5, 100, 0, 0, 1000u << i, 0});
+	ksv_sites_page_set_model(KSV_SITES_PAGE(page), model);
+	rows = ksv_sites_page_get_rows(KSV_SITES_PAGE(page));
+	CHECK_EQ(g_list_model_get_n_items(rows), 2);
+	first = g_list_model_get_item(rows, 0);
+	CHECK(gtk_tree_list_row_is_expandable(first));
+	gtk_tree_list_row_set_expanded(first, TRUE);
+	// "large" has most bytes at the peak, and two callers
+	CHECK_EQ(g_list_model_get_n_items(rows), 4);
+	g_object_unref(first);
+	g_object_unref(page);
+}
+
+static void ask(KsvSqlPage *page, const char *sql)
+{
+	ksv_sql_page_run(page, sql);
+	for (int i = 0; i < 100 && ksv_sql_page_is_busy(page); i++)
+		iterate(50);
+}
+
+static void sql_reads_and_nothing_else(void)
+{
+	const char *path;
+	KsvSqlPage *page = KSV_SQL_PAGE(g_object_ref_sink(ksv_sql_page_new()));
+
+	ksv_sql_page_set_path(page, "/nonexistent/nothing.kalloscope");
+	ask(page, "SELECT 1");
+	CHECK(strstr(ksv_sql_page_get_status(page), "nothing.kalloscope") != NULL);
+	path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	if (path) {
+		ksv_sql_page_set_path(page, path);
+		ask(page, "SELECT id FROM events LIMIT 7");
+		CHECK_EQ(ksv_sql_page_get_rows(page), 7);
+		ask(page, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+			  " SELECT i FROM n");
+		CHECK_EQ(ksv_sql_page_get_rows(page), SQL_ROWS);
+		CHECK(strstr(ksv_sql_page_get_status(page), "there are more") != NULL);
+		ask(page, "DELETE FROM event");
+		CHECK(strstr(ksv_sql_page_get_status(page), "Only statements that read") != NULL);
+		ask(page, "ATTACH '/tmp/other' AS other");
+		CHECK(strstr(ksv_sql_page_get_status(page), "not authorized") != NULL);
+		ask(page, "SELECT x FROM nowhere");
+		CHECK_STR(ksv_sql_page_get_status(page), "no such table: nowhere");
+		CHECK_EQ(ksv_sql_page_get_rows(page), SQL_ROWS);
+	}
+	g_object_unref(page);
+}
+
 static void a_missing_file_shows_the_error_page(void)
 {
 	KsvWindow *w = ksv_window_new(NULL);
@@ -261,6 +322,8 @@ int main(void)
 	RUN(selecting_outlines_one_cell);
 	RUN(dark_and_light_differ);
 	RUN(the_panel_says_what_happened);
+	RUN(call_sites_sort_and_open);
+	RUN(sql_reads_and_nothing_else);
 	RUN(a_missing_file_shows_the_error_page);
 	model_unref(model);
 	return DONE();

@@ -16,12 +16,14 @@ struct _KsvCanvas {
 	enum hit_kind hover_kind, selected_kind;
 	uint64_t hover_id, selected_id;
 	double pointer_x, pointer_y;
+	char *search;
 };
 
 G_DEFINE_FINAL_TYPE(KsvCanvas, ksv_canvas, GTK_TYPE_WIDGET)
 
 enum {
 	SIGNAL_PICKED,
+	SIGNAL_COST,
 	SIGNALS
 };
 static guint signals[SIGNALS];
@@ -199,6 +201,52 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	return TRUE;
 }
 
+static void zoom_call(KsvCanvas *self, uint32_t id)
+{
+	self->vp.zoomed_call = id;
+	self->vp.scroll[0] = 0;
+	self->hover_kind = HIT_NONE;
+	invalidate(self);
+}
+
+void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost)
+{
+	if (cost >= COSTS || cost == self->vp.cost)
+		return;
+	self->vp.cost = cost;
+	invalidate(self);
+	g_signal_emit(self, signals[SIGNAL_COST], 0, (int)cost);
+}
+
+void ksv_canvas_set_search(KsvCanvas *self, const char *text)
+{
+	g_free(self->search);
+	self->search = g_strdup(text);
+	self->vp.search = self->search;
+	invalidate(self);
+}
+
+uint32_t ksv_canvas_get_call(KsvCanvas *self)
+{
+	return self->vp.zoomed_call;
+}
+
+// Keys of the flame graph; FALSE: it has no use for this one.
+static gboolean on_flame_key(KsvCanvas *self, guint key)
+{
+	if (self->view->draw != draw_flame || !self->model || !self->model->calls)
+		return FALSE;
+	if (key == GDK_KEY_c)
+		ksv_canvas_set_cost(self, (self->vp.cost + 1) % COSTS);
+	else if (key == GDK_KEY_Escape && self->vp.zoomed_call)
+		zoom_call(self, calltree_node(self->model->calls, self->vp.zoomed_call)->parent);
+	else if (key == GDK_KEY_f)
+		zoom_call(self, 0);
+	else
+		return FALSE;
+	return TRUE;
+}
+
 static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvCanvas *self)
 {
 	uint64_t id;
@@ -212,6 +260,10 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
 	if (h->kind == HIT_SORT) {
 		self->vp.sort = (unsigned)id;
 		invalidate(self);
+		return;
+	}
+	if (h->kind == HIT_CALL) {
+		zoom_call(self, (uint32_t)id);
 		return;
 	}
 	ksv_canvas_select(self, h->kind, id);
@@ -276,6 +328,8 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	(void)code;
 	if (state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
 		return FALSE;
+	if (on_flame_key(self, key))
+		return TRUE;
 	switch (key) {
 	case GDK_KEY_Up:
 		scroll_by(self, -1, -1, -40);
@@ -360,6 +414,9 @@ static void describe(KsvCanvas *self)
 void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 {
 	g_return_if_fail(KSV_IS_CANVAS(self));
+	// node numbers belong to one tree
+	if (self->model && model && self->model->calls != model->calls && model->calls)
+		self->vp.zoomed_call = 0;
 	model_unref(self->model);
 	self->model = model ? model_ref(model) : NULL;
 	invalidate(self);
@@ -389,6 +446,7 @@ static void ksv_canvas_finalize(GObject *object)
 	g_clear_pointer(&self->rendered, gsk_render_node_unref);
 	model_unref(self->model);
 	g_free(self->out);
+	g_free(self->search);
 	G_OBJECT_CLASS(ksv_canvas_parent_class)->finalize(object);
 }
 
@@ -405,6 +463,8 @@ static void ksv_canvas_class_init(KsvCanvasClass *class)
 	signals[SIGNAL_PICKED] =
 		g_signal_new("picked", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
 			     G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_UINT64);
+	signals[SIGNAL_COST] = g_signal_new("cost-changed", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0,
+					    NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT);
 }
 
 static void ksv_canvas_init(KsvCanvas *self)

@@ -4,7 +4,7 @@
 //
 // The finished picture is kept as a surface and one render node; hover and selection are separate
 // nodes above it, so moving the pointer redraws nothing. Signal "picked" (int kind, uint64 id): the
-// user chose what lies under the pointer.
+// user chose what lies under the pointer. Signal "cost-changed" (int): the flame graph's width.
 #pragma once
 
 #include <gtk/gtk.h>
@@ -20,4 +20,7 @@ void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model); // takes a
 void ksv_canvas_set_dark(KsvCanvas *self, gboolean dark);
 // Marks something as selected; HIT_NONE: nothing. A page is scrolled into view.
 void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id);
+void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost);
+void ksv_canvas_set_search(KsvCanvas *self, const char *text);
+uint32_t ksv_canvas_get_call(KsvCanvas *self);	  // node the flame graph is zoomed to
 void ksv_canvas_zoom(KsvCanvas *self, int steps); // 0: fit

@@ -259,7 +259,8 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	(void)code;
 	if (!self->opened || state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
 		return FALSE;
-	if (focus && (GTK_IS_TEXT(focus) || gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)))
+	if (focus && (GTK_IS_TEXT(focus) || GTK_IS_TEXT_VIEW(focus) ||
+		      gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)))
 		return FALSE;
 	switch (key) {
 	case GDK_KEY_Left:

@@ -3,11 +3,13 @@
 // What ksv-window.c (the recording and its models) and ksv-window-actions.c (what people do) share.
 #pragma once
 
+#include "ksv-calls.h"
 #include "ksv-canvas.h"
 #include "ksv-event-panel.h"
 #include "ksv-events-page.h"
 #include "ksv-loader.h"
 #include "ksv-scrubber.h"
+#include "ksv-sql-page.h"
 #include "ksv-window.h"
 
 // Entries of the rate chooser.
@@ -35,10 +37,13 @@ struct _KsvWindow {
 	KsvScrubber *scrubber;
 	KsvEventsPage *events_page;
 	KsvEventPanel *event_panel;
-	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the events page
+	KsvSitesPage *sites_page;
+	KsvSqlPage *sql_page; // row VIEWS of the sidebar
+	GtkWidget *flame_page;
+	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the tables
 
 	KsvLoader *loader; // NULL: no recording
-	gboolean opened, unfinished;
+	gboolean opened, unfinished, calls_wanted;
 	const char *info_shown; // text of the info bar, NULL none
 	char *path;
 	struct view_model *model;

@@ -13,6 +13,11 @@ void ksv_window_request(KsvWindow *self)
 	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
 	if (gtk_widget_get_mapped(GTK_WIDGET(self->events_page)))
 		self->request.want |= WANT_STACKS;
+	// once the trees are there they stay
+	if (self->calls_wanted || gtk_widget_get_mapped(self->flame_page) ||
+	    gtk_widget_get_mapped(GTK_WIDGET(self->sites_page)))
+		self->request.want |= WANT_CALLS;
+	self->calls_wanted = self->request.want & WANT_CALLS;
 	self->request.buckets = BUCKETS;
 	if (self->opened)
 		ksv_loader_request(self->loader, &self->request);
@@ -81,6 +86,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 			ksv_canvas_set_model(self->canvas[i], v);
 	ksv_events_page_set_model(self->events_page, v);
 	ksv_event_panel_set_model(self->event_panel, v);
+	ksv_sites_page_set_model(self->sites_page, v);
 	ksv_scrubber_set_model(self->scrubber, v);
 	if (!ksv_loader_is_busy(loader))
 		ksv_scrubber_set_position(self->scrubber, v->event);
@@ -182,6 +188,7 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 	list_processes(self, reader);
 	ksv_events_page_set_recording(self->events_page, source_recording(reader));
 	self->opened = TRUE;
+	ksv_sql_page_set_path(self->sql_page, self->path);
 	set_open_actions(self, TRUE);
 	self->unfinished = !recording_complete(source_recording(reader));
 	show_state(self);
@@ -192,6 +199,7 @@ static void close_recording(KsvWindow *self)
 {
 	ksv_window_pause(self);
 	self->opened = FALSE;
+	ksv_sql_page_set_path(self->sql_page, NULL);
 	ksv_events_page_set_recording(self->events_page, NULL);
 	if (self->loader)
 		g_signal_handlers_disconnect_by_data(self->loader, self);
@@ -251,10 +259,11 @@ static void open_action(GtkWidget *widget, const char *name, GVariant *parameter
 
 static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *self)
 {
+	int at = row ? gtk_list_box_row_get_index(row) : -1;
+
 	(void)list;
 	if (row)
-		gtk_stack_set_visible_child_name(self->views,
-						 views[gtk_list_box_row_get_index(row)].id);
+		gtk_stack_set_visible_child_name(self->views, at < VIEWS ? views[at].id : "sql");
 }
 
 // The linear address of what was picked, 0 when it has none.
@@ -333,25 +342,50 @@ static void add_view(KsvWindow *self, unsigned i)
 		g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
 		// stacks are only read while they are looked at
 		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
+	} else if (!strcmp(views[i].id, "sites")) {
+		page = ksv_sites_page_new();
+		self->sites_page = KSV_SITES_PAGE(page);
+		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
 	} else {
 		page = ksv_canvas_new(&views[i]);
 		self->canvas[i] = KSV_CANVAS(page);
 		g_signal_connect(page, "picked", G_CALLBACK(on_picked), self);
 	}
+	if (!strcmp(views[i].id, "flame")) {
+		page = self->flame_page = ksv_flame_page_new(self->canvas[i]);
+		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
+	}
 	gtk_stack_add_named(self->views, page, views[i].id);
+}
+
+static void add_sql(KsvWindow *self)
+{
+	GtkWidget *label = gtk_label_new("SQL"), *page = ksv_sql_page_new();
+
+	gtk_label_set_xalign(GTK_LABEL(label), 0);
+	gtk_list_box_append(self->sidebar, label);
+	self->sql_page = KSV_SQL_PAGE(page);
+	gtk_stack_add_named(self->views, page, "sql");
+}
+
+// The SQL page behind the views is about the recording, too.
+static bool of_recording(GtkListBoxRow *row)
+{
+	int at = gtk_list_box_row_get_index(row);
+
+	return at >= VIEWS || views[at].recording;
 }
 
 static void group_header(GtkListBoxRow *row, GtkListBoxRow *before, gpointer data)
 {
-	const struct view *v = &views[gtk_list_box_row_get_index(row)];
 	GtkWidget *label;
 
 	(void)data;
-	if (before && views[gtk_list_box_row_get_index(before)].recording == v->recording) {
+	if (before && of_recording(before) == of_recording(row)) {
 		gtk_list_box_row_set_header(row, NULL);
 		return;
 	}
-	label = gtk_label_new(v->recording ? "Recording" : "Memory");
+	label = gtk_label_new(of_recording(row) ? "Recording" : "Memory");
 	gtk_label_set_xalign(GTK_LABEL(label), 0);
 	gtk_widget_add_css_class(label, "heading");
 	gtk_widget_add_css_class(label, "dim-label");
@@ -414,6 +448,7 @@ static void ksv_window_init(KsvWindow *self)
 	self->processes = g_array_new(FALSE, FALSE, sizeof(int));
 	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
+	add_sql(self);
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);
 	gtk_list_box_select_row(self->sidebar, gtk_list_box_get_row_at_index(self->sidebar, 0));
 	g_signal_connect(self->sidebar, "row-selected", G_CALLBACK(on_row_selected), self);

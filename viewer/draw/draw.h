@@ -43,6 +43,7 @@ enum hit_kind {
 	HIT_EVENT,     // id: event
 	HIT_PGD,       // id: index in the page directory
 	HIT_CALL,      // id: node of model->calls
+	HIT_SITE,      // id: node of model->callers
 	HIT_TIMELINE,  // the plot of the timeline
 };
 
@@ -97,7 +98,7 @@ struct viewport {
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
-	draw_summary, draw_events, draw_timeline, draw_happened, draw_flame;
+	draw_summary, draw_events, draw_timeline, draw_happened, draw_flame, draw_sites;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -106,7 +107,7 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 12
+	VIEWS = 13
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown

@@ -81,19 +81,19 @@ static struct text64 cost_text(uint64_t cost, enum cost by)
 	return cost_is_bytes(by) ? fmt_bytes(cost) : fmt_count(cost);
 }
 
-bool call_describe(const struct view_model *v, uint64_t id, char *buf, size_t size)
+bool call_describe(const struct calltree *t, uint64_t id, char *buf, size_t size)
 {
 	const struct call_node *n, *all;
 
-	if (!v->calls || id >= calltree_size(v->calls))
+	if (!t || id >= calltree_size(t))
 		return false;
-	n = calltree_node(v->calls, (uint32_t)id);
-	all = calltree_node(v->calls, 0);
+	n = calltree_node(t, (uint32_t)id);
+	all = calltree_node(t, 0);
 	snprintf(
 		buf, size,
 		"%.200s\npeak %s bytes (%s) · live at the end %s (%s)\n%s calls (%s), %s temporary "
 		"· %s in all",
-		calltree_name(v->calls, (uint32_t)id), fmt_count(n->cost[COST_PEAK]).s,
+		calltree_name(t, (uint32_t)id), fmt_count(n->cost[COST_PEAK]).s,
 		fmt_share(n->cost[COST_PEAK], all->cost[COST_PEAK]).s,
 		fmt_count(n->cost[COST_LIVE]).s,
 		fmt_share(n->cost[COST_LIVE], all->cost[COST_LIVE]).s,

@@ -6,4 +6,4 @@
 #include "pen.h"
 
 // All figures of a call of the model's tree, exactly; false: there is none.
-bool call_describe(const struct view_model *v, uint64_t id, char *buf, size_t size);
+bool call_describe(const struct calltree *t, uint64_t id, char *buf, size_t size);

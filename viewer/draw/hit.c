@@ -20,6 +20,7 @@ const struct view views[VIEWS + 1] = {
 	{"timeline", "Timeline", draw_timeline, true},
 	{"event", "What happened", draw_happened, true},
 	{"flame", "Flame graph", draw_flame, true},
+	{"sites", "Call sites", draw_sites, true},
 	{NULL, NULL, NULL, false},
 };
 
@@ -238,7 +239,9 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 	case HIT_PGD:
 		return describe_pgd(v, id, buf, size);
 	case HIT_CALL:
-		return call_describe(v, id, buf, size);
+		return call_describe(v->calls, id, buf, size);
+	case HIT_SITE:
+		return call_describe(v->callers, id, buf, size);
 	case HIT_KMAP:
 		return describe_kmap(v, id, buf, size);
 	case HIT_ATOMIC:

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Who allocated: the flame graph with its controls, and KsvSitesPage, the same figures as a table
+// of allocating functions that open into their callers.
+#pragma once
+
+#include "ksv-canvas.h"
+
+#define KSV_TYPE_SITES_PAGE (ksv_sites_page_get_type())
+G_DECLARE_FINAL_TYPE(KsvSitesPage, ksv_sites_page, KSV, SITES_PAGE, GtkWidget)
+
+GtkWidget *ksv_flame_page_new(KsvCanvas *canvas); // a box around the picture
+
+GtkWidget *ksv_sites_page_new(void);
+void ksv_sites_page_set_model(KsvSitesPage *self, const struct view_model *model);
+GListModel *ksv_sites_page_get_rows(KsvSitesPage *self); // as sorted and expanded; for tests

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "ksv-calls.h"
+
+static void on_cost_chosen(GtkDropDown *chooser, GParamSpec *pspec, KsvCanvas *canvas)
+{
+	(void)pspec;
+	ksv_canvas_set_cost(canvas, (enum cost)gtk_drop_down_get_selected(chooser));
+}
+
+static void on_cost_changed(KsvCanvas *canvas, int cost, GtkDropDown *chooser)
+{
+	(void)canvas;
+	gtk_drop_down_set_selected(chooser, (guint)cost);
+}
+
+static void on_search(GtkSearchEntry *entry, KsvCanvas *canvas)
+{
+	ksv_canvas_set_search(canvas, gtk_editable_get_text(GTK_EDITABLE(entry)));
+}
+
+static void on_stop_search(GtkSearchEntry *entry, KsvCanvas *canvas)
+{
+	gtk_editable_set_text(GTK_EDITABLE(entry), "");
+	gtk_widget_grab_focus(GTK_WIDGET(canvas));
+}
+
+GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
+{
+	GtkWidget *page = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+	GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+	GtkWidget *search = gtk_search_entry_new(), *chooser;
+	const char *names[COSTS + 1] = {NULL};
+
+	for (unsigned c = 0; c < COSTS; c++)
+		names[c] = cost_name(c);
+	chooser = gtk_drop_down_new_from_strings(names);
+	gtk_widget_set_tooltip_text(chooser, "What the width means (c)");
+	gtk_accessible_update_property(GTK_ACCESSIBLE(chooser), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       "What the width means", -1);
+	g_object_set(search, "placeholder-text", "Functions to highlight", NULL);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(search), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       "Functions to highlight", -1);
+	gtk_widget_set_hexpand(search, TRUE);
+	gtk_widget_set_margin_start(bar, 12);
+	gtk_widget_set_margin_end(bar, 12);
+	gtk_widget_set_margin_top(bar, 8);
+	gtk_box_append(GTK_BOX(bar), chooser);
+	gtk_box_append(GTK_BOX(bar), search);
+	gtk_box_append(GTK_BOX(page), bar);
+	gtk_box_append(GTK_BOX(page), GTK_WIDGET(canvas));
+	g_signal_connect(chooser, "notify::selected", G_CALLBACK(on_cost_chosen), canvas);
+	g_signal_connect(canvas, "cost-changed", G_CALLBACK(on_cost_changed), chooser);
+	g_signal_connect(search, "search-changed", G_CALLBACK(on_search), canvas);
+	g_signal_connect(search, "stop-search", G_CALLBACK(on_stop_search), canvas);
+	return page;
+}

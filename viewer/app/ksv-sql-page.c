@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "ksv-sql-page.h"
+
+#include "../../db/reader.h"
+
+#define EXAMPLE                                                                                    \
+	"SELECT kind, path, count(*) AS calls, sum(req) AS bytes\nFROM events GROUP BY kind, path ORDER BY calls DESC"
+
+struct answer {
+	GStrv columns;
+	GPtrArray *rows; // GStrv
+	gboolean cut;	 // there were more rows
+	gint64 us;
+};
+
+struct question {
+	char *path, *sql;
+	GCancellable *cancel;
+	gint64 until; // monotonic, us
+};
+
+struct _KsvSqlPage {
+	GtkWidget parent_instance;
+	GtkWidget *paned;
+	GtkTextView *editor;
+	GtkLabel *status;
+	GtkColumnView *table;
+	GtkButton *run;
+	GCancellable *cancel; // of the running statement, NULL none
+	GListStore *rows;
+	char *path;
+};
+
+G_DEFINE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, GTK_TYPE_WIDGET)
+
+static void answer_free(gpointer data)
+{
+	struct answer *a = data;
+
+	g_strfreev(a->columns);
+	g_clear_pointer(&a->rows, g_ptr_array_unref);
+	g_free(a);
+}
+
+static void question_free(gpointer data)
+{
+	struct question *q = data;
+
+	g_free(q->path);
+	g_free(q->sql);
+	g_object_unref(q->cancel);
+	g_free(q);
+}
+
+// ---- in the worker ----
+
+// Called every few thousand instructions of SQLite; anything but 0 interrupts the statement.
+static int on_progress(void *data)
+{
+	const struct question *q = data;
+
+	return g_cancellable_is_cancelled(q->cancel) || g_get_monotonic_time() > q->until;
+}
+
+// The connection is read-only; other files stay out of reach too.
+static int authorize(void *data, int action, const char *a, const char *b, const char *c,
+		     const char *d)
+{
+	(void)data;
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	return action == SQLITE_ATTACH || action == SQLITE_DETACH ? SQLITE_DENY : SQLITE_OK;
+}
+
+static GStrv row_of(sqlite3_stmt *s)
+{
+	int n = sqlite3_column_count(s);
+	GStrv row = g_new0(char *, (gsize)n + 1);
+
+	for (int i = 0; i < n; i++) {
+		const char *text = (const char *)sqlite3_column_text(s, i);
+
+		if (sqlite3_column_type(s, i) == SQLITE_BLOB)
+			row[i] = g_strdup_printf("%d bytes", sqlite3_column_bytes(s, i));
+		else
+			row[i] = g_utf8_make_valid(text ? text : "", -1);
+	}
+	return row;
+}
+
+static GError *failed(const char *format, const char *what)
+{
+	return g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, format, what);
+}
+
+static GError *statement_error(sqlite3 *db, int code, const struct question *q)
+{
+	if (code != SQLITE_INTERRUPT)
+		return failed("%s", sqlite3_errmsg(db));
+	if (g_cancellable_is_cancelled(q->cancel))
+		return failed("%s", "Stopped.");
+	return g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+			   "Stopped after %d seconds, the limit of this page.", SQL_SECONDS);
+}
+
+static struct answer *fetch(sqlite3 *db, sqlite3_stmt *s, const struct question *q, GError **error)
+{
+	struct answer *a = g_new0(struct answer, 1);
+	gint64 start = g_get_monotonic_time();
+	int n = sqlite3_column_count(s), code;
+
+	a->rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+	a->columns = g_new0(char *, (gsize)n + 1);
+	for (int i = 0; i < n; i++)
+		a->columns[i] = g_utf8_make_valid(sqlite3_column_name(s, i), -1);
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		if (a->rows->len == SQL_ROWS) {
+			a->cut = TRUE;
+			break;
+		}
+		g_ptr_array_add(a->rows, row_of(s));
+	}
+	a->us = g_get_monotonic_time() - start;
+	if (code == SQLITE_ROW || code == SQLITE_DONE)
+		return a;
+	*error = statement_error(db, code, q);
+	answer_free(a);
+	return NULL;
+}
+
+static struct answer *ask(sqlite3 *db, struct question *q, GError **error)
+{
+	sqlite3_stmt *s = NULL;
+	const char *tail = "";
+	struct answer *a = NULL;
+
+	sqlite3_set_authorizer(db, authorize, NULL);
+	sqlite3_progress_handler(db, 4000, on_progress, q);
+	if (sqlite3_prepare_v2(db, q->sql, -1, &s, &tail) != SQLITE_OK)
+		*error = failed("%s", sqlite3_errmsg(db));
+	else if (!s)
+		*error = failed("%s", "There is no statement.");
+	else if (!sqlite3_stmt_readonly(s))
+		*error = failed("%s", "Only statements that read are allowed here.");
+	else if (tail[strspn(tail, " \t\r\n;")])
+		*error = failed("One statement at a time; this is left over: %s", tail);
+	else
+		a = fetch(db, s, q, error);
+	sqlite3_finalize(s);
+	return a;
+}
+
+static void thread(GTask *task, gpointer object, gpointer data, GCancellable *cancellable)
+{
+	struct question *q = data;
+	enum recording_error code;
+	char err[512] = "";
+	struct recording *r = recording_open(q->path, &code, err, sizeof(err));
+	GError *error = NULL;
+	struct answer *a;
+
+	(void)object;
+	(void)cancellable;
+	if (!r) {
+		g_task_return_error(task, failed("%s", err));
+		return;
+	}
+	a = ask(recording_db(r), q, &error);
+	recording_close(r);
+	if (a)
+		g_task_return_pointer(task, a, answer_free);
+	else
+		g_task_return_error(task, error);
+}
+
+// ---- in the window ----
+
+static void on_setup(GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
+{
+	GtkWidget *cell = gtk_inscription_new(NULL);
+
+	(void)factory;
+	(void)data;
+	gtk_inscription_set_text_overflow(GTK_INSCRIPTION(cell),
+					  GTK_INSCRIPTION_OVERFLOW_ELLIPSIZE_END);
+	gtk_widget_add_css_class(cell, "numeric");
+	gtk_list_item_set_child(item, cell);
+}
+
+static void on_bind(GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
+{
+	GtkStringList *row = gtk_list_item_get_item(item);
+
+	(void)factory;
+	gtk_inscription_set_text(GTK_INSCRIPTION(gtk_list_item_get_child(item)),
+				 gtk_string_list_get_string(row, GPOINTER_TO_UINT(data)));
+}
+
+static void clear_columns(KsvSqlPage *self)
+{
+	GListModel *columns = gtk_column_view_get_columns(self->table);
+
+	while (g_list_model_get_n_items(columns)) {
+		g_autoptr(GtkColumnViewColumn) c = g_list_model_get_item(columns, 0);
+
+		gtk_column_view_remove_column(self->table, c);
+	}
+}
+
+static void show_answer(KsvSqlPage *self, const struct answer *a)
+{
+	g_autofree char *status = NULL;
+
+	g_list_store_remove_all(self->rows);
+	clear_columns(self);
+	for (guint i = 0; a->columns[i]; i++) {
+		GtkListItemFactory *factory = gtk_signal_list_item_factory_new();
+		g_autoptr(GtkColumnViewColumn) column = NULL;
+
+		g_signal_connect(factory, "setup", G_CALLBACK(on_setup), NULL);
+		g_signal_connect(factory, "bind", G_CALLBACK(on_bind), GUINT_TO_POINTER(i));
+		column = gtk_column_view_column_new(a->columns[i], factory);
+		gtk_column_view_column_set_resizable(column, TRUE);
+		gtk_column_view_column_set_fixed_width(column, 140);
+		gtk_column_view_append_column(self->table, column);
+	}
+	for (guint i = 0; i < a->rows->len; i++) {
+		g_autoptr(GtkStringList) row =
+			gtk_string_list_new((const char *const *)a->rows->pdata[i]);
+
+		g_list_store_append(self->rows, row);
+	}
+	status = g_strdup_printf("%u row%s in %.2f s%s", a->rows->len, a->rows->len == 1 ? "" : "s",
+				 (double)a->us / 1e6,
+				 a->cut ? "; there are more, which this page leaves out" : "");
+	gtk_label_set_text(self->status, status);
+}
+
+static void set_busy(KsvSqlPage *self, GCancellable *cancel)
+{
+	g_clear_object(&self->cancel);
+	self->cancel = cancel;
+	gtk_button_set_label(self->run, cancel ? "Stop" : "Run");
+	gtk_widget_set_tooltip_text(GTK_WIDGET(self->run),
+				    cancel ? "Stop the statement (Esc)"
+					   : "Run the statement (Ctrl+Enter)");
+}
+
+static void done(GObject *object, GAsyncResult *result, gpointer data)
+{
+	KsvSqlPage *self = KSV_SQL_PAGE(object);
+	g_autoptr(GError) error = NULL;
+	struct answer *a = g_task_propagate_pointer(G_TASK(result), &error);
+
+	(void)data;
+	set_busy(self, NULL);
+	if (a) {
+		gtk_widget_remove_css_class(GTK_WIDGET(self->status), "error");
+		if (self->paned)
+			show_answer(self, a);
+		answer_free(a);
+	} else if (self->paned) {
+		gtk_widget_add_css_class(GTK_WIDGET(self->status), "error");
+		gtk_label_set_text(self->status, error->message);
+	}
+}
+
+void ksv_sql_page_run(KsvSqlPage *self, const char *sql)
+{
+	g_autoptr(GTask) task = NULL;
+	struct question *q;
+
+	if (self->cancel || !self->path)
+		return;
+	q = g_new0(struct question, 1);
+	q->path = g_strdup(self->path);
+	q->sql = g_strdup(sql);
+	q->cancel = g_cancellable_new();
+	q->until = g_get_monotonic_time() + SQL_SECONDS * G_USEC_PER_SEC;
+	set_busy(self, g_object_ref(q->cancel));
+	gtk_label_set_text(self->status, "Running…");
+	task = g_task_new(self, NULL, done, NULL);
+	g_task_set_task_data(task, q, question_free);
+	g_task_run_in_thread(task, thread);
+}
+
+static void run_editor(KsvSqlPage *self)
+{
+	GtkTextBuffer *buffer = gtk_text_view_get_buffer(self->editor);
+	g_autofree char *sql = NULL;
+	GtkTextIter start, end;
+
+	if (self->cancel) {
+		g_cancellable_cancel(self->cancel);
+		return;
+	}
+	gtk_text_buffer_get_bounds(buffer, &start, &end);
+	sql = gtk_text_buffer_get_text(buffer, &start, &end, FALSE);
+	ksv_sql_page_run(self, sql);
+}
+
+static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
+		       GdkModifierType state, KsvSqlPage *self)
+{
+	gboolean enter = key == GDK_KEY_Return || key == GDK_KEY_KP_Enter;
+
+	(void)controller;
+	(void)code;
+	if (enter && state & GDK_CONTROL_MASK && !self->cancel)
+		run_editor(self);
+	else if (key == GDK_KEY_Escape && self->cancel)
+		g_cancellable_cancel(self->cancel);
+	else
+		return FALSE;
+	return TRUE;
+}
+
+void ksv_sql_page_set_path(KsvSqlPage *self, const char *path)
+{
+	if (self->cancel)
+		g_cancellable_cancel(self->cancel);
+	g_free(self->path);
+	self->path = g_strdup(path);
+}
+
+gboolean ksv_sql_page_is_busy(KsvSqlPage *self)
+{
+	return self->cancel != NULL;
+}
+
+const char *ksv_sql_page_get_status(KsvSqlPage *self)
+{
+	return gtk_label_get_text(self->status);
+}
+
+guint ksv_sql_page_get_rows(KsvSqlPage *self)
+{
+	return g_list_model_get_n_items(G_LIST_MODEL(self->rows));
+}
+
+static void ksv_sql_page_dispose(GObject *object)
+{
+	KsvSqlPage *self = KSV_SQL_PAGE(object);
+
+	if (self->cancel)
+		g_cancellable_cancel(self->cancel);
+	g_clear_pointer(&self->paned, gtk_widget_unparent);
+	g_clear_object(&self->rows);
+	g_clear_pointer(&self->path, g_free);
+	G_OBJECT_CLASS(ksv_sql_page_parent_class)->dispose(object);
+}
+
+static void ksv_sql_page_class_init(KsvSqlPageClass *class)
+{
+	G_OBJECT_CLASS(class)->dispose = ksv_sql_page_dispose;
+	gtk_widget_class_set_layout_manager_type(GTK_WIDGET_CLASS(class), GTK_TYPE_BIN_LAYOUT);
+}
+
+static GtkWidget *editor_pane(KsvSqlPage *self)
+{
+	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+	GtkWidget *scrolled = gtk_scrolled_window_new();
+	GtkWidget *line = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+	GtkEventController *key = gtk_event_controller_key_new();
+
+	self->editor = GTK_TEXT_VIEW(gtk_text_view_new());
+	gtk_text_view_set_monospace(self->editor, TRUE);
+	gtk_text_view_set_accepts_tab(self->editor, FALSE);
+	gtk_text_view_set_left_margin(self->editor, 8);
+	gtk_text_view_set_top_margin(self->editor, 8);
+	gtk_text_buffer_set_text(gtk_text_view_get_buffer(self->editor), EXAMPLE, -1);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self->editor), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       "SQL statement", -1);
+	gtk_event_controller_set_propagation_phase(key, GTK_PHASE_CAPTURE);
+	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), self);
+	gtk_widget_add_controller(GTK_WIDGET(self), key);
+	self->run = GTK_BUTTON(gtk_button_new_with_label("Run"));
+	g_signal_connect_swapped(self->run, "clicked", G_CALLBACK(run_editor), self);
+	self->status = GTK_LABEL(gtk_label_new("Ctrl+Enter runs. Only reads, at most 10,000 rows "
+					       "and 20 seconds; Esc stops."));
+	gtk_label_set_wrap(self->status, TRUE);
+	gtk_label_set_xalign(self->status, 0);
+	gtk_label_set_selectable(self->status, TRUE);
+	gtk_widget_set_hexpand(GTK_WIDGET(self->status), TRUE);
+	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->editor));
+	gtk_widget_set_vexpand(scrolled, TRUE);
+	gtk_widget_set_size_request(scrolled, -1, 90);
+	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->run));
+	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->status));
+	gtk_widget_set_margin_start(line, 8);
+	gtk_widget_set_margin_end(line, 8);
+	gtk_widget_set_margin_bottom(line, 6);
+	gtk_box_append(GTK_BOX(box), scrolled);
+	gtk_box_append(GTK_BOX(box), line);
+	return box;
+}
+
+static void ksv_sql_page_init(KsvSqlPage *self)
+{
+	GtkWidget *scrolled = gtk_scrolled_window_new();
+	GtkSingleSelection *selection;
+
+	self->rows = g_list_store_new(GTK_TYPE_STRING_LIST);
+	selection = gtk_single_selection_new(g_object_ref(G_LIST_MODEL(self->rows)));
+	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(selection)));
+	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       "Result", -1);
+	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
+	gtk_widget_set_vexpand(scrolled, TRUE);
+	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
+	gtk_paned_set_start_child(GTK_PANED(self->paned), editor_pane(self));
+	gtk_paned_set_end_child(GTK_PANED(self->paned), scrolled);
+	gtk_paned_set_resize_start_child(GTK_PANED(self->paned), FALSE);
+	gtk_paned_set_shrink_start_child(GTK_PANED(self->paned), FALSE);
+	gtk_widget_set_parent(self->paned, GTK_WIDGET(self));
+	set_busy(self, NULL);
+}
+
+GtkWidget *ksv_sql_page_new(void)
+{
+	return g_object_new(KSV_TYPE_SQL_PAGE, NULL);
+}

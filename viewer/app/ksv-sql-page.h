@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// KsvSqlPage: questions to the recording in SQL. A statement runs in a worker on a connection of
+// its own; only reads, at most SQL_ROWS rows and SQL_SECONDS seconds.
+#pragma once
+
+#include <gtk/gtk.h>
+
+enum {
+	SQL_ROWS = 10000,
+	SQL_SECONDS = 20
+};
+
+#define KSV_TYPE_SQL_PAGE (ksv_sql_page_get_type())
+G_DECLARE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, KSV, SQL_PAGE, GtkWidget)
+
+GtkWidget *ksv_sql_page_new(void);
+void ksv_sql_page_set_path(KsvSqlPage *self, const char *path); // of the recording, NULL none
+void ksv_sql_page_run(KsvSqlPage *self, const char *sql);
+gboolean ksv_sql_page_is_busy(KsvSqlPage *self);
+const char *ksv_sql_page_get_status(KsvSqlPage *self);
+guint ksv_sql_page_get_rows(KsvSqlPage *self);
