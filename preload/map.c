@@ -191,6 +191,7 @@ uint32_t map_release(struct machine *m, struct record *r, kaddr_t a, uint32_t pa
 	else
 		arena_restore(a, (size_t)n << PAGE_SHIFT);
 	span_clear(a, n);
+	overlay_cut(a, a + (n << PAGE_SHIFT));
 	record_block(r, release_span(m, &s, a, n), 0, GFPC_NONE, a);
 	return n;
 }

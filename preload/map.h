@@ -24,6 +24,11 @@ uint32_t map_release(struct machine *m, struct record *r, kaddr_t a, uint32_t pa
 // Pages from `a` on that belong to the same span, at most `pages`; 0: nobody's.
 uint32_t map_run(kaddr_t a, uint32_t pages);
 
+// --- overlay.c
+void overlay_add(kaddr_t start, kaddr_t end);
+void overlay_cut(kaddr_t start, kaddr_t end); // no overlay lies there any more
+bool overlay_run(kaddr_t a, uint32_t *pages); // in one? Shortens pages to where that changes
+
 // --- filemap.c
 void file_mapped(uintptr_t start, size_t len, int fd);	// the host mapped a file here
 uint32_t file_unmapping(uintptr_t start, size_t len);	// before it goes: pages to account

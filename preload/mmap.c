@@ -4,7 +4,7 @@
 //
 // A range may lie outside the arena, inside it, or across its border. Inside it belongs to spans
 // (arena.h): only those are the program's; the rest of the arena behaves as unmapped addresses do.
-// What the program lays over its own spans with MAP_FIXED stays accounted to the span until unmapped.
+// What the program lays over its own spans with MAP_FIXED: overlay.c.
 #include "map.h"
 
 #include <errno.h>
@@ -135,6 +135,64 @@ static bool map_finish(kaddr_t a, size_t len, int prot, int flags)
 	return true;
 }
 
+static enum op_path path_of(kaddr_t a)
+{
+	static const uint8_t of_span[] = {[SPAN_VMALLOC] = PATH_VMALLOC,
+					  [SPAN_KMAP] = PATH_KMAP,
+					  [SPAN_IOREMAP] = PATH_IOREMAP,
+					  [SPAN_PAGES] = PATH_PAGES};
+	const struct machine *m = &process.cpu[0];
+	struct span s = span_of(a);
+
+	if (s.kind != SPAN_NONE || !is_lowmem(m, a))
+		return of_span[s.kind];
+	return pfn_to_page(m, lowmem_pfn(m, a))->flags & 1u << PG_slab ? PATH_KMALLOC : PATH_PAGES;
+}
+
+// What the program sees at the page of lo ends: its mapping, or one laid over it.
+static void run_record(struct call *c, uintptr_t lo, uint32_t n, bool over, enum op_path path)
+{
+	c->r.path = over ? PATH_HOST : path;
+	c->r.op.addr = over ? lo : (kaddr_t)lo;
+	c->r.op.req = (uint64_t)n << PAGE_SHIFT;
+	call_write(c);
+}
+
+// One record per run of pages of one span. `keep`: only the program's view of them ends.
+static void unmap_arena(struct call *c, uintptr_t lo, uintptr_t hi, bool keep)
+{
+	while (lo < hi) {
+		uint32_t n = map_run((kaddr_t)lo, (uint32_t)((hi - lo) >> PAGE_SHIFT));
+		if (!n) {
+			lo += PAGE_SIZE;
+			continue;
+		}
+		enum op_path path = path_of((kaddr_t)lo);
+		bool over = overlay_run((kaddr_t)lo, &n);
+		call_lock(c);
+		if (!keep)
+			n = map_release(c->m, &c->r, (kaddr_t)lo, n);
+		run_record(c, lo, n, over, path);
+		call_unlock(c);
+		if (keep)
+			overlay_add((kaddr_t)lo, (kaddr_t)lo + (n << PAGE_SHIFT));
+		lo += (uintptr_t)n << PAGE_SHIFT;
+	}
+}
+
+// MAP_FIXED took the place of what the program had there.
+static void map_covered(struct call *c, uintptr_t addr, size_t len)
+{
+	struct parts p = parts_of(addr, round_pages(len));
+	struct record r = c->r;
+
+	if (p.lo == p.hi)
+		return;
+	c->r.kind = EV_MUNMAP;
+	unmap_arena(c, p.lo, p.hi, true);
+	c->r = r;
+}
+
 static void *map_host(struct call *c, void *addr, size_t len, int prot, int flags, int fd,
 		      off_t off, enum host_reason reason)
 {
@@ -143,6 +201,8 @@ static void *map_host(struct call *c, void *addr, size_t len, int prot, int flag
 
 	if (!failed && !(flags & MAP_ANONYMOUS))
 		file_mapped((uintptr_t)p, len, fd);
+	if (!failed && flags & MAP_FIXED)
+		map_covered(c, (uintptr_t)p, len);
 	if (process.slot) {
 		call_lock(c);
 		c->r.path = flags & MAP_ANONYMOUS ? PATH_HOST : PATH_FILE;
@@ -265,27 +325,12 @@ static long unmap_host(struct call *c, uintptr_t addr, size_t len)
 		c->r.path = pages ? PATH_FILE : PATH_HOST;
 		c->r.op.addr = addr;
 		c->r.op.req = len;
+		if (addr & (PAGE_SIZE - 1) || !len) // refused below, after its record
+			c->r.op.flags |= OPF_FAILED;
 		call_write(c);
 		call_unlock(c);
 	}
 	return sys(SYS_munmap, addr, len);
-}
-
-// One record per run of pages of one span.
-static void unmap_arena(struct call *c, uintptr_t lo, uintptr_t hi)
-{
-	while (lo < hi) {
-		uint32_t left = (uint32_t)((hi - lo) >> PAGE_SHIFT), n;
-		if (!map_run((kaddr_t)lo, left)) {
-			lo += PAGE_SIZE;
-			continue;
-		}
-		n = map_release(call_lock(c), &c->r, (kaddr_t)lo, left);
-		c->r.op.req = (uint64_t)n << PAGE_SHIFT;
-		call_write(c);
-		call_unlock(c);
-		lo += (uintptr_t)n << PAGE_SHIFT;
-	}
 }
 
 static long unmap_parts(struct call *c, uintptr_t addr, size_t len)
@@ -293,7 +338,7 @@ static long unmap_parts(struct call *c, uintptr_t addr, size_t len)
 	struct parts p = parts_of(addr, round_pages(len));
 	long err = 0;
 
-	unmap_arena(c, p.lo, p.hi);
+	unmap_arena(c, p.lo, p.hi, false);
 	if (p.start < p.lo)
 		err = unmap_host(c, p.start, p.lo - p.start);
 	if (!err && p.hi < p.end)
@@ -347,20 +392,6 @@ EXPORT int munmap(void *addr, size_t len)
 }
 
 // --- mremap of our areas
-
-static enum op_path path_of(kaddr_t a)
-{
-	static const uint8_t of_span[] = {[SPAN_VMALLOC] = PATH_VMALLOC,
-					  [SPAN_KMAP] = PATH_KMAP,
-					  [SPAN_IOREMAP] = PATH_IOREMAP,
-					  [SPAN_PAGES] = PATH_PAGES};
-	const struct machine *m = &process.cpu[0];
-	struct span s = span_of(a);
-
-	if (s.kind != SPAN_NONE || !is_lowmem(m, a))
-		return of_span[s.kind];
-	return pfn_to_page(m, lowmem_pfn(m, a))->flags & 1u << PG_slab ? PATH_KMALLOC : PATH_PAGES;
-}
 
 struct remap {
 	kaddr_t a;
@@ -499,7 +530,7 @@ bool mapping_finish(struct call *c, uint32_t *done)
 
 	if (c->r.kind == EV_MUNMAP && c->r.path == PATH_NONE) {
 		++*done;
-		unmap_arena(c, lo, lo + c->r.op.req);
+		unmap_arena(c, lo, lo + c->r.op.req, false);
 		return true;
 	}
 	if (c->r.kind != EV_MREMAP || c->r.op.old_path != PATH_NONE)

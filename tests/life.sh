@@ -142,6 +142,15 @@ forked=$(query threads.kalloscope "SELECT first_event FROM process WHERE process
 [ "$(stacks 1 "#$forked")" = 40 ] || fail "KernelStack of the parent is $(stacks 1 "#$forked") kB"
 result "a forked child has one kernel stack"
 
+for case in mmap mmap_flags mremap; do
+	"$kalloscope" record -q --force --dump-state -o "$case.kalloscope" -- "$build/tests/programs/cases" $case >cases.out 2>&1 || fail "$case: exit status $?"
+	verified $case.kalloscope
+	[ "$(query $case.kalloscope "SELECT count(*) FROM events WHERE kind = 'munmap' AND ref = 0 AND NOT flags & 4")" = 0 ] || fail "$case: munmap of nothing"
+done
+[ "$(query mmap_flags.kalloscope "SELECT count(*) FROM events WHERE kind = 'munmap' AND path = 'host'")" = 2 ] ||
+	fail "the mapping laid over another did not end"
+result "partial unmapping, unmapping of several, MAP_FIXED over the own: each piece finds its mapping"
+
 echo "1..$n"
 [ $failed = 0 ] && rm -rf "$folder"
 exit $failed
