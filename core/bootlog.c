@@ -44,11 +44,13 @@ static void put_e820(const struct machine *m, struct text *t)
 	struct e820map map = m->s->cfg.e820;
 
 	sanitize_e820_map(&map);
-	put(t, "BIOS-provided physical RAM map:\n");
+	// only the map after mem= and memmap= is kept
+	const char *who = map.user_defined ? "user" : "BIOS-e820";
+	put(t, "%s physical RAM map:\n", map.user_defined ? "user-defined" : "BIOS-provided");
 	for (unsigned i = 0; i < map.nr_map; i++) {
 		const struct e820entry *e = &map.map[i];
 
-		put(t, " BIOS-e820: %016llx - %016llx ", (ull)e->addr, (ull)(e->addr + e->size));
+		put(t, " %s: %016llx - %016llx ", who, (ull)e->addr, (ull)(e->addr + e->size));
 		put_e820_type(t, e->type);
 		put(t, "\n");
 	}

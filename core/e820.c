@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// The firmware's memory map: sanitising, the reference PC, the last frame of RAM.
+// The firmware's memory map: sanitising, the reference PC, what the command line changes, the last
+// frame of RAM.
 #include <errno.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static bool map_is_sane(const struct e820map *map)
 int sanitize_e820_map(struct e820map *map)
 {
 	struct change_point points[2 * E820MAX];
-	struct e820map out = {0};
+	struct e820map out = {.user_defined = map->user_defined};
 	bool open[E820MAX] = {false};
 	uint32_t type = 0;
 
@@ -117,6 +118,157 @@ void e820_ideal_pc(struct e820map *map, uint64_t ram_bytes)
 		add_entry(map, 0x100000, low, E820_RAM);
 	if (ram_bytes > PCI_HOLE_START)
 		add_entry(map, 4 * GiB, 4 * GiB + ram_bytes - PCI_HOLE_START, E820_RAM);
+}
+
+// ---- mem= and memmap= ----
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+// A number in C's notation, then perhaps K, M or G; *s is moved behind it, or left alone when there
+// is none. False: it does not fit 64 bits.
+static bool parse_bytes(const char **s, uint64_t *value)
+{
+	static const char digits[] = "0123456789abcdef", units[] = "kmg";
+	const char *p = *s, *at;
+	unsigned base = 10;
+
+	if (*p == '0') {
+		bool hex = lower(p[1]) == 'x' && p[2] && strchr(digits, lower(p[2]));
+
+		base = hex ? 16 : 8;
+		p += hex ? 2 : 0;
+	}
+	for (*value = 0; *p && (at = strchr(digits, lower(*p))) && at - digits < base; p++) {
+		if (*value > (UINT64_MAX - (uint64_t)(at - digits)) / base)
+			return false;
+		*value = *value * base + (uint64_t)(at - digits);
+		*s = p + 1;
+	}
+	if (p != *s || !*p || !(at = strchr(units, lower(*p))))
+		return true;
+	*s = p + 1;
+	unsigned shift = 10 * (unsigned)(at - units + 1);
+	if (*value > UINT64_MAX >> shift)
+		return false;
+	*value <<= shift;
+	return true;
+}
+
+// Entries stay, empty ones too: how many there are decides whether the map may be sanitised.
+static void cut_ram(struct e820map *map, uint64_t limit)
+{
+	for (unsigned i = 0; i < map->nr_map; i++) {
+		struct e820entry *e = &map->map[i];
+
+		if (e->type != E820_RAM || e->addr + e->size <= limit)
+			continue;
+		e->size = e->addr < limit ? limit - e->addr : 0;
+	}
+}
+
+static bool at_end(const char *s)
+{
+	return !*s || strchr(" \t\n", *s);
+}
+
+static bool is_word(const char *s, const char *word)
+{
+	return !strncmp(s, word, strlen(word)) && at_end(s + strlen(word));
+}
+
+// SIZE of mem=, and of memmap= when nothing follows it.
+static const char *apply_limit(struct e820map *map, uint64_t size)
+{
+	if (!size)
+		return "mem=0 would leave no memory";
+	cut_ram(map, size);
+	return NULL;
+}
+
+static const char *apply_mem(struct e820map *map, const char *s)
+{
+	uint64_t size;
+
+	// i386 turns its 4 MiB pages off; this machine's direct map always has them
+	if (is_word(s, "nopentium"))
+		return "mem=nopentium: the machine maps its memory by 4 MiB pages";
+	if (!parse_bytes(&s, &size) || !at_end(s))
+		return "mem= takes a size: mem=512M";
+	return apply_limit(map, size);
+}
+
+static uint32_t separator_type(char c)
+{
+	switch (c) {
+	case '@':
+		return E820_RAM;
+	case '#':
+		return E820_ACPI;
+	case '$':
+		return E820_RESERVED;
+	default:
+		return 0;
+	}
+}
+
+static const char *apply_memmap(struct e820map *map, const char *s)
+{
+	const char *usage = "memmap= takes exactmap, SIZE, SIZE@START, SIZE#START or SIZE$START";
+	const char *start = s;
+	uint64_t size, addr;
+
+	if (is_word(s, "exactmap")) {
+		map->nr_map = 0;
+		return NULL;
+	}
+	if (!parse_bytes(&s, &size) || s == start)
+		return usage;
+	if (at_end(s))
+		return apply_limit(map, size);
+	uint32_t type = separator_type(*s);
+	start = ++s;
+	if (!type || !parse_bytes(&s, &addr) || s == start || !at_end(s))
+		return usage;
+	if (map->nr_map == E820MAX)
+		return "more memmap= than the map has room for";
+	if (addr + size < addr)
+		return "memmap= reaches beyond 64 bits";
+	add_entry(map, addr, addr + size, type);
+	return NULL;
+}
+
+int e820_parse_params(struct e820map *map, const char *cmdline, const char **why)
+{
+	struct e820map new = *map;
+	const char *error = NULL;
+
+	for (const char *s = cmdline; *s && !error;) {
+		if (at_end(s)) {
+			s++;
+			continue;
+		}
+		if (!strncmp(s, "mem=", 4))
+			error = apply_mem(&new, s + 4);
+		else if (!strncmp(s, "memmap=", 7))
+			error = apply_memmap(&new, s + 7);
+		else
+			error = "neither mem= nor memmap=";
+		new.user_defined = 1;
+		while (!at_end(s))
+			s++;
+	}
+	// The kernel panics here with these words.
+	if (!error && new.user_defined && sanitize_e820_map(&new))
+		error = "Invalid user supplied memory map";
+	if (error) {
+		*why = error;
+		return -EINVAL;
+	}
+	*map = new;
+	return 0;
 }
 
 // Rounded down: half a frame of RAM is none.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "machine.h"
+#include "text.h"
 
 enum {
 	REGION_BYTES = 12
@@ -411,4 +412,28 @@ void memblock_trim_memory(struct memblock *mb, uint32_t align)
 			remove_region(t, i--);
 		}
 	}
+}
+
+// Ends are inclusive, so the dummy of an empty array seems to end at the top of 64 bits. No nodes:
+// the kernel prints this before it gives memory to them.
+static void dump_type(struct text *t, const struct memblock_type *type, const char *name)
+{
+	put(t, " %s.cnt  = 0x%lx\n", name, (unsigned long)type->cnt);
+	for (unsigned i = 0; i < type->cnt; i++) {
+		unsigned long long base = type->regions[i].base, size = type->regions[i].size;
+
+		put(t, " %s[0x%x]\t[0x%014llx-0x%014llx], 0x%llx bytes\n", name, i, base,
+		    base + size - 1, size);
+	}
+}
+
+int memblock_dump(const struct memblock *mb, char *buf, size_t size)
+{
+	struct text t = {buf, size, 0};
+
+	put(&t, "MEMBLOCK configuration:\n memory size = 0x%llx reserved size = 0x%llx\n",
+	    (unsigned long long)mb->memory.total_size, (unsigned long long)mb->reserved.total_size);
+	dump_type(&t, &mb->memory, "memory");
+	dump_type(&t, &mb->reserved, "reserved");
+	return t.len;
 }

@@ -19,12 +19,15 @@ struct e820entry {
 };
 
 struct e820map {
-	uint32_t nr_map, pad;
+	uint32_t nr_map;
+	uint32_t user_defined; // 1: changed by mem= or memmap=
 	struct e820entry map[E820MAX];
 };
 
 int sanitize_e820_map(struct e820map *map); // 0; -1 = map left alone (fewer than 2 entries, wraps)
 void e820_ideal_pc(struct e820map *map, uint64_t ram_bytes); // reference 0.3, PCI hole above 3.5 GiB
+// mem= and memmap= of a kernel command line, in its order. 0, or -EINVAL: map left alone, *why says.
+int e820_parse_params(struct e820map *map, const char *cmdline, const char **why);
 uint32_t e820_end_pfn(const struct e820map *map); // one past the last RAM frame, at most 2^20
 
 struct memblock_region {
@@ -67,3 +70,5 @@ void memblock_trim_memory(struct memblock *mb, uint32_t align);
 bool memblock_next_free(const struct memblock *mb, uint64_t *cursor, uint32_t *start, uint32_t *end);
 // The same from high to low: *cursor starts at UINT64_MAX.
 bool memblock_prev_free(const struct memblock *mb, uint64_t *cursor, uint32_t *start, uint32_t *end);
+// What memblock=debug prints; returns the length of the text as snprintf does.
+int memblock_dump(const struct memblock *mb, char *buf, size_t size);
