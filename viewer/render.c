@@ -183,10 +183,12 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 	struct model_request q = {.process = a->process,
 				  .address = a->address,
 				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY |
-					  WANT_HAPPENED | WANT_CALLS};
+					  WANT_HAPPENED};
 	struct position at;
 	struct view_model *v;
 
+	if (!strcmp(a->view->id, "flame") || !strcmp(a->view->id, "sites"))
+		q.want |= WANT_CALLS; // dear, and nobody else's
 	if (!position_parse(a->at, &at) || !source_resolve(s, a->process, &at, &q.event)) {
 		snprintf(err, size,
 			 "--at does not understand \"%s\": use an event number, 3.2s or end",
