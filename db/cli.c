@@ -33,6 +33,8 @@ static const struct cli_option boot_log_options[] = {
 	{"model", 258, "NAME", "classic or 3.4 (Linux 3.4, bit for bit); default: classic"},
 	{"vmalloc", 259, "SIZE", "room for vmalloc; default: what 128M leave"},
 	{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},
+	{"e820-params", 271, "WORDS", "change its memory map: 'mem=512M memmap=64K$1M'"},
+	{"memblock", 'm', NULL, "print memblock's arrays at the hand-over, too"},
 	{0},
 };
 

@@ -13,20 +13,23 @@ enum {
 	MAX_WORDS = 32
 };
 
-static int print(const struct machine *m)
+static int print(const struct machine *m, bool memblock)
 {
-	int n = boot_log(m, NULL, 0);
-	char *text = malloc((size_t)n + 1);
+	int log = boot_log(m, NULL, 0);
+	int dump = memblock ? memblock_dump(&m->s->memblock, NULL, 0) : 0;
+	char *text = malloc((size_t)log + (size_t)dump + 1);
 	if (!text)
 		return EXIT_FAILURE;
-	boot_log(m, text, (size_t)n + 1);
-	fwrite(text, 1, (size_t)n, stdout);
+	boot_log(m, text, (size_t)log + 1);
+	if (memblock)
+		memblock_dump(&m->s->memblock, text + log, (size_t)dump + 1);
+	fwrite(text, 1, (size_t)log + (size_t)dump, stdout);
 	free(text);
 	return EXIT_SUCCESS;
 }
 
 // Untouched parts of a machine cost nothing, so it is mapped whole.
-static int of_configuration(const struct machine_config *cfg)
+static int of_configuration(const struct machine_config *cfg, bool memblock)
 {
 	const char *why = "impossible";
 	size_t size = machine_size(cfg);
@@ -39,13 +42,13 @@ static int of_configuration(const struct machine_config *cfg)
 	}
 	if (machine_boot(&m, memory, cfg, &why))
 		cli_usage("boot-log", "this machine cannot be: %s", why);
-	int status = print(&m);
+	int status = print(&m, memblock);
 	munmap(memory, size);
 	return status;
 }
 
 // All processes of a recording run on machines of one configuration.
-static int of_recording(const char *path)
+static int of_recording(const char *path, bool memblock)
 {
 	char err[512];
 	struct recording *r = cli_open(path);
@@ -54,7 +57,7 @@ static int of_recording(const char *path)
 	struct replay *p = replay_open(r, 1, err, sizeof(err));
 	int status = EXIT_FAILURE;
 	if (p)
-		status = print(replay_machine(p));
+		status = print(replay_machine(p), memblock);
 	else
 		cli_error("%s", err);
 	replay_close(p);
@@ -78,10 +81,15 @@ int cmd_boot_log(int argc, char **argv)
 {
 	char *word[MAX_WORDS + 1] = {argv[0]}, err[ERR_LEN] = "";
 	int n = 1;
+	bool memblock = false;
 	struct record_options options;
 	struct cli c;
 	cli_init(&c, "boot-log", argc, argv);
 	for (int id; (id = cli_next(&c)) != -1;) {
+		if (id == 'm') {
+			memblock = true;
+			continue;
+		}
 		if (n == MAX_WORDS)
 			cli_usage("boot-log", "too many options");
 		word[n++] = canonical(&c, id);
@@ -90,11 +98,11 @@ int cmd_boot_log(int argc, char **argv)
 	if (operand[0] && n > 1)
 		cli_usage("boot-log", "a recording has a machine already; leave the options out");
 	if (operand[0])
-		return of_recording(operand[0]);
+		return of_recording(operand[0], memblock);
 	options_default(&options);
 	if (options_parse(&options, n, word, err))
 		cli_usage("boot-log", "%s", err);
 	for (int i = 1; i < n; i++)
 		free(word[i]);
-	return of_configuration(&options.session.machine);
+	return of_configuration(&options.session.machine, memblock);
 }

@@ -36,6 +36,7 @@ const struct cli_option record_options_table[] = {
 	{"model", 258, "NAME", "classic or 3.4 (Linux 3.4, bit for bit); default: classic"},
 	{"vmalloc", 259, "SIZE", "room for vmalloc; default: what 128M leave"},
 	{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},
+	{"e820-params", 271, "WORDS", "change its memory map: 'mem=512M memmap=64K$1M'"},
 	{"min-free-kbytes", 267, "N", "the kernel's setting; default: computed from the memory"},
 	{"fail", 261, NULL, "a full machine fails the call"},
 	{"spill", 262, NULL, "a full machine lets the host serve the call; default"},

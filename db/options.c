@@ -18,6 +18,7 @@ enum option_code {
 	OPT_MODEL,
 	OPT_VMALLOC,
 	OPT_SPLIT,
+	OPT_E820_PARAMS,
 	OPT_MIN_FREE,
 	OPT_FAIL,
 	OPT_SPILL,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{"model", required_argument, NULL, OPT_MODEL},
 	{"vmalloc", required_argument, NULL, OPT_VMALLOC},
 	{"split", required_argument, NULL, OPT_SPLIT},
+	{"e820-params", required_argument, NULL, OPT_E820_PARAMS},
 	{"min-free-kbytes", required_argument, NULL, OPT_MIN_FREE},
 	{"fail", no_argument, NULL, OPT_FAIL},
 	{"spill", no_argument, NULL, OPT_SPILL},
@@ -114,10 +116,16 @@ static bool parse_split(const char *text, uint32_t *page_offset)
 	return false;
 }
 
+enum {
+	MAX_E820_PARAMS = 16
+};
+
 // Choices of the machine that go through machine_config_default, applied when all are known.
 struct machine_choice {
 	uint32_t model, cpus, split, vmalloc, min_free;
 	uint64_t ram;
+	const char *e820_params[MAX_E820_PARAMS]; // in their order
+	uint32_t nr_e820_params;
 	uint32_t given; // bit per enum: has been said
 };
 enum {
@@ -142,6 +150,11 @@ static bool machine_option(struct machine_choice *c, int code, const char *arg)
 	case OPT_SPLIT:
 		c->given |= GIVEN_SPLIT;
 		return parse_split(arg, &c->split);
+	case OPT_E820_PARAMS:
+		if (c->nr_e820_params == MAX_E820_PARAMS)
+			return false;
+		c->e820_params[c->nr_e820_params++] = arg;
+		return true;
 	case OPT_MIN_FREE:
 		c->given |= GIVEN_MIN_FREE;
 		return parse_number(arg, 0, 1 << 20, &c->min_free);
@@ -150,8 +163,11 @@ static bool machine_option(struct machine_choice *c, int code, const char *arg)
 	}
 }
 
-static void machine_apply(struct machine_choice *c, struct machine_config *cfg)
+// NULL, or what is wrong with the firmware's map as changed.
+static const char *machine_apply(struct machine_choice *c, struct machine_config *cfg)
 {
+	const char *why = NULL;
+
 	machine_config_default(cfg, (enum model)c->model, c->ram, c->cpus);
 	if (c->given & GIVEN_SPLIT)
 		cfg->page_offset = c->split;
@@ -159,6 +175,10 @@ static void machine_apply(struct machine_choice *c, struct machine_config *cfg)
 		cfg->vmalloc_bytes = c->vmalloc;
 	if (c->given & GIVEN_MIN_FREE)
 		cfg->min_free_kbytes = (int32_t)c->min_free;
+	for (unsigned i = 0; i < c->nr_e820_params; i++)
+		if (e820_parse_params(&cfg->e820, c->e820_params[i], &why))
+			return why;
+	return NULL;
 }
 
 static bool session_option(struct record_options *o, int code, const char *arg)
@@ -231,8 +251,9 @@ int options_parse(struct record_options *o, int argc, char **argv, char *err)
 		return sentence(err, -EINVAL, "--%s=%s: not a value this option takes",
 				option_name(code), optarg ? optarg : "");
 	}
-	if (machine)
-		machine_apply(&c, &o->session.machine);
+	const char *why = machine ? machine_apply(&c, &o->session.machine) : NULL;
+	if (why)
+		return sentence(err, -EINVAL, "--e820-params: %s", why);
 	o->argv = argv + optind;
 	return 0;
 }

@@ -187,6 +187,10 @@ for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo iomem vmstat extfrag_i
 done
 expect 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
 expect 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
+expect 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a changed memory map' \
+  "$kalloscope" boot-log '--e820-params=mem=256M memmap=1M@1G'
+expect 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock
+expect 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
 expect 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
 is 'export: ten kmalloc of 100 bytes, and as many lines as said' '10 0' "$(
 	"$kalloscope" export -o ftrace known.kalloscope
