@@ -20,8 +20,9 @@
 #include "recorder.h"
 
 enum {
-	NSLOTS = 64,
-	RING_RECORDS = 32768, // 1 MiB a ring
+	NSLOTS = 32,
+	RING_RECORDS_MAX = 131072, // 4 MiB a ring: 18 ms of a program that does nothing but malloc
+	RINGS_BYTES = 256 << 20,   // of all rings
 	DEPOT_BUCKETS = 1 << 20,
 	DEPOT_BACKED = 1 << 20, // nodes with storage at first
 	DEPOT_MAX = 16 << 20,
@@ -33,6 +34,16 @@ static uint64_t page_align(uint64_t n)
 	return (n + 4095) & ~4095ull;
 }
 
+// The drainer may have to wait for its CPU some milliseconds: rings are as long as the room allows.
+static uint32_t ring_records(uint32_t rings)
+{
+	uint32_t n = RING_RECORDS_MAX;
+
+	while ((uint64_t)n * rings * sizeof(struct record) > RINGS_BYTES)
+		n /= 2;
+	return n;
+}
+
 static void layout(struct session_header *h, const struct session_options *opt)
 {
 	h->magic = SESSION_MAGIC;
@@ -41,12 +52,12 @@ static void layout(struct session_header *h, const struct session_options *opt)
 	h->layout = machine_layout();
 	h->nslots = NSLOTS;
 	h->rings_per_slot = opt->machine.ncpus;
-	h->ring_records = RING_RECORDS;
+	h->ring_records = ring_records(NSLOTS * h->rings_per_slot);
 	h->nbuckets = DEPOT_BUCKETS;
 	h->max_nodes = DEPOT_MAX;
 	h->off_slots = page_align(sizeof(*h));
 	h->off_rings = page_align(h->off_slots + (uint64_t)NSLOTS * sizeof(struct slot));
-	h->off_buckets = h->off_rings + (uint64_t)NSLOTS * h->rings_per_slot * RING_RECORDS *
+	h->off_buckets = h->off_rings + (uint64_t)NSLOTS * h->rings_per_slot * h->ring_records *
 						sizeof(struct record);
 	h->off_nodes = h->off_buckets + DEPOT_BUCKETS * 4ull;
 	h->size = h->off_nodes + (uint64_t)DEPOT_MAX * sizeof(struct depot_node);
