@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What the subcommands of the kalloscope program share: options, messages, formats, places.
 //
-// Exit status of every command: 0; 1 the answer is "no" or the file is unusable; 2 wrong usage.
+// Exit status of every command: 0; 1 the answer is "no" or the recording is damaged; 2 wrong usage or input.
 // `record` passes on the program's own status, 2 when it could not start, and 126, 127 as shells do.
 #pragma once
 
