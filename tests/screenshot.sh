@@ -11,7 +11,7 @@ trap 'rm -rf "$folder"' EXIT
 cat >"$folder/shoot.sh" <<SH
 GSK_RENDERER=cairo dbus-run-session -- "$build/viewer/kalloscope-viewer" "$folder/gcc.kalloscope" >/dev/null 2>&1 &
 viewer=\$!
-sleep 6
+sleep 5
 xdotool mousemove 1279 799 key ctrl+$view
 sleep 2
 import -window root "$top/viewer/screenshot.png"

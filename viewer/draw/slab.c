@@ -89,19 +89,27 @@ static void cache_row(struct pen *p, const struct column *c, const struct model_
 	table_cell(p, &c[COL_BYTES], y, STYLE_BODY, colour, fmt_bytes(k->bytes).s);
 }
 
+// Below this width titles are shortened, so that the cache's name keeps its room.
+enum {
+	ROOMY = 900
+};
+
 static void cache_table(struct pen *p, double x, double y, double w, double h)
 {
 	const struct view_model *v = p->v;
+	const bool tight = w < ROOMY;
 	struct column c[COLUMNS] = {
-		{"cache", 0, 3, ALIGN_LEFT, 0},
+		{"cache", tight ? 116 : 0, 3, ALIGN_LEFT, 0},
 		{"size", 64, 0, ALIGN_RIGHT, 0},
-		{"active", 76, 0.5, ALIGN_RIGHT, 0},
-		{"objects", 76, 0.5, ALIGN_RIGHT, 0},
-		{"slabs × pages", 96, 0, ALIGN_RIGHT, 0},
-		{"partial / full / free", 128, 0, ALIGN_RIGHT, 0},
-		{"limit / batch / shared", 136, 0, ALIGN_RIGHT, 0},
-		{"in arrays", 74, 0, ALIGN_RIGHT, 0},
-		{"memory", 84, 0, ALIGN_RIGHT, 0},
+		{"active", tight ? 60 : 76, 0.5, ALIGN_RIGHT, 0},
+		{"objects", tight ? 60 : 76, 0.5, ALIGN_RIGHT, 0},
+		{tight ? "slabs" : "slabs × pages", tight ? 70 : 96, 0, ALIGN_RIGHT, 0},
+		{tight ? "part/full/free" : "partial / full / free", tight ? 92 : 128, 0,
+		 ALIGN_RIGHT, 0},
+		{tight ? "limit/batch/sh." : "limit / batch / shared", tight ? 92 : 136, 0,
+		 ALIGN_RIGHT, 0},
+		{tight ? "arrays" : "in arrays", tight ? 54 : 74, 0, ALIGN_RIGHT, 0},
+		{"memory", tight ? 72 : 84, 0, ALIGN_RIGHT, 0},
 	};
 	uint16_t *order = malloc((v->ncaches + 1) * sizeof(*order));
 	double at;
