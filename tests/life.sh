@@ -45,22 +45,26 @@ for i in 1 2 3 4; do
 done
 result "kill -9 of the program at four moments"
 
-expected=$("$churn" 20 600000)
-"$kalloscope" record -q --force -o drain.kalloscope -- "$churn" 20 600000 >drain.out 2>drain.err &
+expected=$("$churn" 20 4000000)
+killed=
+"$kalloscope" record -q --force -o drain.kalloscope -- "$churn" 20 4000000 >drain.out 2>drain.err &
 record=$!
-sleep 0.3
+sleep 0.2
 for p in $(pgrep -P $record); do # the drainer and the inserter are forks of record itself
-	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && kill -9 "$p" && break
+	# the inserter is the one that is nice
+	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && [ "$(ps -o ni= -p "$p" | tr -d ' ')" = 0 ] &&
+		kill -9 "$p" && killed=$p && break
 done
 wait $record
 [ $? = 0 ] || fail "exit status of record: $(cat drain.err)"
+[ -n "$killed" ] || fail "the drainer was not found"
 [ "$(cat drain.out)" = "$expected" ] || fail "the program's output changed"
 [ -f drain.kalloscope ] && verified drain.kalloscope || fail "no recording"
 result "kill -9 of the drainer: it is started again"
 
 # A session of its own, so that only these processes are killed
-setsid "$kalloscope" record -q --force -o gone.kalloscope -- "$churn" 20 600000 >gone.out 2>gone.err &
-sleep 0.3
+setsid "$kalloscope" record -q --force -o gone.kalloscope -- "$churn" 20 4000000 >gone.out 2>gone.err &
+sleep 0.2
 record=$(pgrep -f "record -q --force -o gone.kalloscope" | while read -r p; do pgrep -P "$p" >/dev/null && echo "$p"; done | head -n 1)
 for p in $(pgrep -P "$record") $record; do
 	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && kill -9 "$p"
