@@ -423,7 +423,7 @@ static void run_lossy_model(void)
 	static struct target t = {.seed = 5, .lossy = true};
 
 	model_start(&t, folder);
-	model_work(&t, 150000);
+	model_work(&t, 600000); // more than both rings hold, and nobody drains
 	usleep(200000);
 	model_work(&t, 20000);
 	tell_truth(&t, 0);
