@@ -17,6 +17,7 @@ static const struct cli_option no_options[] = {{0}};
 
 static const struct cli_option info_options[] = {
 	{"json", 'j', NULL, "print JSON"},
+	{"processes", 'p', NULL, "list all processes, not only the largest"},
 	{0},
 };
 

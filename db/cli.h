@@ -68,6 +68,9 @@ uint64_t cli_at_event(struct recording *r, const struct cli_at *at);
 const char *fmt_bytes(uint64_t bytes); // "12.3 MiB"
 const char *fmt_count(uint64_t n);     // "1,234,567"
 const char *fmt_duration(uint64_t ns); // "3.21 s"
+// A text of the program (its arguments, say) fit for one line of a terminal: valid UTF-8, no
+// control characters, at most so many characters. To be freed.
+char *fmt_line(const char *text, size_t columns);
 
 // Absolute paths of our other parts, found relative to this executable. NULL: not there.
 char *place_self(void);

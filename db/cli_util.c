@@ -3,6 +3,7 @@
 // Helpers of the subcommands: formats, moments, and where our other parts are installed.
 #include "cli.h"
 
+#include <glib.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,17 @@ const char *fmt_count(uint64_t n)
 	}
 	*out = 0;
 	return b;
+}
+
+char *fmt_line(const char *text, size_t columns)
+{
+	char *line = g_utf8_make_valid(text, -1);
+	for (char *c = line; *c; c = g_utf8_next_char(c))
+		if (g_ascii_iscntrl(*c))
+			*c = ' ';
+	if ((size_t)g_utf8_strlen(line, -1) > columns)
+		strcpy(g_utf8_offset_to_pointer(line, (glong)columns - 3), "...");
+	return line;
 }
 
 const char *fmt_duration(uint64_t ns)

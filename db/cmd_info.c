@@ -136,16 +136,54 @@ static void print_table(void *ctx, const char *name, uint64_t bytes)
 	printf("    %-20s %10s\n", name, fmt_bytes(bytes));
 }
 
+// How many processes the list shows before it leaves the small ones out.
+enum {
+	LIST_LENGTH = 12,
+};
+
+static int by_events(const void *a, const void *b)
+{
+	const struct process_info *x = *(struct process_info *const *)a;
+	const struct process_info *y = *(struct process_info *const *)b;
+	return x->events == y->events ? 0 : x->events < y->events ? 1 : -1;
+}
+
+// Marks in shown[] the LIST_LENGTH processes with the most events.
+static void choose_largest(const struct process_info *p, unsigned n, bool *shown)
+{
+	g_autofree const struct process_info **order = g_new(const struct process_info *, n);
+	for (unsigned i = 0; i < n; i++)
+		order[i] = p + i;
+	qsort(order, n, sizeof(*order), by_events);
+	for (unsigned i = 0; i < n && i < LIST_LENGTH; i++)
+		shown[order[i] - p] = true;
+}
+
 // Only when there is more than the program itself: the summary has said that much.
-static void print_processes(struct recording *r)
+static void print_processes(struct recording *r, bool all)
 {
 	static const char *const how[] = {"started", "forked", "exec'd"};
 	const struct process_info *p;
-	unsigned n = recording_processes(r, &p);
-	for (unsigned i = 0; n > 1 && i < n; i++, p++)
-		printf("    %3d  %-7s by %-3d pid %-7d %12s events  %.60s\n", p->process,
+	unsigned n = recording_processes(r, &p), hidden = 0;
+	uint64_t hidden_events = 0;
+	if (n < 2)
+		return;
+	g_autofree bool *shown = g_new0(bool, n);
+	choose_largest(p, n, shown);
+	for (unsigned i = 0; i < n; i++, p++) {
+		if (!all && !shown[i]) {
+			hidden++;
+			hidden_events += p->events;
+			continue;
+		}
+		g_autofree char *command = fmt_line(*p->argv ? p->argv : p->exe, 60);
+		printf("    %3d  %-7s by %-3d pid %-7d %12s events  %s\n", p->process,
 		       p->how >= 0 && p->how < 3 ? how[p->how] : "?", p->parent, p->pid,
-		       fmt_count(p->events), *p->argv ? p->argv : p->exe);
+		       fmt_count(p->events), command);
+	}
+	if (hidden)
+		printf("    and %u smaller ones with %s events (--processes lists all)\n", hidden,
+		       fmt_count(hidden_events));
 }
 
 // Why the host served, each reason with its first event, to be looked at in the viewer.
@@ -161,11 +199,14 @@ static void print_host(const struct summary *s)
 int cmd_info(int argc, char **argv)
 {
 	struct summary s;
-	bool json = false;
+	bool json = false, all = false;
+	int id;
 	struct cli c;
 	cli_init(&c, "info", argc, argv);
-	while (cli_next(&c) != -1)
-		json = true;
+	while ((id = cli_next(&c)) != -1) {
+		json |= id == 'j';
+		all |= id == 'p';
+	}
 	char **operand = cli_operands(&c, 1);
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
@@ -176,7 +217,7 @@ int cmd_info(int argc, char **argv)
 	} else {
 		printf("%s\n", operand[0]);
 		summary_print(stdout, &s);
-		print_processes(r);
+		print_processes(r, all);
 		print_host(&s);
 		puts("  tables");
 		if (!each_table(r, print_table, NULL))

@@ -5,6 +5,7 @@
 
 #include "../core/layout.h"
 
+#include <glib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -203,8 +204,8 @@ static void print_completeness(FILE *to, const struct summary *s)
 void summary_print(FILE *to, const struct summary *s)
 {
 	double seconds = (double)s->duration_ns / 1e9;
-	fprintf(to, "  program     %.100s%s\n", *s->argv ? s->argv : "?",
-		strlen(s->argv) > 100 ? "..." : "");
+	g_autofree char *program = fmt_line(*s->argv ? s->argv : "?", 100);
+	fprintf(to, "  program     %s\n", program);
 	if (s->status > 128 && s->status < 128 + 65)
 		fprintf(to, "  exit status %d (signal %d, %s)\n", s->status, s->status - 128,
 			strsignal(s->status - 128));

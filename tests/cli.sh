@@ -232,6 +232,11 @@ if [ -x "$build/viewer/kalloscope-render" ]; then
 fi
 
 # --- files that are no recordings, and damaged ones
+"$kalloscope" record -q -o crowd.kalloscope -- sh -c '
+# a name with a line break'"
+"'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ls / >/dev/null; done' >/dev/null
+expect 0 'smaller ones with .* events (--processes' 'info lists the largest processes' "$kalloscope" info crowd.kalloscope
+is 'info --processes lists all, a line each' 15 "$("$kalloscope" info --processes crowd.kalloscope | grep -c ' by [0-9]* *pid ')"
 expect 2 'No such file' 'info: missing file' "$kalloscope" info nothing
 expect 2 'not a recording' 'info: a folder' "$kalloscope" info /
 expect 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
