@@ -17,10 +17,10 @@
 #include <string.h>
 
 #include "perf_map.h"
+#include "symbol_table.h"
 
 enum {
 	PROGRESS_EVERY = 1024,
-	SIZELESS_REACH = 4096, // how far a symbol without a size is believed to go
 };
 
 // State of one run; at most one file is open.
@@ -31,7 +31,8 @@ struct symbols {
 	// the open file
 	char *path, *build_id;
 	Dwfl *dwfl;
-	Dwfl_Module *module; // NULL: nothing to be learned from it
+	Dwfl_Module *module;	    // NULL: nothing to be learned from it
+	struct symbol_table *table; // of module, made when first asked
 	GElf_Addr bias;
 	// the address before, if it had the same file
 	int64_t last_address, last_offset;
@@ -81,11 +82,13 @@ static void put_copy(struct symbols *y, int64_t address)
 
 static void close_file(struct symbols *y)
 {
+	symbol_table_free(y->table);
 	dwfl_end(y->dwfl);
 	free(y->path);
 	free(y->build_id);
 	y->dwfl = NULL;
 	y->module = NULL;
+	y->table = NULL;
 	y->path = y->build_id = NULL;
 	y->last_address = 0;
 }
@@ -123,15 +126,11 @@ static void open_file(struct symbols *y, const char *path, const char *build_id)
 		y->module = NULL;
 }
 
-// Of .symtab, .dynsym or the compressed one in .gnu_debugdata, whichever libdwfl finds.
 static const char *symbol_name(struct symbols *y, GElf_Addr pc)
 {
-	GElf_Off offset;
-	GElf_Sym sym;
-	const char *name = dwfl_module_addrinfo(y->module, pc, &offset, &sym, NULL, NULL, NULL);
-	if (!name || !*name || offset >= (sym.st_size ? sym.st_size : SIZELESS_REACH))
-		return NULL;
-	return name;
+	if (!y->table)
+		y->table = symbol_table_new(y->module);
+	return y->table ? symbol_table_find(y->table, pc) : NULL;
 }
 
 static bool mangled(const char *name)

@@ -151,6 +151,40 @@ static void library_functions_have_names(void)
 	CHECK(!strchr(names(7), '@'));
 }
 
+// Code without debug information: aliases at one address, a symbol within another, one without a
+// size, and a place beyond all of them.
+__asm__(".pushsection .text.symbols_test, \"ax\"\n"
+	".globl st_global\n.weak st_weak\n.globl st_wide\n"
+	".type st_local, @function\n.type st_weak, @function\n.type st_global, @function\n"
+	"st_local:\nst_weak:\nst_global:\n.skip 16, 0x90\n"
+	".size st_local, 16\n.size st_weak, 16\n.size st_global, 16\n"
+	".type st_wide, @function\nst_wide:\n.skip 16, 0x90\n"
+	".type st_inner, @function\nst_inner:\n.skip 16, 0x90\n.size st_inner, 16\n"
+	".skip 32, 0x90\n.size st_wide, 64\n"
+	"st_bare:\n.skip 8, 0x90\n"
+	".type st_last, @function\nst_last:\n.skip 8, 0x90\n.size st_last, 4\n"
+	".popsection\n");
+extern const char st_global[], st_wide[];
+
+static void symbols_are_found_by_address(void)
+{
+	static const struct {
+		int at; // bytes from st_global
+		const char *name;
+	} known[] = {{0, "st_global:-"}, {15, "st_global:-"},
+		     {16, "st_wide:-"},	 {40, "st_inner:-"},
+		     {47, "st_inner:-"}, {48, "st_wide:-"},
+		     {79, "st_wide:-"},	 {80, "st_bare:-"},
+		     {88, "st_last:-"},	 {93, ""}};
+	CHECK_EQ(st_wide - st_global, 16);
+	for (int i = 0; i < (int)(sizeof(known) / sizeof(known[0])); i++)
+		exec("INSERT INTO address VALUES (%d, 0, %d, 1, %lld)", 100 + i, i,
+		     (long long)((uintptr_t)st_global - base) + known[i].at + 1);
+	resolve(true);
+	for (int i = 0; i < (int)(sizeof(known) / sizeof(known[0])); i++)
+		CHECK_STR(names(100 + i), known[i].name);
+}
+
 static void a_failing_database_is_an_error(void)
 {
 	sqlite3 *broken;
@@ -198,6 +232,7 @@ int main(void)
 	RUN(another_build_is_not_used);
 	RUN(missing_files_leave_addresses_alone);
 	RUN(library_functions_have_names);
+	RUN(symbols_are_found_by_address);
 	RUN(a_failing_database_is_an_error);
 	RUN(generated_code_is_in_the_perf_map);
 	sqlite3_close(db);
