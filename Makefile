@@ -1,21 +1,25 @@
 # make demo   set up what is missing, build, record a real program and show it
 # make test   set up what is missing, build, run every test
 # make coverage  which lines of core/ the tests reach
+# make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
 # commands install what is missing. BENCH_PACKAGES are for `make bench` alone.
 PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libunwind-dev libsqlite3-dev libdw-dev libelf-dev libiberty-dev libzstd-dev zlib1g-dev \
-	libjson-glib-dev libcairo2-dev libgtk-4-dev libadwaita-1-dev \
+	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
-	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme
+	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
+	valgrind python3-prometheus-client
 BENCH_PACKAGES = heaptrack
+# What else reads our exports; tests/export.sh uses what it finds of them.
+CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage bench install clean
+.PHONY: all setup demo test coverage consumers bench install clean
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -33,6 +37,10 @@ test: all
 coverage: setup
 	@tests/setup.sh gcovr
 	@tests/coverage.sh
+
+consumers: all
+	@tests/setup.sh $(CONSUMER_PACKAGES)
+	@tests/export.sh $(BUILD)
 
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)

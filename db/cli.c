@@ -47,9 +47,15 @@ static const struct cli_option sql_options[] = {
 };
 
 static const struct cli_option export_options[] = {
-	{"format", 'F', "NAME", "ftrace (default): the kernel's text of its kmem events"},
-	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"format", 'F', "NAME", "which format; default: ftrace"},
 	{"output", 'o', "FILE", "file to write; default: standard output"},
+	{"measure", 'm', "NAME",
+	 "peak (default), bytes, calls, live, live-count or temporary (folded, svg: the figure;\n"
+	 "                             speedscope, pprof: the one shown first)"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"filter", 'f', "TEXT", "only stacks with this in a function, file or module"},
+	{"between", 'b', "A B", "only events between two moments"},
+	{"at", 'a', "MOMENT", "openmetrics: the machine at this moment; default: end"},
 	{0},
 };
 
@@ -131,7 +137,18 @@ const struct command commands[] = {
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
 	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
-	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export},
+	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export,
+	 "\nFormats:\n"
+	 "  ftrace       the kernel's text of its kmem events\n"
+	 "  folded       a line a stack, for flamegraph.pl and its kin\n"
+	 "  speedscope   speedscope's file format, a profile per measure\n"
+	 "  pprof        a gzipped profile for pprof\n"
+	 "  massif       for ms_print and massif-visualizer\n"
+	 "  perfetto     trace events for Perfetto and chrome://tracing\n"
+	 "  csv          a line an event\n"
+	 "  openmetrics  zones, buddyinfo and slabinfo for Prometheus' textfile collector\n"
+	 "  svg          a flame graph in one file\n"
+	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
 	{"verify", "FILE", "check that a recording is complete and consistent", no_options,
 	 cmd_verify},
 	{"recover", "FOLDER|FILE", "finish a recording that was interrupted", no_options,
@@ -214,6 +231,19 @@ const char *cli_nearest(const char *word, const char *(*name)(int i, const void 
 		}
 	}
 	return best;
+}
+
+void cli_unknown(const char *command, const char *what, const char *word,
+		 const char *(*name)(int i, const void *ctx), const void *ctx)
+{
+	const char *near = cli_nearest(word, name, ctx);
+	char all[1024] = "";
+	for (int i = 0, n = 0; name(i, ctx) && n < (int)sizeof(all); i++)
+		n += snprintf(all + n, sizeof(all) - (size_t)n, " %s", name(i, ctx));
+	if (near)
+		cli_usage(command, "unknown %s '%s'; did you mean '%s'? There are:%s", what, word,
+			  near, all);
+	cli_usage(command, "unknown %s '%s'; there are:%s", what, word, all);
 }
 
 // Names for cli_nearest; an internal command ends the list, since those stand last.

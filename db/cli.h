@@ -47,6 +47,9 @@ _Noreturn void cli_usage(const char *command, const char *fmt, ...)
 // The entry of a list of names nearest to word, NULL when none is near.
 const char *cli_nearest(const char *word, const char *(*name)(int i, const void *ctx),
 			const void *ctx);
+// There is no such report, format ...: names the nearest and lists all of them.
+_Noreturn void cli_unknown(const char *command, const char *what, const char *word,
+			   const char *(*name)(int i, const void *ctx), const void *ctx);
 void cli_option_error(const char *command, const char *option); // unknown: names it and the nearest
 
 struct recording *cli_open(const char *path); // NULL after a message

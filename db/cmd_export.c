@@ -1,190 +1,153 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// kalloscope export: a recording in other tools' formats. ftrace: the kernel's own text of its kmem
-// events, for whatever reads that.
+// kalloscope export: a recording in other tools' formats.
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "../core/trace_text.h"
-#include "cli.h"
+#include "export.h"
 
-enum {
-	ROWS = 1024 // read at a time
+static const struct format {
+	const char *name;
+	int (*run)(struct export *x);
+	bool measured; // --measure chooses the figure
+	bool windowed; // --between and --filter apply
+	bool binary;
+} formats[] = {
+	{"ftrace", export_ftrace, false, true, false},
+	{"folded", export_folded, true, true, false},
+	{"speedscope", export_speedscope, true, true, false},
+	{"pprof", export_pprof, true, true, true},
+	{"massif", export_massif, false, false, false},
+	{"perfetto", export_perfetto, false, true, false},
+	{"csv", export_csv, false, true, false},
+	{"openmetrics", export_openmetrics, false, false, false},
+	{"svg", export_svg, true, true, false},
+	{0},
 };
 
-struct export
+static const char *format_name(int i, const void *ctx)
 {
-	struct recording *r;
-	struct replay *replay;
-	const struct process_info *process;
-	sqlite3_stmt *caller;
-	struct trace_context c;
-	FILE *body; // lines so far: their number comes first in the result
-	unsigned lines;
+	(void)ctx;
+	return formats[i].name;
+}
+
+static const struct format *find_format(const char *name)
+{
+	const struct format *f = formats;
+	while (f->name && strcmp(f->name, name))
+		f++;
+	if (!f->name)
+		cli_unknown("export", "format", name, format_name, NULL);
+	return f;
+}
+
+static const char *measure_by_index(int i, const void *ctx)
+{
+	(void)ctx;
+	return i < MEASURES ? measure_name((enum measure)i) : NULL;
+}
+
+static enum measure find_measure(const char *name)
+{
+	for (enum measure m = 0; m < MEASURES; m++)
+		if (!strcmp(measure_name(m), name))
+			return m;
+	cli_unknown("export", "measure", name, measure_by_index, NULL);
+}
+
+struct options {
+	struct report_args a;
+	const struct format *format;
+	enum measure measure;
+	bool measure_given, at_given;
+	const char *output;
 };
 
-static const struct process_info *choose(struct recording *r, int process)
+// What a format cannot do is said, not passed over.
+static void check(const struct options *o)
 {
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list), best = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (list[i].process == process)
-			return &list[i];
-		if (list[i].events > list[best].events)
-			best = i;
-	}
-	return n && !process ? &list[best] : NULL;
+	const char *name = o->format->name;
+	if (o->measure_given && !o->format->measured)
+		cli_usage("export", "--measure: %s has no choice of figure", name);
+	if ((o->a.window || o->a.filter) && !o->format->windowed)
+		cli_usage("export", "%s: %s is of the whole process",
+			  o->a.window ? "--between" : "--filter", name);
+	if (o->at_given && o->format->run != export_openmetrics)
+		cli_usage("export", "--at: only openmetrics is of one moment");
+	if (o->a.window && o->measure == MEASURE_PEAK && o->measure_given)
+		cli_usage("export",
+			  "--measure peak is of the whole process; it takes no --between");
+	if (o->format->binary && !o->output && isatty(STDOUT_FILENO))
+		cli_usage("export", "%s is binary: name a file with --output", name);
 }
 
-static void on_trace(void *ctx, const struct trace_event *t)
+static void parse(struct options *o, struct cli *c)
 {
-	struct export *e = ctx;
-	char line[1024];
-	for (uint32_t i = 0; i < t->count; i++) {
-		int n = trace_text(replay_machine(e->replay), t, i, &e->c, line, sizeof(line));
-		if (n <= 0 || n >= (int)sizeof(line))
-			return;
-		fwrite(line, 1, (size_t)n, e->body);
-		e->lines++;
-	}
-}
-
-// The fold passes over what hits an array; the event itself says it.
-static void array_hit(struct export *e, const struct event_row *row, bool alloc)
-{
-	bool own = row->path == PATH_SLAB;
-	struct trace_event t = {
-		.kind = alloc ? own ? EV_T_KMEM_CACHE_ALLOC : EV_T_KMALLOC
-			: own ? EV_T_KMEM_CACHE_FREE
-			      : EV_T_KFREE,
-		.cache = row->cache,
-		.cpu = (uint8_t)row->cpu,
-		.addr = (uint32_t)row->addr,
-		.count = 1,
-		.value = row->gfp,
-	};
-	e->c.bytes_req = (uint32_t)row->req;
-	on_trace(e, &t);
-	e->c.bytes_req = 0;
-}
-
-// As much of the return address as the format has room for.
-static uint32_t call_site(struct export *e, uint32_t stack)
-{
-	uint32_t ip = 0;
-	sqlite3_bind_int64(e->caller, 1, stack);
-	if (stack && sqlite3_step(e->caller) == SQLITE_ROW)
-		ip = (uint32_t)sqlite3_column_int64(e->caller, 0);
-	sqlite3_reset(e->caller);
-	return ip;
-}
-
-// In the kernel's order: a freed object is told before what its array gives back, an allocated one
-// after the pages that were needed for it.
-static int export_event(struct export *e, const struct event_row *row)
-{
-	e->c.ns = row->t_ns > 0 ? (uint64_t)row->t_ns : 0;
-	e->c.call_site = call_site(e, row->stack);
-	if (row->flags & OPF_PUSH)
-		array_hit(e, row, false);
-	int ret = replay_seek(e->replay, row->id);
-	if (!ret && row->flags & OPF_POP)
-		array_hit(e, row, true);
-	return ret;
-}
-
-static int export_events(struct export *e)
-{
-	static struct event_row rows[ROWS];
-	uint64_t id = e->process->first_event;
-	unsigned n;
-	while (id <= e->process->last_event && (n = recording_rows(e->r, id, ROWS, rows))) {
-		for (unsigned i = 0; i < n && rows[i].id <= e->process->last_event; i++) {
-			if (rows[i].process != e->process->process)
-				continue;
-			int ret = export_event(e, &rows[i]);
-			if (ret)
-				return ret;
+	for (int id; (id = cli_next(c)) != -1;) {
+		o->at_given |= id == 'a';
+		switch (id) {
+		case 'F':
+			o->format = find_format(c->value);
+			break;
+		case 'm':
+			o->measure = find_measure(c->value);
+			o->measure_given = true;
+			break;
+		case 'o':
+			o->output = c->value;
+			break;
+		default:
+			select_option(&o->a, c, id);
 		}
-		id = rows[n - 1].id + 1;
 	}
-	return 0;
+	check(o);
+	if (o->a.window && !o->measure_given)
+		o->measure = MEASURE_BYTES;
 }
 
-// The count first, then the lines.
-static int deliver(struct export *e, const char *path)
+// A reader that went away is no failure: `export | head` ends quietly.
+static int finish(struct export *x, const char *path, int status)
 {
-	FILE *out = path ? fopen(path, "w") : stdout;
-	char text[4096];
-	size_t n = (size_t)trace_text_header(e->lines, replay_machine(e->replay)->s->cfg.ncpus,
-					     text, sizeof(text));
-	if (!out) {
-		cli_error("cannot write %s", path);
-		return EXIT_FAILURE;
-	}
-	rewind(e->body);
-	do
-		fwrite(text, 1, n, out);
-	while ((n = fread(text, 1, sizeof(text), e->body)));
-	bool bad = ferror(out) | ferror(e->body);
-	bad |= path ? fclose(out) : fflush(out);
-	if (bad)
-		cli_error("cannot write everything");
-	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+	bool bad = fflush(x->out) || ferror(x->out);
+	int err = errno;
+	if (path)
+		bad |= fclose(x->out) != 0;
+	if (!bad || err == EPIPE)
+		return status;
+	cli_error("cannot write everything%s%s: %s", path ? " to " : "", path ? path : "",
+		  strerror(err));
+	return EXIT_FAILURE;
 }
 
-static int ftrace(struct export *e, const char *output)
+static int run(const struct options *o, struct recording *r)
 {
-	static const char sql[] = "SELECT ip FROM stacks WHERE stack = ?1 AND depth = 0 LIMIT 1";
-	char err[512];
-	const char *slash = strrchr(e->process->exe, '/');
-	e->c.comm = slash ? slash + 1 : e->process->exe;
-	e->c.pid = e->process->pid;
-	e->body = tmpfile();
-	e->replay = replay_open(e->r, e->process->process, err, sizeof(err));
-	if (!e->replay || !e->body ||
-	    sqlite3_prepare_v2(recording_db(e->r), sql, -1, &e->caller, NULL) != SQLITE_OK) {
-		cli_error("%s", e->replay ? "no room for a temporary file" : err);
-		return EXIT_FAILURE;
-	}
-	replay_on_trace(e->replay, on_trace, e);
-	int ret = export_events(e);
-	int status = deliver(e, output);
-	if (ret)
-		cli_error("the recording is damaged; what follows event %llu is missing",
-			  (unsigned long long)replay_position(e->replay));
-	return ret ? EXIT_FAILURE : status;
+	struct export x = {.measure = o->measure};
+	if (!report_begin(&x.rp, r, &o->a, "export"))
+		return EXIT_USAGE;
+	x.out = o->output ? fopen(o->output, "w") : stdout;
+	int status = EXIT_USAGE;
+	if (x.out)
+		status = finish(&x, o->output, o->format->run(&x));
+	else
+		cli_error("cannot write %s: %s", o->output, strerror(errno));
+	export_frames_free(&x);
+	report_end(&x.rp);
+	return status;
 }
 
 int cmd_export(int argc, char **argv)
 {
-	struct export e = {0};
-	const char *output = NULL;
-	int process = 0;
+	struct options o = {.a.at.kind = AT_END, .format = formats};
 	struct cli c;
 	cli_init(&c, "export", argc, argv);
-	for (int id; (id = cli_next(&c)) != -1;) {
-		if (id == 'F' && strcmp(c.value, "ftrace"))
-			cli_usage("export", "--format %s: there is only ftrace", c.value);
-		if (id == 'p' && (process = atoi(c.value)) <= 0)
-			cli_usage("export", "--process %s: not a process number", c.value);
-		if (id == 'o')
-			output = c.value;
-	}
-	e.r = cli_open(cli_operands(&c, 1)[0]);
-	if (!e.r)
-		return EXIT_FAILURE;
-	int status = EXIT_FAILURE;
-	e.process = choose(e.r, process);
-	if (e.process)
-		status = ftrace(&e, output);
-	else
-		cli_error("the recording has no process %d", process);
-	sqlite3_finalize(e.caller);
-	replay_close(e.replay);
-	if (e.body)
-		fclose(e.body);
-	recording_close(e.r);
+	parse(&o, &c);
+	struct recording *r = cli_open(cli_operands(&c, 1)[0]);
+	if (!r)
+		return EXIT_USAGE;
+	int status = run(&o, r);
+	recording_close(r);
 	return status;
 }

@@ -24,13 +24,7 @@ static const struct proc_file *find_file(const char *name)
 		f++;
 	if (f->name)
 		return f;
-	const char *near = cli_nearest(name, file_name, NULL);
-	if (near)
-		cli_usage("proc", "unknown file '%s'; did you mean '%s'?", name, near);
-	char all[256] = "";
-	for (f = proc_files; f->name; f++)
-		snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s", f->name);
-	cli_usage("proc", "unknown file '%s'; there are:%s", name, all);
+	cli_unknown("proc", "file", name, file_name, NULL);
 }
 
 // vmallocinfo names callers; the machine knows only their stacks, " 0xID" behind the size. What

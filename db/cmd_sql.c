@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "quote.h"
 
 enum format {
 	TABS,
@@ -47,20 +48,11 @@ static void put_plain(const char *t)
 		putchar(strchr("\t\n\r", *t) ? ' ' : *t);
 }
 
-// As RFC 4180 has it.
 static void put_csv(const char *t)
 {
-	if (!strpbrk(t, ",\"\r\n")) {
-		fputs(t, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *t; t++) {
-		if (*t == '"')
-			putchar('"');
-		putchar(*t);
-	}
-	putchar('"');
+	g_autoptr(GString) quoted = g_string_new(NULL);
+	csv_quote(quoted, t);
+	fputs(quoted->str, stdout);
 }
 
 static void put_separated(struct printer *p, const char *(*text)(sqlite3_stmt *s, int c))
@@ -89,10 +81,8 @@ static char *json_value(sqlite3_stmt *s, int c)
 		break;
 	case SQLITE_NULL:
 		return g_strdup("null");
-	default: {
-		g_autofree char *valid = g_utf8_make_valid(cell_text(s, c), -1);
-		json_node_set_string(node, valid);
-	}
+	default:
+		return json_quote(cell_text(s, c));
 	}
 	return json_to_string(node, FALSE);
 }
@@ -102,9 +92,8 @@ static void put_json(struct printer *p)
 {
 	fputs(p->rows ? ",\n {" : "[\n {", stdout);
 	for (int c = 0; c < p->columns; c++) {
-		g_autoptr(JsonNode) name = json_node_new(JSON_NODE_VALUE);
-		json_node_set_string(name, sqlite3_column_name(p->s, c));
-		g_autofree char *key = json_to_string(name, FALSE), *value = json_value(p->s, c);
+		g_autofree char *key = json_quote(sqlite3_column_name(p->s, c)),
+				*value = json_value(p->s, c);
 		printf("%s%s: %s", c ? ", " : "", key, value);
 	}
 	putchar('}');

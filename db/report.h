@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// kalloscope report: what the reports share. A report says each thing once, as figures and tables
+// What reports, exports and comparisons share. A report says each thing once, as figures and tables
 // of typed cells; they become text of the terminal's width, or JSON with the same names.
 #pragma once
 
@@ -24,6 +24,24 @@ struct report {
 	struct report_names *names; // report_stack.c
 	struct report_output *out;  // report_output.c
 };
+
+// ---- what is looked at (report_select.c)
+
+struct report_args {
+	struct cli_at at, from, to;
+	bool window, json, top_down;
+	unsigned top;
+	int process; // 0: the one with most events
+	const char *filter, *suppressions;
+};
+// --process, --filter, --between and --at, wherever a command has them. False: another option.
+bool select_option(struct report_args *a, struct cli *c, int id);
+// The option's value as a number; a bad one ends the program.
+int option_number(const struct cli *c, const char *option, int least);
+// Everything but `out`. False after a message: no such process.
+bool report_begin(struct report *rp, struct recording *r, const struct report_args *a,
+		  const char *command);
+void report_end(struct report *rp);
 
 // ---- output (report_output.c)
 
