@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // A process is over: what is left of it goes to the database, its machine is compared with the
 // program's own, and its memory is given back.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,25 @@ static void compare_state(struct proc *p, void *theirs, size_t size)
 	snprintf(p->state_check, sizeof(p->state_check), "differs at %s", where);
 }
 
+// Only what the file holds: its holes, most of it, stay memory nobody has touched.
+static bool read_data(int fd, char *to, size_t size)
+{
+	off_t at = 0;
+
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0 && (size_t)at < size) {
+		off_t end = lseek(fd, at, SEEK_HOLE);
+
+		if (end <= at)
+			return false;
+		for (ssize_t n; at < end && (size_t)at < size; at += n) {
+			n = pread(fd, to + at, (size_t)(end - at), at);
+			if (n <= 0)
+				return false;
+		}
+	}
+	return at >= 0 || errno == ENXIO;
+}
+
 // The final machine as the program left it, when it was asked to.
 static void check_state(struct proc *p)
 {
@@ -45,16 +65,16 @@ static void check_state(struct proc *p)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (!fstat(fd, &st) && (size_t)st.st_size == p->size) {
-		map = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-		if (map != MAP_FAILED) {
-			compare_state(p, map, p->size);
-			munmap(map, p->size);
-		}
-	} else {
+	map = mmap(NULL, p->size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map != MAP_FAILED && !fstat(fd, &st) && (size_t)st.st_size == p->size &&
+	    read_data(fd, map, p->size))
+		compare_state(p, map, p->size);
+	else
 		snprintf(p->state_check, sizeof(p->state_check),
 			 "the program's state is incomplete");
-	}
+	if (map != MAP_FAILED)
+		munmap(map, p->size);
 	close(fd);
 }
 

@@ -57,8 +57,7 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 	t->op_flags = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (process.slot) {
-		void **f = frame;
-		c->r.ticket = capture_stack(t, f[1], f + 2, f[0], &t->op_flags);
+		c->r.ticket = capture_frame(t, frame);
 		c->r.lock = t->slot;
 	}
 	return s;

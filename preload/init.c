@@ -6,7 +6,6 @@
 // way is raw system calls on constant-initialised state. What arrives while the machine is being
 // made is served by glibc and counted.
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "capture.h"
 #include "map.h"
+#include "state.h"
 #include "sys.h"
 
 #ifndef MADV_WIPEONFORK
@@ -73,7 +73,9 @@ static bool machine_start(void)
 	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || !arena_reserve())
 		return false;
 	process.machine_size = machine_size(cfg);
-	process.machine = map_zeroed(process.machine_size);
+	process.machine = state_map(process.machine_size);
+	if (!process.machine)
+		process.machine = map_zeroed(process.machine_size);
 	if (!process.machine || machine_boot(&process.cpu[0], process.machine, cfg, &why))
 		return false;
 	for (unsigned i = 0; i < cfg->ncpus; i++)
@@ -119,9 +121,12 @@ void process_start(void)
 }
 
 // A child nobody announced (raw clone, _Fork): what other threads held at that moment nobody will
-// give back, and the rings belong to the parent. It is served and not recorded.
-static void child_unannounced(struct thread *t)
+// give back, and the rings belong to the parent. It is served and not recorded. Where the machine is
+// shared memory it is the parent's, too, and glibc serves.
+static uint32_t child_unannounced(struct thread *t)
 {
+	if (state_shared())
+		atomic_store(&process.mode, MODE_PASSIVE);
 	*process.wipe = 1;
 	process.generation++;
 	if (process.slot)
@@ -129,6 +134,7 @@ static void child_unannounced(struct thread *t)
 	process.slot = NULL;
 	if (!t->inside)
 		cpu_reset_after_fork();
+	return atomic_load(&process.mode);
 }
 
 // A machine nobody can trust any more serves nobody: glibc takes over, and the recording ends here.
@@ -161,11 +167,11 @@ __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, v
 			atomic_fetch_add(&early_calls, 1);
 		return SERVE_GLIBC;
 	}
-	if (!*process.wipe)
-		child_unannounced(t);
+	if (!*process.wipe && child_unannounced(t) == MODE_PASSIVE)
+		return SERVE_GLIBC;
 	if (t->inside)
 		return SERVE_NESTED;
-	this_thread();
+	this_thread(frame);
 	return mode == MODE_LIVE ? SERVE_MACHINE : SERVE_HOST;
 }
 
@@ -182,10 +188,11 @@ static void fork_prepare(void)
 	fork_nested = t->inside != NULL;
 	if (fork_nested)
 		return;
-	this_thread();
+	this_thread(__builtin_frame_address(0));
 	t->inside = WHOLE_STACK;
 	cpu_lock_all();
 	session_fork_prepare();
+	state_fork_prepare();
 }
 
 static void fork_finish(void)
@@ -199,6 +206,7 @@ static void fork_parent(void)
 {
 	if (atomic_load(&process.mode) == MODE_STARTING || fork_nested)
 		return;
+	state_fork_parent();
 	cpu_unlock_all();
 	session_fork_parent(0);
 	fork_finish();
@@ -216,109 +224,37 @@ static void fork_child(void)
 	process.generation++;
 	cpu_reset_after_fork();
 	session_fork_child();
+	state_fork_child();
 	fork_finish();
 }
 
 // --- exit
 
-static void write_all(int fd, const char *p, size_t n, long at)
+static void exit_record(struct thread *t, struct machine *m, int status, uint32_t stack)
 {
-	while (n) {
-		long done = sys(SYS_pwrite64, fd, p, n, at);
-		if (done <= 0)
-			return;
-		p += done;
-		n -= done;
-		at += done;
-	}
-}
-
-static bool page_is_zero(const uint64_t *p)
-{
-	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
-		if (p[i])
-			return false;
-	return true;
-}
-
-// Only what the host has pages for can differ from zero; mincore says so without touching it.
-static void dump_memory(int fd)
-{
-	enum {
-		RUN = 4096
-	};
-	unsigned char present[RUN];
-	const char *base = process.machine;
-
-	for (size_t at = 0; at < process.machine_size; at += (size_t)RUN * PAGE_SIZE) {
-		size_t left = process.machine_size - at;
-		size_t n =
-			left < (size_t)RUN * PAGE_SIZE ? (left + PAGE_SIZE - 1) / PAGE_SIZE : RUN;
-		if (sys(SYS_mincore, base + at, n * PAGE_SIZE, present))
-			memset(present, 1, n);
-		for (size_t i = 0; i < n; i++) {
-			size_t offset = at + i * PAGE_SIZE, size = process.machine_size - offset;
-			if ((present[i] & 1) && !page_is_zero((const void *)(base + offset)))
-				write_all(fd, base + offset, size < PAGE_SIZE ? size : PAGE_SIZE,
-					  (long)offset);
-		}
-	}
-}
-
-// <session folder>/state.<process>, a sparse file of the machine's size.
-static int state_create(void)
-{
-	char path[4096];
-	const char *rings = start_env(SESSION_ENV);
-	size_t len = rings ? strlen(rings) : 0;
-
-	while (len && rings[len - 1] != '/')
-		len--;
-	if (!len || len > sizeof(path) - 32)
-		return -1;
-	memcpy(path, rings, len);
-	memcpy(path + len, "state.", 6);
-	char digits[12], *d = digits + sizeof(digits);
-	*--d = 0;
-	for (uint32_t n = process.slot->process; n || !*d; n /= 10)
-		*--d = '0' + n % 10;
-	memcpy(path + len + 6, d, digits + sizeof(digits) - d);
-	return (int)sys(SYS_open, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-}
-
-static void dump_state(void)
-{
-	int fd = state_create();
-
-	if (fd < 0)
-		return;
-	sys(SYS_ftruncate, fd, process.machine_size);
-	dump_memory(fd);
-	sys(SYS_close, fd);
-}
-
-static void exit_record(struct thread *t, struct machine *m, int status)
-{
-	struct record r = {.kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot};
+	struct record r = {.kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot, .ticket = stack};
 
 	r.op.req = (uint32_t)status;
+	r.op.flags = t->op_flags;
 	capture_op(m, &r);
 }
 
 // Runs after every destructor of the program, for it was registered before the loader's own.
 static void process_exit(int status, void *arg)
 {
-	struct thread *t = this_thread();
+	void *frame = __builtin_frame_address(0);
+	struct thread *t = this_thread(frame);
 	bool dump = process.opt.flags & SESSION_DUMP_STATE;
 
 	(void)arg;
-	if (t->inside && nested_outer_gone(t, __builtin_frame_address(0)))
+	if (t->inside && nested_outer_gone(t, frame))
 		outer_abandoned(t, atomic_load(&process.mode));
 	if (t->nested)
 		call_drain(t);
 	if (!process.slot || t->inside)
 		return;
 	t->inside = WHOLE_STACK;
+	uint32_t stack = capture_frame(t, frame);	      // who called exit
 	uint32_t file_pages = file_unmapping(0, UINTPTR_MAX); // mappings that last until the end
 	if (file_pages && atomic_load(&process.mode) == MODE_LIVE) {
 		struct machine *m = cpu_enter(t);
@@ -328,14 +264,12 @@ static void process_exit(int status, void *arg)
 	if (dump) {
 		cpu_lock_all();
 		capture_barrier();
-		exit_record(t, &process.cpu[0], status);
-		if (atomic_load(&process.mode) == MODE_LIVE)
-			dump_state();
+		exit_record(t, &process.cpu[0], status, stack);
 		atomic_store(&process.mode, MODE_PASSIVE);
 		cpu_unlock_all();
 	} else {
 		struct machine *m = cpu_enter(t);
-		exit_record(t, m, status);
+		exit_record(t, m, status, stack);
 		cpu_leave(t, m);
 	}
 	session_exit(status);
@@ -347,7 +281,7 @@ __attribute__((constructor(101))) static void process_constructor(void)
 	struct thread *t = &thread_self;
 
 	process_start();
-	this_thread();
+	this_thread(__builtin_frame_address(0));
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	on_exit(process_exit, NULL);
 	t->internal++;

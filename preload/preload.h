@@ -5,7 +5,7 @@
 // One program call runs like this:
 //
 //   entry (malloc.c, mmap.c)
-//     thread = this_thread(); thread->inside?  -> nested.c (pool), the machine is not touched
+//     thread = this_thread(frame); thread->inside?  -> nested.c (pool), the machine is not touched
 //     stack  = capture_stack(...)                 no lock held
 //     m      = cpu_enter(thread)                  CPU lock; m->cpu says which
 //       route.c decides, core does its steps, ops->record writes each to the ring
@@ -112,6 +112,13 @@ void capture_text(struct machine *m, enum text_what what, const void *bytes, siz
 // Stack id of the caller whose return address is `ret`, `frame` = its CFA (address just above the
 // return address: __builtin_dwarf_cfa() of the entry). No lock held. flags gets OPF_* of quality.
 uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp, uint32_t *flags);
+// The same for whoever called the function with this frame (__builtin_frame_address(0) there).
+static inline uint32_t capture_frame(struct thread *t, void *frame)
+{
+	void **f = frame;
+
+	return capture_stack(t, f[1], f + 2, f[0], &t->op_flags);
+}
 // First frame outside known wrappers (malloc wrappers, operator new, PyMem ...) of that stack.
 uintptr_t capture_site(uint32_t stack);
 void unwind_init(void);		     // in the constructor: loads libunwind privately
@@ -119,7 +126,9 @@ void unwind_thread_start(struct thread *t); // learns the stack bounds when that
 // --- modules.c: writes the module list as TEXT when the loader's counters changed. No lock held.
 void modules_refresh(struct thread *t);
 // --- thread.c
-struct thread *this_thread(void);    // initialises on first use (slot number, THREAD_START when live)
+// Initialises on first use: slot number, THREAD_START when live, with the stack above the entry
+// whose frame is given (__builtin_frame_address(0) there).
+struct thread *this_thread(void *frame);
 // --- kstack.c: with a CPU held; steps of the THREAD_START or THREAD_EXIT that follows
 void kernel_stack_take(struct machine *m, uint16_t slot);
 void kernel_stack_give(struct machine *m, uint16_t slot);

@@ -35,11 +35,13 @@ static unsigned nspare;
 static bool forked; // the parent's other threads still have kernel stacks here
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
-static void thread_op(struct machine *m, enum event_kind kind, uint16_t slot, int tid)
+static void thread_op(struct machine *m, enum event_kind kind, uint16_t slot, int tid,
+		      uint32_t stack)
 {
-	struct record r = {.kind = kind, .lock = slot};
+	struct record r = {.kind = kind, .lock = slot, .ticket = stack};
 
 	r.op.addr = (uint64_t)tid;
+	r.op.flags = thread_self.op_flags;
 	capture_op(m, &r);
 }
 
@@ -138,21 +140,24 @@ static unsigned thread_enter(struct thread *t, struct known_thread *dead, unsign
 	return n;
 }
 
-// The name goes before the start it belongs to.
-static void thread_tell(struct thread *t, const struct known_thread *dead, unsigned n)
+// The name goes before the start it belongs to. The rows carry the stack of the call that showed it.
+static void thread_tell(struct thread *t, void *frame, const struct known_thread *dead, unsigned n)
 {
 	char name[16] = "";
 	struct machine *m;
+	uint32_t stack;
 
 	if (!process.slot || t->inside)
 		return;
 	if (!capture_no_syscalls)
 		sys(SYS_prctl, PR_GET_NAME, name);
 	t->inside = __builtin_frame_address(0);
+	t->op_flags = 0;
+	stack = capture_frame(t, frame);
 	m = cpu_enter(t);
 	for (unsigned i = 0; i < n; i++) {
 		kernel_stack_give(m, dead[i].slot);
-		thread_op(m, EV_THREAD_EXIT, dead[i].slot, dead[i].tid);
+		thread_op(m, EV_THREAD_EXIT, dead[i].slot, dead[i].tid, stack);
 	}
 	if (name[0])
 		capture_text(m, TEXT_THREAD_NAME, name, strnlen(name, sizeof(name)));
@@ -160,12 +165,12 @@ static void thread_tell(struct thread *t, const struct known_thread *dead, unsig
 		kernel_stacks_leave(m, t->slot);
 	forked = false;
 	kernel_stack_take(m, t->slot);
-	thread_op(m, EV_THREAD_START, t->slot, t->tid);
+	thread_op(m, EV_THREAD_START, t->slot, t->tid, stack);
 	cpu_leave(t, m);
 	t->inside = NULL;
 }
 
-__attribute__((noinline, cold)) static struct thread *thread_start(struct thread *t)
+__attribute__((noinline, cold)) static struct thread *thread_start(struct thread *t, void *frame)
 {
 	uint32_t mode = atomic_load_explicit(&process.mode, memory_order_acquire);
 	uint64_t all = ~0ull, old;
@@ -182,19 +187,19 @@ __attribute__((noinline, cold)) static struct thread *thread_start(struct thread
 	t->generation = process.generation;
 	unwind_thread_start(t);
 	n = thread_enter(t, dead, 16);
-	thread_tell(t, dead, n);
+	thread_tell(t, frame, dead, n);
 	if (!capture_no_syscalls)
 		sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &old, NULL, sizeof(old));
 	return t;
 }
 
-struct thread *this_thread(void)
+struct thread *this_thread(void *frame)
 {
 	struct thread *t = &thread_self;
 
 	if (__builtin_expect(t->slot && t->generation == process.generation, 1))
 		return t;
-	return thread_start(t);
+	return thread_start(t, frame);
 }
 
 void thread_forget(void)

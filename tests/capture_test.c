@@ -330,7 +330,7 @@ static void test_depot_hostile_chain(void)
 
 static void *short_thread(void *arg)
 {
-	struct thread *t = this_thread();
+	struct thread *t = this_thread(__builtin_frame_address(0));
 
 	*(int *)arg = t->tid;
 	return NULL;
@@ -346,7 +346,7 @@ static void test_threads(void)
 	start(1);
 	thread_forget();
 	thread_self.slot = 0;
-	CHECK(this_thread() == &thread_self);
+	CHECK(this_thread(__builtin_frame_address(0)) == &thread_self);
 	CHECK_EQ(thread_self.tid, getpid());
 	for (unsigned i = 0; i < 3; i++) {
 		CHECK_EQ(pthread_create(&t, NULL, short_thread, &tid[i]), 0);

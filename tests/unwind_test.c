@@ -35,7 +35,7 @@ __attribute__((noinline, optimize("no-omit-frame-pointer"))) void entry(void)
 	void **frame = __builtin_frame_address(0);
 	void *judge[MAX];
 	int n = backtrace(judge, MAX);
-	struct thread *t = this_thread();
+	struct thread *t = this_thread(__builtin_frame_address(0));
 	uint32_t id;
 
 	seen_flags = 0;
@@ -393,7 +393,7 @@ static void test_garbage(void)
 		}
 		ret += x % 20000;
 		fp = x & 4 ? x : (uintptr_t)&fake[x % 61];
-		capture_stack(this_thread(), (void *)ret, &fake[1], (void *)fp, &flags);
+		capture_stack(this_thread(__builtin_frame_address(0)), (void *)ret, &fake[1], (void *)fp, &flags);
 	}
 }
 

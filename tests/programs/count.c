@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// An independent witness: counts allocation calls of a process tree and changes nothing.
+// An independent witness: counts the allocation calls of a process tree and changes nothing.
 //
-// LD_PRELOAD=libcount.so COUNT_FILE=path program: adds to the uint64_t counters in the file, which
-// all processes share. Never allocates; hands on to glibc's own entry points. Prints nothing:
-// `count_print path` shows the figures.
+// LD_PRELOAD=libcount.so:OTHER.so COUNT_FILE=path program: adds to the uint64_t counters in the
+// file, which all processes share, and jumps to the next library's function (RTLD_NEXT). It leaves
+// no frame of its own on the stack, so what is behind it sees the program's call. Never allocates.
 #undef _FILE_OFFSET_BITS // it renames mmap to mmap64, and both are defined here
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,12 +19,6 @@
 #include "count.h"
 
 #define EXPORT __attribute__((visibility("default")))
-
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t align, size_t n);
-void __libc_free(void *p);
 
 static uint64_t early[COUNTERS]; // calls made before the file could be found
 static uint64_t *counters;	 // NULL: not mapped yet; early: no file
@@ -49,7 +42,7 @@ static void find_counters(void)
 		__atomic_fetch_add(&counters[i], early[i], __ATOMIC_RELAXED);
 }
 
-static void count(enum counter which)
+static __attribute__((noinline)) void count(enum counter which)
 {
 	int saved = errno;
 	if (!counters)
@@ -58,105 +51,46 @@ static void count(enum counter which)
 	errno = saved;
 }
 
-EXPORT void *malloc(size_t n)
-{
-	count(COUNT_MALLOC);
-	return __libc_malloc(n);
-}
-
-EXPORT void *calloc(size_t n, size_t size)
-{
-	count(COUNT_CALLOC);
-	return __libc_calloc(n, size);
-}
-
-EXPORT void *realloc(void *p, size_t n)
-{
-	count(COUNT_REALLOC);
-	return __libc_realloc(p, n);
-}
-
-EXPORT void *reallocarray(void *p, size_t n, size_t size)
-{
-	size_t bytes;
-	count(COUNT_REALLOC);
-	if (__builtin_mul_overflow(n, size, &bytes)) {
-		errno = ENOMEM;
-		return NULL;
+// A function NAME that counts and goes on to the next of that name.
+#define PASS_ON(type, name, which, params, args) \
+	EXPORT type count_##name params __asm__(#name); \
+	EXPORT type count_##name params \
+	{ \
+		static type(*next) params; \
+		if (!next) \
+			*(void **)&next = dlsym(RTLD_NEXT, #name); \
+		count(which); \
+		return next args; \
 	}
-	return __libc_realloc(p, bytes);
-}
 
-EXPORT void free(void *p)
-{
-	count(p ? COUNT_FREE : COUNT_FREE_NULL);
-	__libc_free(p);
-}
+PASS_ON(void *, malloc, COUNT_MALLOC, (size_t n), (n))
+PASS_ON(void *, calloc, COUNT_CALLOC, (size_t n, size_t size), (n, size))
+PASS_ON(void *, realloc, COUNT_REALLOC, (void *p, size_t n), (p, n))
+PASS_ON(void *, reallocarray, COUNT_REALLOC, (void *p, size_t n, size_t size), (p, n, size))
+PASS_ON(void, free, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p), (p))
+PASS_ON(void *, memalign, COUNT_MEMALIGN, (size_t a, size_t n), (a, n))
+PASS_ON(void *, aligned_alloc, COUNT_MEMALIGN, (size_t a, size_t n), (a, n))
+PASS_ON(void *, valloc, COUNT_MEMALIGN, (size_t n), (n))
+PASS_ON(void *, pvalloc, COUNT_MEMALIGN, (size_t n), (n))
+PASS_ON(int, posix_memalign, COUNT_MEMALIGN, (void **p, size_t a, size_t n), (p, a, n))
 
-EXPORT void *memalign(size_t align, size_t n)
-{
-	count(COUNT_MEMALIGN);
-	return __libc_memalign(align, n);
-}
+PASS_ON(void *, mmap, COUNT_MMAP, (void *p, size_t n, int prot, int flags, int fd, off_t o), (p, n, prot, flags, fd, o))
+PASS_ON(void *, mmap64, COUNT_MMAP, (void *p, size_t n, int prot, int flags, int fd, off_t o), (p, n, prot, flags, fd, o))
+PASS_ON(int, munmap, COUNT_MUNMAP, (void *p, size_t n), (p, n))
+PASS_ON(void *, mremap, COUNT_MREMAP, (void *p, size_t n, size_t m, int flags, void *to), (p, n, m, flags, to))
+PASS_ON(int, mprotect, COUNT_MPROTECT, (void *p, size_t n, int prot), (p, n, prot))
+PASS_ON(int, madvise, COUNT_MADVISE, (void *p, size_t n, int advice), (p, n, advice))
 
-EXPORT void *aligned_alloc(size_t align, size_t n)
-{
-	return memalign(align, n);
-}
-
-EXPORT int posix_memalign(void **out, size_t align, size_t n)
-{
-	void *p = memalign(align, n);
-	if (!p)
-		return ENOMEM;
-	*out = p;
-	return 0;
-}
-
-static void *result(long r)
-{
-	if (r < 0 && r > -4096) {
-		errno = (int)-r;
-		return MAP_FAILED;
-	}
-	return (void *)r;
-}
-
-EXPORT void *mmap(void *addr, size_t n, int prot, int flags, int fd, off_t off)
-{
-	count(COUNT_MMAP);
-	return (void *)syscall(SYS_mmap, addr, n, prot, flags, fd, off);
-}
-
-EXPORT void *mmap64(void *addr, size_t n, int prot, int flags, int fd, off_t off)
-{
-	return mmap(addr, n, prot, flags, fd, off);
-}
-
-EXPORT int munmap(void *addr, size_t n)
-{
-	count(COUNT_MUNMAP);
-	return (int)syscall(SYS_munmap, addr, n);
-}
-
-EXPORT void *mremap(void *old, size_t old_size, size_t new_size, int flags, ...)
-{
-	va_list ap;
-	va_start(ap, flags);
-	void *to = flags & MREMAP_FIXED ? va_arg(ap, void *) : NULL;
-	va_end(ap);
-	count(COUNT_MREMAP);
-	return result(syscall(SYS_mremap, old, old_size, new_size, flags, to));
-}
-
-EXPORT int mprotect(void *addr, size_t n, int prot)
-{
-	count(COUNT_MPROTECT);
-	return (int)syscall(SYS_mprotect, addr, n, prot);
-}
-
-EXPORT int madvise(void *addr, size_t n, int advice)
-{
-	count(COUNT_MADVISE);
-	return (int)syscall(SYS_madvise, addr, n, advice);
-}
+// operator new and delete, in the forms compilers emit
+PASS_ON(void *, _Znwm, COUNT_MALLOC, (size_t n), (n))
+PASS_ON(void *, _Znam, COUNT_MALLOC, (size_t n), (n))
+PASS_ON(void *, _ZnwmRKSt9nothrow_t, COUNT_MALLOC, (size_t n, const void *t), (n, t))
+PASS_ON(void *, _ZnamRKSt9nothrow_t, COUNT_MALLOC, (size_t n, const void *t), (n, t))
+PASS_ON(void *, _ZnwmSt11align_val_t, COUNT_MEMALIGN, (size_t n, size_t a), (n, a))
+PASS_ON(void *, _ZnamSt11align_val_t, COUNT_MEMALIGN, (size_t n, size_t a), (n, a))
+PASS_ON(void, _ZdlPv, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p), (p))
+PASS_ON(void, _ZdaPv, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p), (p))
+PASS_ON(void, _ZdlPvm, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p, size_t n), (p, n))
+PASS_ON(void, _ZdaPvm, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p, size_t n), (p, n))
+PASS_ON(void, _ZdlPvSt11align_val_t, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p, size_t a), (p, a))
+PASS_ON(void, _ZdlPvmSt11align_val_t, p ? COUNT_FREE : COUNT_FREE_NULL, (void *p, size_t n, size_t a), (p, n, a))

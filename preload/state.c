@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The machine's final state, for the recorder to compare with its own (--dump-state).
+//
+// The machine lives in <session folder>/state.<process>, a sparse file mapped shared. So whatever
+// ends the process, exit, _exit, exec or a signal, the file holds what the machine was then. A
+// forked child gets a file of its own, filled from a copy made while every lock was held.
+#include "state.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "capture.h"
+
+static bool shared;  // process.machine is such a file
+static char *copy;   // of the machine, between fork's handlers
+static size_t bytes; // of the machine
+
+static bool failed(long ret)
+{
+	return ret < 0 && ret > -4096;
+}
+
+static int state_create(void)
+{
+	char path[4096], digits[12], *d = digits + sizeof(digits);
+	const char *rings = start_env(SESSION_ENV);
+	size_t len = rings ? strlen(rings) : 0;
+
+	while (len && rings[len - 1] != '/')
+		len--;
+	if (!len || len > sizeof(path) - 32)
+		return -1;
+	memcpy(path, rings, len);
+	memcpy(path + len, "state.", 6);
+	*--d = 0;
+	for (uint32_t n = process.slot->process; n || !*d; n /= 10)
+		*--d = '0' + n % 10;
+	memcpy(path + len + 6, d, digits + sizeof(digits) - d);
+	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+// at: NULL or what is to be replaced. NULL: not possible, nothing is changed.
+static void *file_map(void *at)
+{
+	long map = -1;
+	int fd = process.slot ? state_create() : -1;
+
+	if (fd < 0)
+		return NULL;
+	if (!sys(SYS_ftruncate, fd, bytes))
+		map = sys(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | (at ? MAP_FIXED : 0), fd, 0);
+	sys(SYS_close, fd);
+	return failed(map) ? NULL : (void *)map;
+}
+
+void *state_map(size_t size)
+{
+	void *map;
+
+	bytes = size;
+	if (!(process.opt.flags & SESSION_DUMP_STATE))
+		return NULL;
+	map = file_map(NULL);
+	shared = map;
+	return map;
+}
+
+bool state_shared(void)
+{
+	return shared;
+}
+
+static bool page_is_zero(const uint64_t *p)
+{
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+// Only what the host has pages for can differ from zero; mincore says so without touching it.
+static void copy_present(char *to, const char *from)
+{
+	enum {
+		RUN = 4096
+	};
+	unsigned char present[RUN];
+
+	for (size_t at = 0; at < bytes; at += (size_t)RUN * PAGE_SIZE) {
+		size_t left = (bytes - at + PAGE_SIZE - 1) / PAGE_SIZE, n = left < RUN ? left : RUN;
+		if (sys(SYS_mincore, from + at, n * PAGE_SIZE, present))
+			memset(present, 1, n);
+		for (size_t i = 0; i < n; i++) {
+			const char *page = from + at + i * PAGE_SIZE;
+			if ((present[i] & 1) && !page_is_zero((const void *)page))
+				memcpy(to + at + i * PAGE_SIZE, page, PAGE_SIZE);
+		}
+	}
+}
+
+void state_fork_prepare(void)
+{
+	long map;
+
+	copy = NULL;
+	if (!shared)
+		return;
+	map = sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (failed(map))
+		return;
+	copy = (char *)map;
+	copy_present(copy, process.machine);
+}
+
+void state_fork_parent(void)
+{
+	if (copy)
+		sys(SYS_munmap, copy, bytes);
+	copy = NULL;
+}
+
+// Without a file the copy itself becomes the machine; without a copy there is none to go on with.
+void state_fork_child(void)
+{
+	if (!shared)
+		return;
+	if (!copy) {
+		atomic_store(&process.mode, MODE_PASSIVE);
+		return;
+	}
+	shared = file_map(process.machine);
+	if (shared) {
+		copy_present(process.machine, copy);
+		sys(SYS_munmap, copy, bytes);
+	} else {
+		sys(SYS_mremap, copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, process.machine);
+	}
+	copy = NULL;
+}
