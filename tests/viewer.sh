@@ -183,6 +183,12 @@ result $? "Ctrl+Q ends it"
 result $? "no complaint on stderr"
 [ $failed = 0 ] || sed 's/^/# /' viewer.err | head -5
 
+if [ -x "$build/tests/viewer_find_test" ]; then
+	"$build/tests/viewer_find_test" r.kalloscope >found 2>&1
+	result $? "searches in it find what looking at every row finds"
+	grep -E '^(not ok|#)' found | sed 's/^/# /'
+fi
+
 if [ -x "$build/tests/viewer_widgets_test" ]; then
 	KALLOSCOPE_TEST_RECORDING=$folder/r.kalloscope "$build/tests/viewer_widgets_test" >widgets 2>&1 && ! grep -q SKIP widgets
 	result $? "widgets, roles and pages"

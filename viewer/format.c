@@ -121,12 +121,21 @@ static bool parse_time(const char *text, uint64_t *ns)
 
 bool position_parse(const char *text, struct position *p)
 {
+	static const struct {
+		const char *name;
+		enum position_kind kind;
+	} names[] = {{"start", POSITION_START},
+		     {"boot", POSITION_START},
+		     {"peak", POSITION_PEAK},
+		     {"end", POSITION_END}};
+
 	while (*text == ' ')
 		text++;
-	if (!strcasecmp(text, "end")) {
-		*p = (struct position){POSITION_END, 0};
-		return true;
-	}
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcasecmp(text, names[i].name)) {
+			*p = (struct position){names[i].kind, 0};
+			return true;
+		}
 	if (*text == '#') {
 		p->kind = POSITION_EVENT;
 		return whole_number(text + 1, 10, &p->value);

@@ -22,6 +22,8 @@ struct text64 fmt_share(uint64_t part, uint64_t whole); // "12.3 %"
 enum position_kind {
 	POSITION_EVENT,
 	POSITION_TIME,
+	POSITION_START, // the booted machine
+	POSITION_PEAK,	// most bytes alive
 	POSITION_END,
 	POSITION_PFN,
 	POSITION_ADDRESS
@@ -31,5 +33,5 @@ struct position {
 	uint64_t value; // event, ns, pfn or address
 };
 
-// Understands "#123", "123", "3.2s", "250ms", "end", "pfn:1a2b" and "0xc0101000".
+// Understands "#123", "123", "3.2s", "250ms", "start", "peak", "end", "pfn:1a2b" and "0xc0101000".
 bool position_parse(const char *text, struct position *p);

@@ -29,7 +29,7 @@ static const char help[] =
 	"\n"
 	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events,\n"
 	"                   timeline, event, flame or sites\n"
-	"  --at POSITION    event number, #123, 3.2s, 250ms or end (default: end)\n"
+	"  --at POSITION    event number, #123, 3.2s, start, peak or end (default)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --address ADDR   linear address the address view walks (default: the event's)\n"
 	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
@@ -190,9 +190,10 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 	if (!strcmp(a->view->id, "flame") || !strcmp(a->view->id, "sites"))
 		q.want |= WANT_CALLS; // dear, and nobody else's
 	if (!position_parse(a->at, &at) || !source_resolve(s, a->process, &at, &q.event)) {
-		snprintf(err, size,
-			 "--at does not understand \"%s\": use an event number, 3.2s or end",
-			 a->at);
+		snprintf(
+			err, size,
+			"--at does not understand \"%s\": use an event number, 3.2s, start, peak or end",
+			a->at);
 		return NULL;
 	}
 	v = source_model(s, &q, err, size);

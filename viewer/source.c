@@ -380,6 +380,12 @@ bool source_resolve(struct source *s, int process, const struct position *p, uin
 	case POSITION_TIME:
 		*event = recording_event_at(s->recording, (int64_t)p->value);
 		return true;
+	case POSITION_START:
+		*event = info && info->first_event ? info->first_event - 1 : 0;
+		return true;
+	case POSITION_PEAK:
+		*event = source_peak(s, process);
+		return true;
 	case POSITION_END:
 		*event = info ? info->last_event : recording_events(s->recording);
 		return true;

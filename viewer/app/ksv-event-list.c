@@ -38,6 +38,7 @@ struct row_page {
 struct _KsvEventList {
 	GObject parent_instance;
 	struct recording *recording;
+	GArray *ids; // NULL: all events
 	guint n_items;
 	guint64 clock;
 	struct row_page *pages;
@@ -83,19 +84,42 @@ static struct row_page *page_of(KsvEventList *self, guint64 first)
 	return oldest;
 }
 
+guint64 ksv_event_list_event(KsvEventList *self, guint position)
+{
+	if (position >= self->n_items)
+		return 0;
+	return self->ids ? g_array_index(self->ids, guint64, position) : (guint64)position + 1;
+}
+
+guint ksv_event_list_position(KsvEventList *self, guint64 event)
+{
+	guint lo = 0, hi = self->n_items;
+
+	while (lo < hi) {
+		guint mid = lo + (hi - lo) / 2;
+
+		if (ksv_event_list_event(self, mid) < event)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return self->n_items ? MIN(lo, self->n_items - 1) : G_MAXUINT;
+}
+
 static gpointer get_item(GListModel *list, guint position)
 {
 	KsvEventList *self = KSV_EVENT_LIST(list);
+	guint64 id = ksv_event_list_event(self, position);
 	struct row_page *p;
 	KsvEvent *event;
 
-	if (position >= self->n_items)
+	if (!id)
 		return NULL;
-	p = page_of(self, (guint64)position / PAGE_ROWS * PAGE_ROWS + 1);
+	p = page_of(self, (id - 1) / PAGE_ROWS * PAGE_ROWS + 1);
 	p->used = ++self->clock;
 	event = g_object_new(KSV_TYPE_EVENT, NULL);
-	event->row = p->rows[position % PAGE_ROWS];
-	event->row.id = (guint64)position + 1;
+	event->row = p->rows[(id - 1) % PAGE_ROWS];
+	event->row.id = id;
 	return event;
 }
 
@@ -111,6 +135,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE(KsvEventList, ksv_event_list, G_TYPE_OBJECT,
 
 static void ksv_event_list_finalize(GObject *object)
 {
+	g_clear_pointer(&KSV_EVENT_LIST(object)->ids, g_array_unref);
 	g_free(KSV_EVENT_LIST(object)->pages);
 	G_OBJECT_CLASS(ksv_event_list_parent_class)->finalize(object);
 }
@@ -125,11 +150,12 @@ static void ksv_event_list_init(KsvEventList *self)
 	self->pages = g_new0(struct row_page, PAGES);
 }
 
-KsvEventList *ksv_event_list_new(struct recording *recording)
+KsvEventList *ksv_event_list_new(struct recording *recording, GArray *ids)
 {
 	KsvEventList *self = g_object_new(KSV_TYPE_EVENT_LIST, NULL);
 
 	self->recording = recording;
-	self->n_items = (guint)MIN(recording_events(recording), G_MAXUINT32 - 1);
+	self->ids = ids ? g_array_ref(ids) : NULL;
+	self->n_items = ids ? ids->len : (guint)MIN(recording_events(recording), G_MAXUINT32 - 1);
 	return self;
 }

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // KsvEventList: the events of a recording as a list model that reads what is looked at.
 //
-// Item i is event i + 1. Rows come from the recording 256 at a time by their key, and 64 such pages
+// Item i is event i + 1, or the i-th of the ids given (a filter's). Rows come from the recording 256 at a time by their key, and 64 such pages
 // are kept: the cost of a jump does not depend on the number of events.
 #pragma once
 
@@ -17,4 +17,8 @@ const struct event_row *ksv_event_get_row(KsvEvent *self);
 #define KSV_TYPE_EVENT_LIST (ksv_event_list_get_type())
 G_DECLARE_FINAL_TYPE(KsvEventList, ksv_event_list, KSV, EVENT_LIST, GObject)
 // The recording must outlive the list and is used by this thread alone.
-KsvEventList *ksv_event_list_new(struct recording *recording);
+// ids: guint64 in order; NULL: all events.
+KsvEventList *ksv_event_list_new(struct recording *recording, GArray *ids);
+// Where an event stands, or would stand; GTK_INVALID_LIST_POSITION in an empty list.
+guint ksv_event_list_position(KsvEventList *self, guint64 event);
+guint64 ksv_event_list_event(KsvEventList *self, guint position);

@@ -73,6 +73,7 @@ static GtkLabel *wrapping_label(void)
 
 	gtk_label_set_wrap(label, TRUE);
 	gtk_label_set_wrap_mode(label, PANGO_WRAP_WORD_CHAR);
+	gtk_label_set_width_chars(label, 30); // or the window reckons with one word a line
 	gtk_label_set_xalign(label, 0);
 	gtk_label_set_yalign(label, 0);
 	gtk_label_set_selectable(label, TRUE);

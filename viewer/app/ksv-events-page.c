@@ -5,16 +5,24 @@
 #include "../draw/events.h"
 #include "../format.h"
 #include "../../core/event.h"
+#include "i18n.h"
 #include "ksv-event-list.h"
+#include "ksv-matches.h"
+#include "ksv-stack-view.h"
 
 struct _KsvEventsPage {
 	GtkWidget parent_instance;
-	GtkWidget *paned;
+	GtkWidget *box;
+	GtkSearchEntry *filter;
+	GtkLabel *state;
+	GtkButton *stop;
 	GtkColumnView *table;
 	GtkSingleSelection *selection;
-	GtkLabel *title[2], *frames[2];
-	GtkWidget *go;	 // to the matching event
-	uint64_t other;	 // that event, 0 none
+	KsvStackView *stack[2];
+	struct recording *recording;
+	KsvMatches *matches; // of the filter; NULL: all events
+	char *applied;	     // the filter's text, NULL: none yet
+	uint64_t position;
 	gboolean moving; // the selection follows the position: no signal back
 	guint shown;	 // position of the row to keep in view
 	guint idle;	 // scrolls once the table has a size
@@ -24,6 +32,7 @@ G_DEFINE_FINAL_TYPE(KsvEventsPage, ksv_events_page, GTK_TYPE_WIDGET)
 
 enum {
 	SIGNAL_SEEK,
+	SIGNAL_MESSAGE,
 	SIGNALS
 };
 static guint signals[SIGNALS];
@@ -136,9 +145,11 @@ static void add_columns(KsvEventsPage *self)
 static void on_selected(KsvEventsPage *self)
 {
 	guint at = gtk_single_selection_get_selected(self->selection);
+	GListModel *list = gtk_single_selection_get_model(self->selection);
 
-	if (!self->moving && at != GTK_INVALID_LIST_POSITION)
-		g_signal_emit(self, signals[SIGNAL_SEEK], 0, (guint64)at + 1);
+	if (!self->moving && list && at != GTK_INVALID_LIST_POSITION)
+		g_signal_emit(self, signals[SIGNAL_SEEK], 0,
+			      ksv_event_list_event(KSV_EVENT_LIST(list), at));
 }
 
 // GTK 4.8 has no public way to scroll a column view; its inner list knows the action.
@@ -176,112 +187,246 @@ static void ksv_events_page_map(GtkWidget *widget)
 	show_row(KSV_EVENTS_PAGE(widget), KSV_EVENTS_PAGE(widget)->shown);
 }
 
-void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *recording)
+static void select_position(KsvEventsPage *self)
 {
-	g_autoptr(KsvEventList) list = recording ? ksv_event_list_new(recording) : NULL;
+	GListModel *list = gtk_single_selection_get_model(self->selection);
+	guint at = GTK_INVALID_LIST_POSITION;
+
+	if (list && self->position)
+		at = ksv_event_list_position(KSV_EVENT_LIST(list), self->position);
+	// of a filtered table the row before the position is shown, but only a match is selected
+	self->moving = TRUE;
+	if (at != GTK_INVALID_LIST_POSITION &&
+	    ksv_event_list_event(KSV_EVENT_LIST(list), at) != self->position)
+		gtk_single_selection_set_selected(self->selection, GTK_INVALID_LIST_POSITION);
+	else if (gtk_single_selection_get_selected(self->selection) != at)
+		gtk_single_selection_set_selected(self->selection, at);
+	self->moving = FALSE;
+	show_row(self, at);
+}
+
+static void show_list(KsvEventsPage *self, GArray *ids)
+{
+	g_autoptr(KsvEventList) list =
+		self->recording ? ksv_event_list_new(self->recording, ids) : NULL;
 
 	self->moving = TRUE;
 	gtk_single_selection_set_model(self->selection, list ? G_LIST_MODEL(list) : NULL);
 	self->moving = FALSE;
+	select_position(self);
 }
 
-static void on_go(KsvEventsPage *self)
+static void set_state(KsvEventsPage *self, const char *text, gboolean running)
 {
-	if (self->other)
-		g_signal_emit(self, signals[SIGNAL_SEEK], 0, self->other);
+	gtk_label_set_text(self->state, text);
+	gtk_widget_set_visible(GTK_WIDGET(self->stop), running);
 }
 
-static void append_frame(GString *text, unsigned i, const struct frame *f)
+static void on_matches(KsvMatches *matches, KsvEventsPage *self)
 {
-	g_autofree char *function = g_markup_escape_text(f->function, -1);
-	char place[256];
-	g_autofree char *where = NULL;
+	guint n = ksv_matches_get_count(matches);
+	g_autofree char *text = NULL;
 
-	frame_place(f, place, sizeof(place));
-	where = g_markup_escape_text(place, -1);
-	g_string_append_printf(text, "%s<span alpha='55%%'>%2u</span>  %s%s", i ? "\n" : "", i,
-			       function, f->inlined ? " <i>inlined</i>" : "");
-	// an unresolved function is "module+offset" already
-	if (*place && !strstr(f->function, place))
-		g_string_append_printf(text, "  <span alpha='55%%'>%s</span>", where);
-}
-
-static void show_stack(KsvEventsPage *self, unsigned side, const struct model_stack *s)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-	g_autofree char *title = NULL;
-
-	if (!s->event) {
-		gtk_label_set_text(self->title[side], side ? "Matching event" : "Backtrace");
-		gtk_label_set_text(
-			self->frames[side],
-			side ? "Not freed before the end of the recording, or not an allocation."
-			     : "No event at this position.");
+	if (matches != self->matches)
+		return;
+	if (ksv_matches_is_running(matches)) {
+		text = g_strdup_printf(_("%s events so far…"), fmt_count(n).s);
+		set_state(self, text, TRUE);
 		return;
 	}
-	title = g_strdup_printf("%s · event %s · %s", event_name(s->row.kind),
-				fmt_count(s->event).s, fmt_time_exact(s->row.t_ns).s);
-	gtk_label_set_text(self->title[side], title);
-	for (unsigned i = 0; i < s->n; i++)
-		append_frame(text, i, &s->frame[i]);
-	if (!s->n)
-		g_string_append(text, "No backtrace was recorded for this event.");
-	gtk_label_set_markup(self->frames[side], text->str);
+	if (!n)
+		text = g_strdup(_("No events match. Esc shows all."));
+	else
+		text = g_strdup_printf(n >= MATCHES_KEPT ? _("the first %s events that match")
+							 : _("%s events match"),
+				       fmt_count(n).s);
+	set_state(self, text, FALSE);
+	show_list(self, ksv_matches_get_ids(matches));
 }
 
-void ksv_events_page_set_model(KsvEventsPage *self, const struct view_model *model)
+static void drop_matches(KsvEventsPage *self)
 {
-	guint position = model->event ? (guint)(model->event - 1) : GTK_INVALID_LIST_POSITION;
+	if (!self->matches)
+		return;
+	ksv_matches_stop(self->matches);
+	g_signal_handlers_disconnect_by_data(self->matches, self);
+	g_clear_object(&self->matches);
+}
 
-	if (gtk_single_selection_get_selected(self->selection) != position) {
-		self->moving = TRUE;
-		gtk_single_selection_set_selected(self->selection, position);
-		self->moving = FALSE;
-		show_row(self, position);
+static void apply_filter(KsvEventsPage *self)
+{
+	const char *text = gtk_editable_get_text(GTK_EDITABLE(self->filter));
+	struct event_filter f;
+	char err[256];
+
+	if (!self->recording || !g_strcmp0(text, self->applied))
+		return;
+	g_free(self->applied);
+	self->applied = g_strdup(text);
+	drop_matches(self);
+	if (!filter_parse(text, &f, err, sizeof(err))) {
+		set_state(self, err, FALSE);
+		return;
 	}
-	show_stack(self, 0, &model->stack);
-	show_stack(self, 1, &model->other);
-	self->other = model->other.event;
-	gtk_widget_set_sensitive(self->go, self->other != 0);
+	if (!text[strspn(text, " \t")]) {
+		set_state(self, "", FALSE);
+		show_list(self, NULL);
+		return;
+	}
+	self->matches = ksv_matches_new(recording_path(self->recording), &f);
+	g_signal_connect(self->matches, "changed", G_CALLBACK(on_matches), self);
+	set_state(self, _("Searching…"), TRUE);
+}
+
+static void on_stop_clicked(KsvEventsPage *self)
+{
+	if (self->matches)
+		ksv_matches_stop(self->matches);
+}
+
+static void on_stop_search(KsvEventsPage *self)
+{
+	gtk_editable_set_text(GTK_EDITABLE(self->filter), "");
+	gtk_widget_grab_focus(GTK_WIDGET(self->table));
+}
+
+void ksv_events_page_set_filter(KsvEventsPage *self, const char *text)
+{
+	gtk_editable_set_text(GTK_EDITABLE(self->filter), text);
+	apply_filter(self);
+}
+
+uint64_t ksv_events_page_neighbour(KsvEventsPage *self, int direction)
+{
+	GListModel *model = gtk_single_selection_get_model(self->selection);
+	KsvEventList *list = model ? KSV_EVENT_LIST(model) : NULL;
+	guint at = list && self->matches ? ksv_event_list_position(list, self->position)
+					 : GTK_INVALID_LIST_POSITION;
+	uint64_t event;
+
+	if (at == GTK_INVALID_LIST_POSITION)
+		return 0;
+	event = ksv_event_list_event(list, at);
+	if (direction > 0 && event <= self->position)
+		return ksv_event_list_event(list, at + 1);
+	if (direction < 0 && event >= self->position)
+		return at ? ksv_event_list_event(list, at - 1) : 0;
+	return event;
+}
+
+void ksv_events_page_focus_filter(KsvEventsPage *self)
+{
+	gtk_widget_grab_focus(GTK_WIDGET(self->filter));
+}
+
+const char *ksv_events_page_get_state(KsvEventsPage *self)
+{
+	return gtk_label_get_text(self->state);
+}
+
+guint ksv_events_page_get_rows(KsvEventsPage *self)
+{
+	GListModel *list = gtk_single_selection_get_model(self->selection);
+
+	return list ? g_list_model_get_n_items(list) : 0;
+}
+
+GtkColumnView *ksv_events_page_get_table(KsvEventsPage *self)
+{
+	return self->table;
+}
+
+void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *recording)
+{
+	self->recording = recording;
+	drop_matches(self);
+	g_clear_pointer(&self->applied, g_free);
+	show_list(self, NULL);
+	apply_filter(self);
+}
+
+void ksv_events_page_set_position(KsvEventsPage *self, uint64_t event)
+{
+	if (self->position == event)
+		return;
+	self->position = event;
+	select_position(self);
+}
+
+void ksv_events_page_set_details(KsvEventsPage *self, const struct details *d)
+{
+	ksv_stack_view_set_stack(self->stack[0], d ? &d->stack[0] : NULL,
+				 _("No event at this position."));
+	ksv_stack_view_set_stack(self->stack[1], d ? &d->stack[1] : NULL,
+				 d && d->searching_end
+					 ? _("Searching for its end…")
+					 : _("Not freed before the end of the recording, or not an "
+					     "allocation."));
+}
+
+static void on_stack_seek(GtkWidget *view, guint64 event, KsvEventsPage *self)
+{
+	(void)view;
+	g_signal_emit(self, signals[SIGNAL_SEEK], 0, event);
+}
+
+static void on_stack_events(GtkWidget *view, guint stack, KsvEventsPage *self)
+{
+	g_autofree char *text = g_strdup_printf("stack:%u", stack);
+
+	(void)view;
+	ksv_events_page_set_filter(self, text);
+}
+
+static void on_stack_message(GtkWidget *view, const char *text, KsvEventsPage *self)
+{
+	(void)view;
+	g_signal_emit(self, signals[SIGNAL_MESSAGE], 0, text);
 }
 
 static GtkWidget *stack_pane(KsvEventsPage *self, unsigned side)
 {
-	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6),
-		  *scrolled = gtk_scrolled_window_new();
-	GtkWidget *head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+	GtkWidget *view = ksv_stack_view_new(side ? _("Free") : _("Allocation"));
 
-	self->title[side] = GTK_LABEL(gtk_label_new(side ? "Matching event" : "Backtrace"));
-	self->frames[side] = GTK_LABEL(gtk_label_new(NULL));
-	gtk_label_set_xalign(self->title[side], 0);
-	gtk_label_set_ellipsize(self->title[side], PANGO_ELLIPSIZE_END);
-	gtk_widget_add_css_class(GTK_WIDGET(self->title[side]), "heading");
-	gtk_label_set_xalign(self->frames[side], 0);
-	gtk_label_set_yalign(self->frames[side], 0);
-	gtk_label_set_selectable(self->frames[side], TRUE);
-	gtk_widget_set_focusable(GTK_WIDGET(self->frames[side]), FALSE);
-	gtk_widget_add_css_class(GTK_WIDGET(self->frames[side]), "numeric");
-	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled),
-				      GTK_WIDGET(self->frames[side]));
-	gtk_widget_set_vexpand(scrolled, TRUE);
-	gtk_widget_set_hexpand(scrolled, TRUE);
-	gtk_widget_set_hexpand(GTK_WIDGET(self->title[side]), TRUE);
-	gtk_box_append(GTK_BOX(head), GTK_WIDGET(self->title[side]));
-	if (side) {
-		self->go = gtk_button_new_with_label("Go There");
-		gtk_widget_set_tooltip_text(self->go, "Go to the matching event");
-		gtk_widget_set_sensitive(self->go, FALSE);
-		g_signal_connect_swapped(self->go, "clicked", G_CALLBACK(on_go), self);
-		gtk_box_append(GTK_BOX(head), self->go);
-	}
-	gtk_widget_set_size_request(head, -1, 34);
-	gtk_box_append(GTK_BOX(box), head);
-	gtk_box_append(GTK_BOX(box), scrolled);
-	gtk_widget_set_margin_start(box, 12);
-	gtk_widget_set_margin_end(box, 12);
-	gtk_widget_set_margin_top(box, 10);
-	gtk_widget_set_margin_bottom(box, 8);
-	return box;
+	self->stack[side] = KSV_STACK_VIEW(view);
+	g_signal_connect(view, "seek", G_CALLBACK(on_stack_seek), self);
+	g_signal_connect(view, "events", G_CALLBACK(on_stack_events), self);
+	g_signal_connect(view, "message", G_CALLBACK(on_stack_message), self);
+	return view;
+}
+
+static GtkWidget *filter_bar(KsvEventsPage *self)
+{
+	GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 8);
+
+	self->filter = GTK_SEARCH_ENTRY(gtk_search_entry_new());
+	g_object_set(self->filter, "placeholder-text",
+		     _("malloc  size>4k  path:vmalloc  thread:2  failed  or a function"), NULL);
+	gtk_widget_set_tooltip_text(GTK_WIDGET(self->filter),
+				    _("Show only some events (Ctrl+F). All words must hold: the "
+				      "call, size>4k, size:100-200, path:vmalloc, thread:2, cpu:1, "
+				      "failed, addr:0xc0101000, stack:17, events:100-2000, "
+				      "func:NAME or just part of a function's name"));
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self->filter), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       _("Filter of events"), -1);
+	gtk_widget_set_hexpand(GTK_WIDGET(self->filter), TRUE);
+	g_signal_connect_swapped(self->filter, "search-changed", G_CALLBACK(apply_filter), self);
+	g_signal_connect_swapped(self->filter, "stop-search", G_CALLBACK(on_stop_search), self);
+	self->state = GTK_LABEL(gtk_label_new(NULL));
+	gtk_label_set_ellipsize(self->state, PANGO_ELLIPSIZE_END);
+	gtk_label_set_max_width_chars(self->state, 60);
+	gtk_widget_add_css_class(GTK_WIDGET(self->state), "dim-label");
+	self->stop = GTK_BUTTON(gtk_button_new_with_label(_("Stop")));
+	gtk_widget_set_visible(GTK_WIDGET(self->stop), FALSE);
+	g_signal_connect_swapped(self->stop, "clicked", G_CALLBACK(on_stop_clicked), self);
+	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->filter));
+	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->state));
+	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->stop));
+	gtk_widget_set_margin_start(bar, 12);
+	gtk_widget_set_margin_end(bar, 12);
+	gtk_widget_set_margin_top(bar, 8);
+	gtk_widget_set_margin_bottom(bar, 8);
+	return bar;
 }
 
 static void ksv_events_page_dispose(GObject *object)
@@ -289,7 +434,9 @@ static void ksv_events_page_dispose(GObject *object)
 	KsvEventsPage *self = KSV_EVENTS_PAGE(object);
 
 	g_clear_handle_id(&self->idle, g_source_remove);
-	g_clear_pointer(&self->paned, gtk_widget_unparent);
+	drop_matches(self);
+	g_clear_pointer(&self->applied, g_free);
+	g_clear_pointer(&self->box, gtk_widget_unparent);
 	G_OBJECT_CLASS(ksv_events_page_parent_class)->dispose(object);
 }
 
@@ -302,12 +449,15 @@ static void ksv_events_page_class_init(KsvEventsPageClass *class)
 	gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
 	signals[SIGNAL_SEEK] = g_signal_new("seek", KSV_TYPE_EVENTS_PAGE, G_SIGNAL_RUN_LAST, 0,
 					    NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
+	signals[SIGNAL_MESSAGE] = g_signal_new("message", KSV_TYPE_EVENTS_PAGE, G_SIGNAL_RUN_LAST,
+					       0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 static void ksv_events_page_init(KsvEventsPage *self)
 {
 	GtkWidget *scrolled = gtk_scrolled_window_new(),
-		  *stacks = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
+		  *stacks = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0),
+		  *paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
 
 	self->shown = GTK_INVALID_LIST_POSITION;
 	self->selection = gtk_single_selection_new(NULL);
@@ -325,13 +475,16 @@ static void ksv_events_page_init(KsvEventsPage *self)
 	gtk_box_set_homogeneous(GTK_BOX(stacks), TRUE);
 	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 0));
 	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 1));
-	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
-	gtk_paned_set_start_child(GTK_PANED(self->paned), scrolled);
-	gtk_paned_set_end_child(GTK_PANED(self->paned), stacks);
-	gtk_paned_set_resize_end_child(GTK_PANED(self->paned), FALSE);
-	gtk_paned_set_shrink_end_child(GTK_PANED(self->paned), FALSE);
+	gtk_paned_set_start_child(GTK_PANED(paned), scrolled);
+	gtk_paned_set_end_child(GTK_PANED(paned), stacks);
+	gtk_paned_set_resize_end_child(GTK_PANED(paned), FALSE);
+	gtk_paned_set_shrink_end_child(GTK_PANED(paned), FALSE);
 	gtk_widget_set_size_request(stacks, -1, 190);
-	gtk_widget_set_parent(self->paned, GTK_WIDGET(self));
+	gtk_widget_set_vexpand(paned, TRUE);
+	self->box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+	gtk_box_append(GTK_BOX(self->box), filter_bar(self));
+	gtk_box_append(GTK_BOX(self->box), paned);
+	gtk_widget_set_parent(self->box, GTK_WIDGET(self));
 }
 
 GtkWidget *ksv_events_page_new(void)

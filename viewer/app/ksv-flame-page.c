@@ -25,6 +25,21 @@ static void on_stop_search(GtkSearchEntry *entry, KsvCanvas *canvas)
 	gtk_widget_grab_focus(GTK_WIDGET(canvas));
 }
 
+static GtkWidget *search_of(GtkWidget *page)
+{
+	return g_object_get_data(G_OBJECT(page), "search");
+}
+
+void ksv_flame_page_set_search(GtkWidget *page, const char *text)
+{
+	gtk_editable_set_text(GTK_EDITABLE(search_of(page)), text);
+}
+
+void ksv_flame_page_focus_search(GtkWidget *page)
+{
+	gtk_widget_grab_focus(search_of(page));
+}
+
 GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
 {
 	GtkWidget *page = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
@@ -45,6 +60,7 @@ GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
 	gtk_widget_set_margin_start(bar, 12);
 	gtk_widget_set_margin_end(bar, 12);
 	gtk_widget_set_margin_top(bar, 8);
+	g_object_set_data(G_OBJECT(page), "search", search);
 	gtk_box_append(GTK_BOX(bar), chooser);
 	gtk_box_append(GTK_BOX(bar), search);
 	gtk_box_append(GTK_BOX(page), bar);

@@ -8,6 +8,8 @@ struct _KsvScrubber {
 	struct viewport vp;
 	gboolean dark;
 	double pointer_x;
+	gboolean brushing;
+	uint64_t *marks;
 };
 
 G_DEFINE_FINAL_TYPE(KsvScrubber, ksv_scrubber, GTK_TYPE_WIDGET)
@@ -15,6 +17,7 @@ G_DEFINE_FINAL_TYPE(KsvScrubber, ksv_scrubber, GTK_TYPE_WIDGET)
 enum {
 	SIGNAL_SEEK,
 	SIGNAL_RANGE,
+	SIGNAL_BRUSH,
 	SIGNALS
 };
 static guint signals[SIGNALS];
@@ -106,6 +109,36 @@ void ksv_scrubber_reset_range(KsvScrubber *self)
 	self->vp.from = self->vp.to = 0;
 }
 
+void ksv_scrubber_set_brush(KsvScrubber *self, uint64_t from, uint64_t to)
+{
+	self->vp.brush_from = from;
+	self->vp.brush_to = to;
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n)
+{
+	g_free(self->marks);
+	self->marks = g_memdup2(events, n * sizeof(*events));
+	self->vp.marks = self->marks;
+	self->vp.nmarks = n;
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+static void brush_to_x(KsvScrubber *self, double from, double to)
+{
+	uint64_t a, b;
+
+	if (!self->model || !self->model->last_event)
+		return;
+	a = timeline_event_at(self->model, &self->vp, MIN(from, to));
+	b = timeline_event_at(self->model, &self->vp, MAX(from, to));
+	if (a == b)
+		a = b = 0;
+	ksv_scrubber_set_brush(self, a, b);
+	g_signal_emit(self, signals[SIGNAL_BRUSH], 0, a, b);
+}
+
 static void seek_to_x(KsvScrubber *self, double x)
 {
 	if (self->model && self->model->last_event)
@@ -115,10 +148,16 @@ static void seek_to_x(KsvScrubber *self, double x)
 
 static void on_drag_begin(GtkGestureDrag *drag, double x, double y, KsvScrubber *self)
 {
-	(void)drag;
+	GdkModifierType state =
+		gtk_event_controller_get_current_event_state(GTK_EVENT_CONTROLLER(drag));
+
 	(void)y;
 	gtk_widget_grab_focus(GTK_WIDGET(self));
-	seek_to_x(self, x);
+	self->brushing = (state & GDK_SHIFT_MASK) != 0;
+	if (self->brushing)
+		brush_to_x(self, x, x);
+	else
+		seek_to_x(self, x);
 }
 
 static void on_drag_update(GtkGestureDrag *drag, double dx, double dy, KsvScrubber *self)
@@ -126,8 +165,20 @@ static void on_drag_update(GtkGestureDrag *drag, double dx, double dy, KsvScrubb
 	double x, y;
 
 	(void)dy;
-	if (gtk_gesture_drag_get_start_point(drag, &x, &y))
+	if (!gtk_gesture_drag_get_start_point(drag, &x, &y))
+		return;
+	if (self->brushing)
+		brush_to_x(self, x, x + dx);
+	else
 		seek_to_x(self, x + dx);
+}
+
+static void show_brush_only(KsvScrubber *self)
+{
+	if (self->vp.brush_to)
+		set_range(self, self->vp.brush_from, self->vp.brush_to);
+	else
+		set_range(self, 0, 0);
 }
 
 static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvScrubber *self)
@@ -136,7 +187,7 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
 	(void)x;
 	(void)y;
 	if (n_press == 2)
-		set_range(self, 0, 0);
+		show_brush_only(self);
 }
 
 static void on_motion(GtkEventControllerMotion *controller, double x, double y, KsvScrubber *self)
@@ -180,6 +231,20 @@ static gboolean on_scroll(GtkEventControllerScroll *controller, double dx, doubl
 	return TRUE;
 }
 
+// Moves the events shown by a share of them.
+static void pan(KsvScrubber *self, double share)
+{
+	const struct view_model *v = self->model;
+	double width, from;
+
+	if (!v || !self->vp.to)
+		return;
+	width = (double)(self->vp.to - self->vp.from);
+	from = CLAMP((double)self->vp.from + share * width, (double)v->first_event,
+		     (double)v->last_event - width);
+	set_range(self, (uint64_t)from, (uint64_t)(from + width));
+}
+
 static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 		       GdkModifierType state, KsvScrubber *self)
 {
@@ -187,16 +252,33 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 
 	(void)controller;
 	(void)code;
-	if (state & GDK_CONTROL_MASK)
+	if (state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
 		return FALSE;
 	switch (key) {
 	case GDK_KEY_plus:
 	case GDK_KEY_KP_Add:
+	case GDK_KEY_w:
 		zoom_at(self, middle, 0.8);
 		return TRUE;
 	case GDK_KEY_minus:
 	case GDK_KEY_KP_Subtract:
+	case GDK_KEY_s:
 		zoom_at(self, middle, 1.25);
+		return TRUE;
+	case GDK_KEY_a:
+		pan(self, -0.2);
+		return TRUE;
+	case GDK_KEY_d:
+		pan(self, 0.2);
+		return TRUE;
+	case GDK_KEY_f:
+		show_brush_only(self);
+		return TRUE;
+	case GDK_KEY_Escape:
+		if (!self->vp.brush_to)
+			return FALSE;
+		ksv_scrubber_set_brush(self, 0, 0);
+		g_signal_emit(self, signals[SIGNAL_BRUSH], 0, (guint64)0, (guint64)0);
 		return TRUE;
 	default:
 		return FALSE;
@@ -223,6 +305,7 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 static void ksv_scrubber_finalize(GObject *object)
 {
 	model_unref(KSV_SCRUBBER(object)->model);
+	g_free(KSV_SCRUBBER(object)->marks);
 	G_OBJECT_CLASS(ksv_scrubber_parent_class)->finalize(object);
 }
 
@@ -239,6 +322,9 @@ static void ksv_scrubber_class_init(KsvScrubberClass *class)
 					    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
 	signals[SIGNAL_RANGE] =
 		g_signal_new("range", KSV_TYPE_SCRUBBER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+			     G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_UINT64);
+	signals[SIGNAL_BRUSH] =
+		g_signal_new("brush", KSV_TYPE_SCRUBBER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
 			     G_TYPE_NONE, 2, G_TYPE_UINT64, G_TYPE_UINT64);
 }
 

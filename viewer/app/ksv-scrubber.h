@@ -4,6 +4,7 @@
 //
 // Signal "seek" (uint64 event): dragged or clicked to. Signal "range" (uint64 from, uint64 to): the
 // wheel or a double click chose other events to show (0,0 = all); the next model has their samples.
+// Signal "brush" (uint64 from, uint64 to): Shift and a drag picked events out (0,0 = none).
 #pragma once
 
 #include <gtk/gtk.h>
@@ -19,4 +20,6 @@ void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model); // tak
 // Where the handle is; may run ahead of the model.
 void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event);
 void ksv_scrubber_set_dark(KsvScrubber *self, gboolean dark);
+void ksv_scrubber_set_brush(KsvScrubber *self, uint64_t from, uint64_t to);
+void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n); // copied
 void ksv_scrubber_reset_range(KsvScrubber *self);

@@ -67,12 +67,20 @@ static GListModel *expand(gpointer item, gpointer data)
 
 struct _KsvSitesPage {
 	GtkWidget parent_instance;
+	gboolean selecting; // no signal back
 	GtkWidget *scrolled;
 	GtkColumnView *table;
 	struct calltree *shown;
 };
 
 G_DEFINE_FINAL_TYPE(KsvSitesPage, ksv_sites_page, GTK_TYPE_WIDGET)
+
+enum {
+	SIGNAL_SITE,
+	SIGNAL_EVENTS,
+	SIGNALS
+};
+static guint signals[SIGNALS];
 
 static const struct {
 	const char *title;
@@ -181,6 +189,52 @@ static void add_columns(KsvSitesPage *self)
 	}
 }
 
+static const char *function_at(KsvSitesPage *self, guint at)
+{
+	g_autoptr(GtkTreeListRow) row = g_list_model_get_item(ksv_sites_page_get_rows(self), at);
+	g_autoptr(KsvSite) site = row ? gtk_tree_list_row_get_item(row) : NULL;
+
+	return site ? calltree_name(site->tree, site->id) : NULL;
+}
+
+static void on_selected(GtkSingleSelection *selection, GParamSpec *pspec, KsvSitesPage *self)
+{
+	const char *function = function_at(self, gtk_single_selection_get_selected(selection));
+
+	(void)pspec;
+	if (function && !self->selecting)
+		g_signal_emit(self, signals[SIGNAL_SITE], 0, function);
+}
+
+static void on_activate(GtkColumnView *table, guint at, KsvSitesPage *self)
+{
+	const char *function = function_at(self, at);
+
+	(void)table;
+	if (function)
+		g_signal_emit(self, signals[SIGNAL_EVENTS], 0, function);
+}
+
+void ksv_sites_page_select(KsvSitesPage *self, const char *function)
+{
+	GtkSelectionModel *selection = gtk_column_view_get_model(self->table);
+	guint n = selection ? g_list_model_get_n_items(G_LIST_MODEL(selection)) : 0;
+
+	for (guint i = 0; i < n && *function; i++) {
+		if (g_strcmp0(function_at(self, i), function))
+			continue;
+		self->selecting = TRUE;
+		gtk_selection_model_select_item(selection, i, TRUE);
+		self->selecting = FALSE;
+		return;
+	}
+}
+
+GtkColumnView *ksv_sites_page_get_table(KsvSitesPage *self)
+{
+	return self->table;
+}
+
 void ksv_sites_page_set_model(KsvSitesPage *self, const struct view_model *model)
 {
 	g_autoptr(GtkSingleSelection) selection = NULL;
@@ -200,6 +254,10 @@ void ksv_sites_page_set_model(KsvSitesPage *self, const struct view_model *model
 		g_object_ref(gtk_column_view_get_sorter(self->table))));
 	selection = gtk_single_selection_new(
 		G_LIST_MODEL(gtk_sort_list_model_new(G_LIST_MODEL(rows), sorter)));
+	gtk_single_selection_set_autoselect(selection, FALSE);
+	gtk_single_selection_set_can_unselect(selection, TRUE);
+	gtk_single_selection_set_selected(selection, GTK_INVALID_LIST_POSITION);
+	g_signal_connect(selection, "notify::selected", G_CALLBACK(on_selected), self);
 	gtk_column_view_set_model(self->table, GTK_SELECTION_MODEL(selection));
 }
 
@@ -221,6 +279,10 @@ static void ksv_sites_page_class_init(KsvSitesPageClass *class)
 {
 	G_OBJECT_CLASS(class)->dispose = ksv_sites_page_dispose;
 	gtk_widget_class_set_layout_manager_type(GTK_WIDGET_CLASS(class), GTK_TYPE_BIN_LAYOUT);
+	signals[SIGNAL_SITE] = g_signal_new("site", KSV_TYPE_SITES_PAGE, G_SIGNAL_RUN_LAST, 0, NULL,
+					    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+	signals[SIGNAL_EVENTS] = g_signal_new("events", KSV_TYPE_SITES_PAGE, G_SIGNAL_RUN_LAST, 0,
+					      NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 static void ksv_sites_page_init(KsvSitesPage *self)
@@ -230,6 +292,7 @@ static void ksv_sites_page_init(KsvSitesPage *self)
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
 				       "Call sites", -1);
+	g_signal_connect(self->table, "activate", G_CALLBACK(on_activate), self);
 	add_columns(self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(self->scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_parent(self->scrolled, GTK_WIDGET(self));

@@ -84,14 +84,14 @@ static void move_action(GtkWidget *widget, const char *name, GVariant *parameter
 	(void)parameter;
 	ksv_window_pause(self);
 	if (!strcmp(name, "win.first"))
-		ksv_window_seek(self, self->first);
+		ksv_window_jump(self, self->first);
 	else if (!strcmp(name, "win.last"))
-		ksv_window_seek(self, self->last);
+		ksv_window_jump(self, self->last);
 	else
 		ksv_window_step(self, !strcmp(name, "win.next") ? 1 : -1);
 }
 
-static unsigned view_index(const char *id)
+unsigned ksv_window_view_index(const char *id)
 {
 	unsigned i = 0;
 
@@ -100,26 +100,37 @@ static unsigned view_index(const char *id)
 	return i;
 }
 
-static void show_view(KsvWindow *self, unsigned index)
+unsigned ksv_window_shown_view(KsvWindow *self)
+{
+	GtkListBoxRow *row = gtk_list_box_get_selected_row(self->sidebar);
+
+	return row ? (unsigned)gtk_list_box_row_get_index(row) : 0;
+}
+
+void ksv_window_show_view(KsvWindow *self, unsigned index)
 {
 	GtkListBoxRow *row = gtk_list_box_get_row_at_index(self->sidebar, (int)index);
-	GtkWidget *child;
 
 	if (!row)
 		return;
 	gtk_list_box_select_row(self->sidebar, row);
-	gtk_stack_set_visible_child_name(self->views, views[index].id);
-	child = gtk_stack_get_visible_child(self->views);
-	gtk_widget_child_focus(child, GTK_DIR_TAB_FORWARD);
+	if (index == ksv_window_view_index("events"))
+		gtk_widget_grab_focus(GTK_WIDGET(ksv_events_page_get_table(self->events_page)));
+	else
+		gtk_widget_child_focus(gtk_stack_get_visible_child(self->views),
+				       GTK_DIR_TAB_FORWARD);
 }
 
 static void view_action(GtkWidget *widget, const char *name, GVariant *parameter)
 {
+	KsvWindow *self = KSV_WINDOW(widget);
 	int at = g_variant_get_int32(parameter);
 
 	(void)name;
-	if (at >= 0 && at < VIEWS)
-		show_view(KSV_WINDOW(widget), (unsigned)at);
+	if (at < 0 || (unsigned)at == ksv_window_shown_view(self))
+		return;
+	ksv_window_leave_place(self);
+	ksv_window_show_view(self, (unsigned)at);
 }
 
 static void sidebar_action(GtkWidget *widget, const char *name, GVariant *parameter)
@@ -137,81 +148,7 @@ static void inspector_action(GtkWidget *widget, const char *name, GVariant *para
 
 	(void)name;
 	(void)parameter;
-	adw_flap_set_reveal_flap(self->inspector, !adw_flap_get_reveal_flap(self->inspector));
-}
-
-static void show_page(KsvWindow *self, uint64_t pfn)
-{
-	unsigned map = view_index("map");
-
-	show_view(self, map);
-	ksv_canvas_select(self->canvas[map], HIT_PAGE, pfn);
-}
-
-// Every address has a walk, even one that ends at a page fault; a frame is marked on the map too.
-static void show_address(KsvWindow *self, kaddr_t address)
-{
-	self->request.address = address;
-	ksv_window_request(self);
-	if (address >= self->model->page_offset && address < self->model->high_memory)
-		ksv_canvas_select(self->canvas[view_index("map")], HIT_PAGE,
-				  (address - self->model->page_offset) >> PAGE_SHIFT);
-	show_view(self, view_index("address"));
-}
-
-static gboolean go_to(KsvWindow *self, const struct position *p)
-{
-	uint64_t event;
-
-	switch (p->kind) {
-	case POSITION_PFN:
-		if (p->value >= self->model->max_pfn)
-			return FALSE;
-		show_page(self, p->value);
-		return TRUE;
-	case POSITION_ADDRESS:
-		if (p->value > UINT32_MAX)
-			return FALSE;
-		show_address(self, (kaddr_t)p->value);
-		return TRUE;
-	default:
-		if (!source_resolve(ksv_loader_get_reader(self->loader), self->request.process, p,
-				    &event))
-			return FALSE;
-		ksv_window_pause(self);
-		ksv_window_seek(self, event);
-		return TRUE;
-	}
-}
-
-void ksv_window_go_to_typed(GtkEntry *entry, KsvWindow *self)
-{
-	const char *text = gtk_editable_get_text(GTK_EDITABLE(entry));
-	struct position p;
-	const char *sentence = NULL;
-
-	if (!self->model)
-		return;
-	if (!position_parse(text, &p))
-		sentence =
-			"Not understood: give an event (#123), a time (3.2s), pfn:1a2b or 0xc0101000";
-	else if (!go_to(self, &p))
-		sentence = "Nothing is there at this event";
-	if (sentence)
-		adw_toast_overlay_add_toast(self->toasts, adw_toast_new(sentence));
-	else
-		gtk_search_bar_set_search_mode(self->goto_bar, FALSE);
-}
-
-static void goto_action(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-	KsvWindow *self = KSV_WINDOW(widget);
-
-	(void)name;
-	(void)parameter;
-	gtk_search_bar_set_search_mode(self->goto_bar, TRUE);
-	gtk_editable_set_text(GTK_EDITABLE(self->goto_entry), "");
-	gtk_widget_grab_focus(GTK_WIDGET(self->goto_entry));
+	adw_flap_set_reveal_flap(self->side, !adw_flap_get_reveal_flap(self->side));
 }
 
 static void reload_action(GtkWidget *widget, const char *name, GVariant *parameter)
@@ -248,55 +185,94 @@ static void fullscreen_action(GtkWidget *widget, const char *name, GVariant *par
 		gtk_window_fullscreen(window);
 }
 
-// Single keys move the position, except where they mean something else: in text, menus, popovers.
-static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
-		       GdkModifierType state, KsvWindow *self)
+// Single keys mean something else in text, menus and popovers.
+static gboolean keys_are_free(KsvWindow *self)
 {
 	GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(self));
-	gint64 by = state & GDK_SHIFT_MASK ? 100 : 1;
 
-	(void)controller;
-	(void)code;
-	if (!self->opened || state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
-		return FALSE;
-	if (focus && (GTK_IS_TEXT(focus) || GTK_IS_TEXT_VIEW(focus) ||
-		      gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)))
-		return FALSE;
+	return !(focus && (GTK_IS_TEXT(focus) || GTK_IS_TEXT_VIEW(focus) ||
+			   gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)));
+}
+
+static gboolean step_key(KsvWindow *self, guint key, gint64 by)
+{
 	switch (key) {
 	case GDK_KEY_Left:
 	case GDK_KEY_comma:
 	case GDK_KEY_less:
-		ksv_window_pause(self);
-		ksv_window_step(self, -by);
-		return TRUE;
+		by = -by;
+		break;
 	case GDK_KEY_Right:
 	case GDK_KEY_period:
 	case GDK_KEY_greater:
-		ksv_window_pause(self);
-		ksv_window_step(self, by);
+		break;
+	default:
+		return FALSE;
+	}
+	ksv_window_pause(self);
+	ksv_window_step(self, by);
+	return TRUE;
+}
+
+static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
+		       GdkModifierType state, KsvWindow *self)
+{
+	gboolean control = (state & GDK_CONTROL_MASK) != 0;
+
+	(void)controller;
+	(void)code;
+	if (!self->opened || state & GDK_ALT_MASK || !keys_are_free(self))
+		return FALSE;
+	if (control && (key == GDK_KEY_Left || key == GDK_KEY_Right)) {
+		ksv_window_step_other(self, key == GDK_KEY_Right ? 1 : -1);
+		return TRUE;
+	}
+	if (control)
+		return FALSE;
+	if (step_key(self, key, state & GDK_SHIFT_MASK ? 100 : 1))
+		return TRUE;
+	switch (key) {
+	case GDK_KEY_bracketleft:
+	case GDK_KEY_bracketright:
+		ksv_window_step_thing(self, key == GDK_KEY_bracketright ? 1 : -1);
 		return TRUE;
 	case GDK_KEY_Home:
-		ksv_window_pause(self);
-		ksv_window_seek(self, self->first);
-		return TRUE;
 	case GDK_KEY_End:
-		ksv_window_pause(self);
-		ksv_window_seek(self, self->last);
+		ksv_window_jump(self, key == GDK_KEY_Home ? self->first : self->last);
 		return TRUE;
 	default:
 		return FALSE;
 	}
 }
 
-// In the bubble phase: a focused button or row has the space bar first.
-static gboolean on_space(GtkEventControllerKey *controller, guint key, guint code,
-			 GdkModifierType state, KsvWindow *self)
+static void change_rate(KsvWindow *self, int by)
 {
+	int rate = (int)gtk_drop_down_get_selected(self->rate_chooser) + by;
+
+	gtk_drop_down_set_selected(self->rate_chooser, (guint)CLAMP(rate, 0, RATE_REAL_TIME));
+}
+
+// In the bubble phase: a focused button or row has the space bar first, an entry the letters.
+// Letters act only while a picture or the timeline has the focus, and can be turned off.
+static gboolean on_late_key(GtkEventControllerKey *controller, guint key, guint code,
+			    GdkModifierType state, KsvWindow *self)
+{
+	GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(self));
+	gboolean letters = self->letters && (KSV_IS_CANVAS(focus) || KSV_IS_SCRUBBER(focus));
+
 	(void)controller;
 	(void)code;
-	if (key != GDK_KEY_space || state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
+	if (state & (GDK_CONTROL_MASK | GDK_ALT_MASK) || !self->opened)
 		return FALSE;
-	return gtk_widget_activate_action(GTK_WIDGET(self), "win.play", NULL);
+	if (key == GDK_KEY_space || (letters && key == GDK_KEY_k))
+		return gtk_widget_activate_action(GTK_WIDGET(self), "win.play", NULL);
+	if (letters && (key == GDK_KEY_j || key == GDK_KEY_l)) {
+		change_rate(self, key == GDK_KEY_l ? 1 : -1);
+		return TRUE;
+	}
+	if (key == GDK_KEY_Escape)
+		return gtk_widget_activate_action(GTK_WIDGET(self), "win.clear", NULL);
+	return FALSE;
 }
 
 static void add_key_controller(KsvWindow *self, GtkPropagationPhase phase, GCallback callback)
@@ -311,7 +287,7 @@ static void add_key_controller(KsvWindow *self, GtkPropagationPhase phase, GCall
 void ksv_window_add_keys(KsvWindow *self)
 {
 	add_key_controller(self, GTK_PHASE_CAPTURE, G_CALLBACK(on_key));
-	add_key_controller(self, GTK_PHASE_BUBBLE, G_CALLBACK(on_space));
+	add_key_controller(self, GTK_PHASE_BUBBLE, G_CALLBACK(on_late_key));
 }
 
 void ksv_window_install_actions(GtkWidgetClass *class)
@@ -324,7 +300,6 @@ void ksv_window_install_actions(GtkWidgetClass *class)
 	gtk_widget_class_install_action(class, "win.view", "i", view_action);
 	gtk_widget_class_install_action(class, "win.sidebar", NULL, sidebar_action);
 	gtk_widget_class_install_action(class, "win.inspector", NULL, inspector_action);
-	gtk_widget_class_install_action(class, "win.go-to", NULL, goto_action);
 	gtk_widget_class_install_action(class, "win.reload", NULL, reload_action);
 	gtk_widget_class_install_action(class, "win.about", NULL, about_action);
 	gtk_widget_class_install_action(class, "win.full-screen", NULL, fullscreen_action);

@@ -5,10 +5,13 @@
 
 #include "ksv-calls.h"
 #include "ksv-canvas.h"
-#include "ksv-event-panel.h"
+#include "ksv-details.h"
 #include "ksv-events-page.h"
+#include "ksv-inspector.h"
 #include "ksv-loader.h"
+#include "ksv-places.h"
 #include "ksv-scrubber.h"
+#include "ksv-selection.h"
 #include "ksv-sql-page.h"
 #include "ksv-window.h"
 
@@ -22,12 +25,13 @@ struct _KsvWindow {
 	AdwApplicationWindow parent_instance;
 	AdwWindowTitle *title;
 	AdwStatusPage *error_page;
-	AdwFlap *flap, *inspector;
+	AdwFlap *flap, *side;
 	AdwToastOverlay *toasts;
 	GtkStack *pages, *views;
 	GtkListBox *sidebar;
 	GtkBox *bottom;
 	GtkButton *play_button, *goto_button, *sidebar_button;
+	GtkMenuButton *bookmark_button;
 	GtkDropDown *process_chooser, *rate_chooser;
 	GtkSearchBar *goto_bar;
 	GtkEntry *goto_entry;
@@ -36,14 +40,24 @@ struct _KsvWindow {
 	GtkFileChooserNative *chooser;
 	KsvScrubber *scrubber;
 	KsvEventsPage *events_page;
-	KsvEventPanel *event_panel;
+	KsvInspector *inspector;
 	KsvSitesPage *sites_page;
 	KsvSqlPage *sql_page; // row VIEWS of the sidebar
 	GtkWidget *flame_page;
 	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the tables
 
+	KsvSelection *selection; // what all views show
+	KsvDetails *details;	 // of the recording; NULL: none
+	guint details_wait;	 // asks it when the position rests
+	uint64_t details_event;	 // position it was asked about
+	int following;		 // direction to go once the details know where; 0 no
+	struct places places;
+	gboolean returning; // a place is being shown: no new one
+	GArray *bookmarks;  // struct bookmark; NULL: no recording
+
 	KsvLoader *loader; // NULL: no recording
 	gboolean opened, unfinished, calls_wanted;
+	gboolean letters;	// single letters act in pictures
 	const char *info_shown; // text of the info bar, NULL none
 	char *path;
 	struct view_model *model;
@@ -57,12 +71,31 @@ struct _KsvWindow {
 
 // Asks for a model of self->request; the latest request wins.
 void ksv_window_request(KsvWindow *self);
-// Moves the position, clamped to the process.
+// Moves the position, clamped to the process; a jump remembers where it came from.
 void ksv_window_seek(KsvWindow *self, uint64_t event);
+void ksv_window_jump(KsvWindow *self, uint64_t event);
 void ksv_window_step(KsvWindow *self, gint64 by);
+void ksv_window_show_process(KsvWindow *self, int process);
+void ksv_window_toast(KsvWindow *self, const char *sentence);
+// Selects what a picture shows, and does what picking it means.
+void ksv_window_pick(KsvWindow *self, int kind, guint64 id);
+void ksv_window_ask_details(KsvWindow *self);
+void ksv_window_filter_events(KsvWindow *self, const char *filter); // on the events page
 
 void ksv_window_install_actions(GtkWidgetClass *class);
 void ksv_window_add_keys(KsvWindow *self);
 void ksv_window_pause(KsvWindow *self); // playback; nothing when paused
 void ksv_window_set_play_start(KsvWindow *self);
+unsigned ksv_window_view_index(const char *id);
+unsigned ksv_window_shown_view(KsvWindow *self); // row of the sidebar
+void ksv_window_show_view(KsvWindow *self, unsigned index);
+
+// Places: ksv-window-places.c
+void ksv_window_install_places(GtkWidgetClass *class);
 void ksv_window_go_to_typed(GtkEntry *entry, KsvWindow *self);
+void ksv_window_leave_place(KsvWindow *self); // the current one goes on the list of back
+void ksv_window_forget_places(KsvWindow *self);
+void ksv_window_show_bookmarks(KsvWindow *self);
+void ksv_window_step_thing(KsvWindow *self, int direction);
+void ksv_window_step_other(KsvWindow *self, int direction); // of the filter, else of the thing
+void ksv_window_follow_thing(KsvWindow *self);		    // the details have more

@@ -2,8 +2,11 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-window-private.h"
 
+#include "i18n.h"
+
 enum {
-	BUCKETS = 1024
+	BUCKETS = 1024,
+	REST_MS = 120, // without a change before backtraces and history are searched
 };
 
 G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -11,8 +14,6 @@ G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
 void ksv_window_request(KsvWindow *self)
 {
 	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
-	if (gtk_widget_get_mapped(GTK_WIDGET(self->events_page)))
-		self->request.want |= WANT_STACKS;
 	// once the trees are there they stay
 	if (self->calls_wanted || gtk_widget_get_mapped(self->flame_page) ||
 	    gtk_widget_get_mapped(GTK_WIDGET(self->sites_page)))
@@ -23,16 +24,113 @@ void ksv_window_request(KsvWindow *self)
 		ksv_loader_request(self->loader, &self->request);
 }
 
+void ksv_window_toast(KsvWindow *self, const char *sentence)
+{
+	adw_toast_overlay_add_toast(self->toasts, adw_toast_new(sentence));
+}
+
 void ksv_window_seek(KsvWindow *self, uint64_t event)
 {
 	if (!self->opened)
 		return;
 	event = CLAMP(event, self->first ? self->first - 1 : 0, self->last);
-	if (event == self->request.event)
+	ksv_selection_set_event(self->selection, event);
+}
+
+// ---- backtraces and history of what is selected ----
+
+static void on_details(KsvDetails *details, KsvWindow *self)
+{
+	const struct details *d = ksv_details_get(details);
+
+	if (details != self->details)
 		return;
-	self->request.event = event;
-	ksv_scrubber_set_position(self->scrubber, event);
-	ksv_window_request(self);
+	ksv_inspector_set_details(self->inspector, d);
+	ksv_events_page_set_details(self->events_page, d);
+	ksv_window_follow_thing(self);
+}
+
+static gboolean details_looked_at(KsvWindow *self)
+{
+	return self->following || gtk_widget_get_mapped(GTK_WIDGET(self->events_page)) ||
+	       (adw_flap_get_reveal_flap(self->side) &&
+		strcmp(ksv_inspector_get_shown(self->inspector), "event"));
+}
+
+static gboolean ask_details(gpointer data)
+{
+	KsvWindow *self = data;
+
+	self->details_wait = 0;
+	if (self->details && details_looked_at(self)) {
+		self->details_event = self->request.event;
+		ksv_details_ask(self->details, ksv_selection_get(self->selection), self->first,
+				self->last);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+// Searching is for positions that rest: a drag or playback passes over many.
+void ksv_window_ask_details(KsvWindow *self)
+{
+	g_clear_handle_id(&self->details_wait, g_source_remove);
+	self->details_wait = g_timeout_add(REST_MS, ask_details, self);
+}
+
+static void show_thing(KsvWindow *self, const struct selection *s)
+{
+	for (unsigned i = 0; i < VIEWS; i++)
+		if (self->canvas[i])
+			ksv_canvas_select(self->canvas[i], s->kind, s->id);
+	ksv_inspector_set_selection(self->inspector, s);
+	if (s->kind != HIT_NONE)
+		ksv_inspector_show(self->inspector, "history");
+}
+
+static void on_selection(KsvSelection *selection, guint parts, KsvWindow *self)
+{
+	const struct selection *s = ksv_selection_get(selection);
+
+	if (!self->opened)
+		return;
+	if (parts & SELECTION_EVENT && s->event != self->request.event) {
+		self->request.event = s->event;
+		ksv_scrubber_set_position(self->scrubber, s->event);
+		ksv_events_page_set_position(self->events_page, s->event);
+		ksv_inspector_set_selection(self->inspector, s);
+		ksv_window_request(self);
+	}
+	if (parts & SELECTION_THING)
+		show_thing(self, s);
+	if (parts & SELECTION_SITE) {
+		ksv_flame_page_set_search(self->flame_page, s->function);
+		ksv_sites_page_select(self->sites_page, s->function);
+	}
+	if (parts & SELECTION_RANGE)
+		ksv_scrubber_set_brush(self->scrubber, s->from, s->to);
+	if (parts & (SELECTION_EVENT | SELECTION_THING))
+		ksv_window_ask_details(self);
+}
+
+void ksv_window_filter_events(KsvWindow *self, const char *filter)
+{
+	ksv_window_leave_place(self);
+	ksv_window_show_view(self, ksv_window_view_index("events"));
+	ksv_events_page_set_filter(self->events_page, filter);
+}
+
+static void on_stack_events(GtkWidget *widget, guint stack, KsvWindow *self)
+{
+	g_autofree char *filter = g_strdup_printf("stack:%u", stack);
+
+	(void)widget;
+	ksv_window_filter_events(self, filter);
+}
+
+static void on_message(GtkWidget *widget, const char *text, KsvWindow *self)
+{
+	(void)widget;
+	ksv_window_toast(self, text);
 }
 
 void ksv_window_step(KsvWindow *self, gint64 by)
@@ -84,8 +182,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 	for (unsigned i = 0; i < VIEWS; i++)
 		if (self->canvas[i])
 			ksv_canvas_set_model(self->canvas[i], v);
-	ksv_events_page_set_model(self->events_page, v);
-	ksv_event_panel_set_model(self->event_panel, v);
+	ksv_inspector_set_model(self->inspector, v);
 	ksv_sites_page_set_model(self->sites_page, v);
 	ksv_scrubber_set_model(self->scrubber, v);
 	if (!ksv_loader_is_busy(loader))
@@ -97,9 +194,19 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 
 static void set_open_actions(KsvWindow *self, gboolean enabled)
 {
-	static const char *const names[] = {"win.play",	   "win.first",	   "win.last",
-					    "win.next",	   "win.previous", "win.go-to",
-					    "win.sidebar", "win.view",	   "win.inspector"};
+	static const char *const names[] = {"win.play",
+					    "win.first",
+					    "win.last",
+					    "win.next",
+					    "win.previous",
+					    "win.go-to",
+					    "win.sidebar",
+					    "win.view",
+					    "win.inspector",
+					    "win.bookmark",
+					    "win.peak",
+					    "win.next-of-thing",
+					    "win.previous-of-thing"};
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
 		gtk_widget_action_set_enabled(GTK_WIDGET(self), names[i], enabled);
@@ -121,7 +228,7 @@ static void on_failed(KsvLoader *loader, const char *sentence, KsvWindow *self)
 	if (loader != self->loader)
 		return;
 	if (self->model)
-		adw_toast_overlay_add_toast(self->toasts, adw_toast_new(sentence));
+		ksv_window_toast(self, sentence);
 	else
 		show_error(self, sentence);
 }
@@ -137,9 +244,20 @@ static void use_process(KsvWindow *self, int process)
 	self->last = p->last_event;
 	self->request =
 		(struct model_request){.process = process, .event = source_peak(reader, process)};
+	ksv_selection_clear(self->selection);
+	ksv_selection_set_event(self->selection, self->request.event);
 	ksv_scrubber_reset_range(self->scrubber);
 	ksv_scrubber_set_position(self->scrubber, self->request.event);
+	ksv_events_page_set_position(self->events_page, self->request.event);
+	ksv_window_show_bookmarks(self);
 	ksv_window_request(self);
+}
+
+void ksv_window_show_process(KsvWindow *self, int process)
+{
+	for (guint i = 0; i < self->processes->len; i++)
+		if (g_array_index(self->processes, int, i) == process)
+			gtk_drop_down_set_selected(self->process_chooser, i);
 }
 
 static void list_processes(KsvWindow *self, struct source *reader)
@@ -186,6 +304,9 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 		return;
 	reader = ksv_loader_get_reader(loader);
 	list_processes(self, reader);
+	self->bookmarks = bookmarks_load(source_recording(reader));
+	self->details = ksv_details_new(self->path);
+	g_signal_connect(self->details, "changed", G_CALLBACK(on_details), self);
 	ksv_events_page_set_recording(self->events_page, source_recording(reader));
 	self->opened = TRUE;
 	ksv_sql_page_set_path(self->sql_page, self->path);
@@ -199,6 +320,17 @@ static void close_recording(KsvWindow *self)
 {
 	ksv_window_pause(self);
 	self->opened = FALSE;
+	self->following = 0;
+	g_clear_handle_id(&self->details_wait, g_source_remove);
+	if (self->details) {
+		ksv_details_stop(self->details);
+		g_signal_handlers_disconnect_by_data(self->details, self);
+	}
+	g_clear_object(&self->details);
+	g_clear_pointer(&self->bookmarks, g_array_unref);
+	ksv_window_forget_places(self);
+	ksv_inspector_set_model(self->inspector, NULL);
+	ksv_inspector_set_details(self->inspector, NULL);
 	ksv_sql_page_set_path(self->sql_page, NULL);
 	ksv_events_page_set_recording(self->events_page, NULL);
 	if (self->loader)
@@ -269,47 +401,75 @@ static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *sel
 // The linear address of what was picked, 0 when it has none.
 static kaddr_t address_of(const struct view_model *v, int kind, guint64 id)
 {
-	const struct model_cache *c = v->selected < v->ncaches ? &v->cache[v->selected] : NULL;
+	struct touch t;
 
-	switch (kind) {
-	case HIT_PAGE:
-		return model_page_address(v, (pfn_t)id);
-	case HIT_OBJECT:
-		if (!c || id >> 16 >= v->nslabs)
-			return 0;
-		return v->slab[id >> 16].s_mem + (kaddr_t)(id & 0xffff) * c->object_bytes;
-	case HIT_AREA:
-		return id < v->nareas ? v->area[id].start : 0;
-	case HIT_KMAP:
-		return v->kmap.pkmap_base + (kaddr_t)id * PAGE_SIZE;
-	case HIT_PGD:
+	if (kind == HIT_PGD)
 		return (kaddr_t)id << 22;
-	default:
-		return 0;
+	return selection_touch(v, kind, id, &t) && t.first <= t.last ? t.first : 0;
+}
+
+void ksv_window_pick(KsvWindow *self, int kind, guint64 id)
+{
+	struct touch t;
+
+	if (!self->model)
+		return;
+	if (kind == HIT_CACHE && self->request.cache != id) {
+		self->request.cache = (unsigned)id;
+		ksv_window_request(self);
 	}
+	if (kind == HIT_EVENT) {
+		ksv_window_jump(self, id);
+		return;
+	}
+	if (address_of(self->model, kind, id)) {
+		// the paging view shows whatever was pointed at last
+		self->request.address = address_of(self->model, kind, id);
+		ksv_window_request(self);
+	}
+	ksv_selection_set_thing(self->selection, kind, id,
+				selection_touch(self->model, kind, id, &t) ? &t : NULL);
 }
 
 static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 {
 	(void)canvas;
-	if (kind == HIT_CACHE && self->request.cache != id) {
-		self->request.cache = (unsigned)id;
-		ksv_window_request(self);
-	} else if (kind == HIT_EVENT) {
-		ksv_window_seek(self, id);
-	} else if (self->model && address_of(self->model, kind, id)) {
-		// the paging view shows whatever was pointed at last
-		self->request.address = address_of(self->model, kind, id);
-		ksv_window_request(self);
-	}
+	if (kind == HIT_SITE && self->model && self->model->callers)
+		ksv_selection_set_site(self->selection,
+				       calltree_name(self->model->callers, (uint32_t)id));
+	else
+		ksv_window_pick(self, kind, id);
+}
+
+static void on_site(KsvSitesPage *page, const char *function, KsvWindow *self)
+{
+	(void)page;
+	ksv_selection_set_site(self->selection, function);
+}
+
+static void on_site_events(KsvSitesPage *page, const char *function, KsvWindow *self)
+{
+	g_autofree char *filter = g_strdup_printf("func:%s", function);
+
+	(void)page;
+	ksv_window_filter_events(self, filter);
 }
 
 static void on_seek(gpointer source, guint64 event, KsvWindow *self)
 {
-	if (KSV_IS_EVENTS_PAGE(source))
-		self->request.address = 0; // the event's own
 	ksv_window_pause(self);
-	ksv_window_seek(self, event);
+	if (KSV_IS_SCRUBBER(source)) {
+		ksv_window_seek(self, event);
+		return;
+	}
+	self->request.address = 0; // the event's own
+	ksv_window_jump(self, event);
+}
+
+static void on_brush(KsvScrubber *scrubber, guint64 from, guint64 to, KsvWindow *self)
+{
+	(void)scrubber;
+	ksv_selection_set_range(self->selection, from, to);
 }
 
 static void on_range(KsvScrubber *scrubber, guint64 from, guint64 to, KsvWindow *self)
@@ -340,11 +500,14 @@ static void add_view(KsvWindow *self, unsigned i)
 		page = ksv_events_page_new();
 		self->events_page = KSV_EVENTS_PAGE(page);
 		g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
-		// stacks are only read while they are looked at
-		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
+		g_signal_connect(page, "message", G_CALLBACK(on_message), self);
+		// backtraces are only read while they are looked at
+		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_ask_details), self);
 	} else if (!strcmp(views[i].id, "sites")) {
 		page = ksv_sites_page_new();
 		self->sites_page = KSV_SITES_PAGE(page);
+		g_signal_connect(page, "site", G_CALLBACK(on_site), self);
+		g_signal_connect(page, "events", G_CALLBACK(on_site_events), self);
 		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
 	} else {
 		page = ksv_canvas_new(&views[i]);
@@ -395,6 +558,19 @@ static void group_header(GtkListBoxRow *row, GtkListBoxRow *before, gpointer dat
 	gtk_list_box_row_set_header(row, label);
 }
 
+static void add_inspector(KsvWindow *self)
+{
+	self->inspector = KSV_INSPECTOR(ksv_inspector_new());
+	adw_flap_set_flap(self->side, GTK_WIDGET(self->inspector));
+	g_signal_connect(self->inspector, "seek", G_CALLBACK(on_seek), self);
+	g_signal_connect(self->inspector, "events", G_CALLBACK(on_stack_events), self);
+	g_signal_connect(self->inspector, "message", G_CALLBACK(on_message), self);
+	g_signal_connect_swapped(self->inspector, "page-changed",
+				 G_CALLBACK(ksv_window_ask_details), self);
+	g_signal_connect_swapped(self->side, "notify::reveal-flap",
+				 G_CALLBACK(ksv_window_ask_details), self);
+}
+
 static void ksv_window_dispose(GObject *object)
 {
 	KsvWindow *self = KSV_WINDOW(object);
@@ -402,6 +578,8 @@ static void ksv_window_dispose(GObject *object)
 	if (self->processes)
 		close_recording(self);
 	g_clear_pointer(&self->processes, g_array_unref);
+	g_clear_object(&self->selection);
+	places_finish(&self->places);
 	g_clear_object(&self->chooser);
 	g_clear_pointer(&self->path, g_free);
 	g_signal_handlers_disconnect_by_data(adw_style_manager_get_default(), self);
@@ -414,7 +592,7 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, title);
 	gtk_widget_class_bind_template_child(class, KsvWindow, error_page);
 	gtk_widget_class_bind_template_child(class, KsvWindow, flap);
-	gtk_widget_class_bind_template_child(class, KsvWindow, inspector);
+	gtk_widget_class_bind_template_child(class, KsvWindow, side);
 	gtk_widget_class_bind_template_child(class, KsvWindow, toasts);
 	gtk_widget_class_bind_template_child(class, KsvWindow, pages);
 	gtk_widget_class_bind_template_child(class, KsvWindow, views);
@@ -423,6 +601,7 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, play_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, goto_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar_button);
+	gtk_widget_class_bind_template_child(class, KsvWindow, bookmark_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, process_chooser);
 	gtk_widget_class_bind_template_child(class, KsvWindow, rate_chooser);
 	gtk_widget_class_bind_template_child(class, KsvWindow, goto_bar);
@@ -440,24 +619,29 @@ static void ksv_window_class_init(KsvWindowClass *class)
 	bind_children(widget_class);
 	gtk_widget_class_install_action(widget_class, "win.open", NULL, open_action);
 	ksv_window_install_actions(widget_class);
+	ksv_window_install_places(widget_class);
 }
 
 static void ksv_window_init(KsvWindow *self)
 {
 	gtk_widget_init_template(GTK_WIDGET(self));
 	self->processes = g_array_new(FALSE, FALSE, sizeof(int));
+	places_init(&self->places);
+	self->letters = TRUE;
+	self->selection = ksv_selection_new();
+	g_signal_connect(self->selection, "changed", G_CALLBACK(on_selection), self);
 	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
 	add_sql(self);
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);
 	gtk_list_box_select_row(self->sidebar, gtk_list_box_get_row_at_index(self->sidebar, 0));
 	g_signal_connect(self->sidebar, "row-selected", G_CALLBACK(on_row_selected), self);
-	self->event_panel = KSV_EVENT_PANEL(ksv_event_panel_new());
-	adw_flap_set_flap(self->inspector, GTK_WIDGET(self->event_panel));
+	add_inspector(self);
 	self->scrubber = KSV_SCRUBBER(ksv_scrubber_new());
 	gtk_box_append(self->bottom, GTK_WIDGET(self->scrubber));
 	g_signal_connect(self->scrubber, "seek", G_CALLBACK(on_seek), self);
 	g_signal_connect(self->scrubber, "range", G_CALLBACK(on_range), self);
+	g_signal_connect(self->scrubber, "brush", G_CALLBACK(on_brush), self);
 	g_signal_connect(self->goto_entry, "activate", G_CALLBACK(ksv_window_go_to_typed), self);
 	g_signal_connect_swapped(self->process_chooser, "notify::selected",
 				 G_CALLBACK(on_process_chosen), self);

@@ -45,6 +45,7 @@ enum hit_kind {
 	HIT_CALL,      // id: node of model->calls
 	HIT_SITE,      // id: node of model->callers
 	HIT_TIMELINE,  // the plot of the timeline
+	HIT_ADDRESS,   // id: a linear address someone asked for; drawn nowhere
 };
 
 struct hit {
@@ -81,18 +82,21 @@ enum {
 
 struct viewport {
 	double width, height;
-	double scroll[MAX_PANES]; // pixels, by pane
-	int zoom;		  // map: a step of map_zoom_*, MAP_ZOOM_FIT chooses
-	bool unfolded;		  // map: show runs of free rows in full
-	unsigned sort;		  // slab table: column
-	uint64_t selected_event;  // events: row shown as selected, 0 the position
-	uint64_t from, to;	  // timeline: events shown, 0,0 = all
-	uint64_t position;	  // timeline: where the handle is, 0 = the model's event
-	enum cost cost;		  // flame graph: what the width means
-	uint32_t zoomed_call;	  // flame graph: node that fills the width
-	const char *search;	  // flame graph: functions to highlight, NULL none
-	bool bare;		  // no title line (the window has one)
-	struct draw_result *out;  // NULL: not wanted
+	double scroll[MAX_PANES];      // pixels, by pane
+	int zoom;		       // map: a step of map_zoom_*, MAP_ZOOM_FIT chooses
+	bool unfolded;		       // map: show runs of free rows in full
+	unsigned sort;		       // slab table: column
+	uint64_t selected_event;       // events: row shown as selected, 0 the position
+	uint64_t from, to;	       // timeline: events shown, 0,0 = all
+	uint64_t position;	       // timeline: where the handle is, 0 = the model's event
+	uint64_t brush_from, brush_to; // timeline: events picked out, 0,0 none
+	const uint64_t *marks;	       // timeline: bookmarked events, nmarks of them
+	unsigned nmarks;
+	enum cost cost;		 // flame graph: what the width means
+	uint32_t zoomed_call;	 // flame graph: node that fills the width
+	const char *search;	 // flame graph: functions to highlight, NULL none
+	bool bare;		 // no title line (the window has one)
+	struct draw_result *out; // NULL: not wanted
 };
 
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,

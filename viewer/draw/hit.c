@@ -246,6 +246,9 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		return describe_kmap(v, id, buf, size);
 	case HIT_ATOMIC:
 		return describe_atomic(v, id, buf, size);
+	case HIT_ADDRESS:
+		snprintf(buf, size, "address 0x%08llx", (unsigned long long)id);
+		return true;
 	default:
 		return false;
 	}

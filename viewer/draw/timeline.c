@@ -258,6 +258,42 @@ static void handle(struct pen *p, const struct plot *pl, double y, double h)
 	cairo_fill(p->cr);
 }
 
+// The events picked out, lighter than what is around them.
+static void brush(struct pen *p, const struct plot *pl, double y, double h)
+{
+	double from, to;
+
+	if (!p->vp->brush_to)
+		return;
+	from = fmax(pl->x, x_of(pl, p->vp->brush_from));
+	to = fmin(pl->x + pl->w, x_of(pl, p->vp->brush_to));
+	if (to < from)
+		return;
+	pen_alpha(p, p->pal->accent, 0.15);
+	cairo_rectangle(p->cr, from, y, fmax(1, to - from), h);
+	cairo_fill(p->cr);
+	pen_line(p, from, y, from, y + h, p->pal->accent);
+	pen_line(p, to, y, to, y + h, p->pal->accent);
+}
+
+// A small flag at the foot of each bookmark.
+static void bookmarks(struct pen *p, const struct plot *pl, double y, double h)
+{
+	for (unsigned i = 0; i < p->vp->nmarks; i++) {
+		double x = x_of(pl, p->vp->marks[i]);
+
+		if (x < pl->x || x > pl->x + pl->w)
+			continue;
+		pen_line(p, x, y, x, y + h, p->pal->accent);
+		pen_colour(p, p->pal->accent);
+		cairo_move_to(p->cr, x, y + h - 14);
+		cairo_line_to(p->cr, x + 9, y + h - 10);
+		cairo_line_to(p->cr, x, y + h - 6);
+		cairo_close_path(p->cr);
+		cairo_fill(p->cr);
+	}
+}
+
 void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		   const struct palette *pal)
 {
@@ -281,6 +317,8 @@ void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewpor
 	for (unsigned i = 0; i < n; i++)
 		draw_lane(&p, &pl, shown[i], y + i * lane, floor(lane));
 	failures(&p, &pl, y, h);
+	brush(&p, &pl, y, h);
+	bookmarks(&p, &pl, y, h);
 	axis(&p, &pl, y + h);
 	handle(&p, &pl, y, h);
 	pen_hit(&p, HIT_TIMELINE, 0, pl.x, 0, pl.w, vp->height);

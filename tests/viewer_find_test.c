@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Finding things in a recording: searches against looking at every row, what filters understand,
+// and the places one has been to. With a recording as argument that one is searched, else one that
+// is made here.
+#include <glib.h>
+
+#include "harness.h"
+#include "recording_make.h"
+#include "viewer/app/ksv-details.h"
+#include "viewer/app/ksv-places.h"
+#include "viewer/filter.h"
+#include "viewer/source.h"
+
+enum {
+	MOST_ROWS = 20000
+};
+
+static struct source *source;
+static struct recording *recording;
+static const char *path;
+static struct event_row row[MOST_ROWS];
+static unsigned nrows;
+
+static bool collect(void *ctx, uint64_t event)
+{
+	g_array_append_val(ctx, event);
+	return true;
+}
+
+static GArray *ids(void)
+{
+	return g_array_new(FALSE, FALSE, sizeof(uint64_t));
+}
+
+static uint64_t at(GArray *a, guint i)
+{
+	return g_array_index(a, uint64_t, i);
+}
+
+// ---- searches against every row ----
+
+static const struct event_row *row_of(uint64_t event)
+{
+	return event && event <= nrows ? &row[event - 1] : NULL;
+}
+
+static bool covers(const struct event_row *r, kaddr_t a)
+{
+	const struct event_row *made = r->req ? r : row_of(r->ref);
+	uint64_t size = made ? made->alloc : 0;
+
+	return r->addr && r->addr <= UINT32_MAX && a >= r->addr && a - r->addr < (size ? size : 1);
+}
+
+static void an_address_is_found_in_every_block_that_held_it(void)
+{
+	unsigned compared = 0;
+
+	for (unsigned i = 0; i < nrows && compared < 40; i += 1 + nrows / 60) {
+		struct touch t = {.process = row[i].process,
+				  .first = (kaddr_t)row[i].addr + (kaddr_t)(row[i].req / 2)};
+		g_autoptr(GArray) forward = ids(), backward = ids();
+		guint n = 0;
+
+		if (!row[i].addr || row[i].addr > UINT32_MAX)
+			continue;
+		t.last = t.first;
+		recording_each_touch(recording, &t, false, 1, nrows, collect, forward);
+		recording_each_touch(recording, &t, false, nrows, 1, collect, backward);
+		CHECK_EQ(forward->len, backward->len);
+		for (unsigned k = 0; k < nrows; k++) {
+			if (row[k].process != t.process || !covers(&row[k], t.first))
+				continue;
+			CHECK(n < forward->len);
+			CHECK_EQ(at(forward, n), row[k].id);
+			CHECK_EQ(at(backward, backward->len - 1 - n), row[k].id);
+			n++;
+		}
+		CHECK_EQ(n, forward->len);
+		compared++;
+	}
+	CHECK(compared > 5);
+}
+
+static bool moves(const struct transition_row *t, pfn_t pfn)
+{
+	int64_t first = t->t.pfn, last = first + (int64_t)t->t.stride * ((int64_t)t->t.count - 1);
+	int64_t low = MIN(first, last), high = MAX(first, last) + (1ll << MIN(t->t.order, 10));
+
+	return first && pfn >= low && pfn < high;
+}
+
+static void a_frame_is_found_where_the_machine_moved_it(void)
+{
+	struct transition_row t[512];
+	pfn_t pfn = 0;
+	int process = 0;
+	g_autoptr(GArray) found = ids();
+	guint n = 0;
+
+	for (unsigned i = 0; i < nrows && !pfn; i++)
+		if (recording_transitions(recording, row[i].id, t, 1) == 1 && t[0].t.pfn) {
+			pfn = t[0].t.pfn;
+			process = row[i].process;
+		}
+	if (!pfn)
+		return;
+	recording_each_touch(
+		recording,
+		&(struct touch){.process = process, .first = 1, .has_pfn = true, .pfn = pfn}, true,
+		1, nrows, collect, found);
+	for (unsigned i = 0; i < nrows; i++) {
+		unsigned k, moved = recording_transitions(recording, row[i].id, t, 512);
+
+		for (k = 0; k < moved && !moves(&t[k], pfn); k++)
+			;
+		if (k == moved || row[i].process != process)
+			continue;
+		CHECK(n < found->len);
+		CHECK_EQ(at(found, n), row[i].id);
+		n++;
+	}
+	CHECK_EQ(n, found->len);
+	CHECK(n > 0);
+}
+
+static bool lets_through(const struct event_filter *f, const struct event_row *r)
+{
+	return (f->process < 0 || r->process == f->process) &&
+	       (f->kind < 0 || (int)r->kind == f->kind) &&
+	       (f->path < 0 || (int)r->path == f->path) && (f->cpu < 0 || r->cpu == f->cpu) &&
+	       (f->thread < 0 || r->thread == f->thread) && r->req >= f->least &&
+	       (!f->most || r->req <= f->most) && (!f->stack || r->stack == f->stack) &&
+	       (f->first > f->last || (r->addr >= f->first && r->addr <= f->last)) &&
+	       r->id >= f->begin && (!f->end || r->id <= f->end) &&
+	       (!f->failed || r->flags & OPF_FAILED);
+}
+
+static void filters_find_what_looking_finds(void)
+{
+	static const char *const text[] = {"",
+					   "malloc",
+					   "free cpu:1",
+					   "size>100",
+					   "size<64 malloc",
+					   "size:16-200",
+					   "path:kmalloc",
+					   "events:100-200",
+					   "failed",
+					   "thread:1 malloc",
+					   "stack:1",
+					   "size>=0 process:1"};
+	struct event_filter f;
+	char err[256];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(text); i++) {
+		g_autoptr(GArray) found = ids();
+		guint n = 0;
+
+		CHECK(filter_parse(text[i], &f, err, sizeof(err)));
+		recording_each_match(recording, &f, collect, found);
+		for (unsigned k = 0; k < nrows; k++)
+			if (lets_through(&f, &row[k])) {
+				CHECK(n < found->len);
+				CHECK_EQ(at(found, n), row[k].id);
+				n++;
+			}
+		if (nrows < MOST_ROWS)
+			CHECK_EQ(n, found->len);
+	}
+}
+
+static void a_filter_by_address_takes_the_blocks_of_the_range(void)
+{
+	struct event_filter f;
+	char text[64], err[256];
+	g_autoptr(GArray) found = ids();
+	unsigned i = 0, n = 0;
+
+	while (i < nrows && (!row[i].req || row[i].addr < 0xc0000000 || row[i].addr > UINT32_MAX))
+		i++;
+	CHECK(i < nrows);
+	g_snprintf(text, sizeof(text), "addr:0x%" G_GINT64_MODIFIER "x", row[i].addr);
+	CHECK(filter_parse(text, &f, err, sizeof(err)));
+	recording_each_match(recording, &f, collect, found);
+	for (unsigned k = 0; k < nrows; k++)
+		n += row[k].addr == row[i].addr;
+	CHECK(n > 0 && found->len >= n);
+}
+
+static void words_that_are_not_understood_are_named(void)
+{
+	static const char *const bad[] = {"size>x",    "thread:two", "path:nowhere",
+					  "what:ever", "stack:0",    "addr:zz"};
+	struct event_filter f;
+	char err[256];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+		CHECK(!filter_parse(bad[i], &f, err, sizeof(err)));
+		CHECK(strstr(err, bad[i]) != NULL);
+	}
+	CHECK(filter_parse("size>4k vec_push", &f, err, sizeof(err)));
+	CHECK_EQ(f.least, 4097);
+	CHECK_STR(f.function, "vec_push");
+	CHECK(filter_parse("SIZE<=1M realloc", &f, err, sizeof(err)));
+	CHECK_EQ(f.most, 1 << 20);
+	CHECK_EQ(f.kind, EV_REALLOC);
+}
+
+// ---- the worker that finds backtraces and histories ----
+
+// The finished answer; NULL after four seconds. An older one may still be there at first.
+static const struct details *ask(KsvDetails *d, const struct selection *s)
+{
+	bool thing = s->kind != HIT_NONE;
+
+	ksv_details_ask(d, s, 1, nrows);
+	for (int i = 0; i < 400; i++) {
+		const struct details *found;
+
+		while (g_main_context_iteration(NULL, FALSE))
+			;
+		found = ksv_details_get(d);
+		if (found && found->of_thing == thing && !found->searching &&
+		    !found->searching_end && (thing || found->subject == s->event))
+			return found;
+		g_usleep(10000);
+	}
+	return NULL;
+}
+
+static void details_tell_both_ends_of_a_block(void)
+{
+	g_autoptr(KsvDetails) details = ksv_details_new(path);
+	struct selection s = {.touch = {.first = 1}};
+	const struct details *d;
+	unsigned i = 0;
+
+	while (i < nrows && !(row[i].ref && !row[i].req))
+		i++;
+	CHECK(i < nrows);
+	for (int end = 0; end < 2; end++) { // from the free, from the allocation
+		s.event = end ? row[i].ref : row[i].id;
+		d = ask(details, &s);
+		CHECK(d != NULL);
+		CHECK_EQ(d->stack[0].event, row[i].ref);
+		CHECK_EQ(d->stack[1].event, row[i].id);
+	}
+	// as a thing: the same block, and the free is in its history
+	s.kind = HIT_ADDRESS;
+	s.touch = (struct touch){.process = row[i].process,
+				 .first = (kaddr_t)row[i].addr,
+				 .last = (kaddr_t)row[i].addr};
+	d = ask(details, &s);
+	CHECK(d != NULL);
+	CHECK_EQ(d->subject, row[i].ref);
+	CHECK(d->n >= 2);
+	for (unsigned k = 1; k < d->n; k++)
+		CHECK(d->history[k - 1].id < d->history[k].id);
+}
+
+// ---- places ----
+
+static void back_and_forward_undo_each_other(void)
+{
+	struct places p;
+	struct place a = {1, 100, 0}, b = {1, 200, 3}, c = {2, 300, 3}, to;
+
+	places_init(&p);
+	CHECK(!places_back(&p, &a, &to));
+	places_leave(&p, &a);
+	places_leave(&p, &b);
+	places_leave(&p, &b); // twice the same is one place
+	CHECK(places_back(&p, &c, &to));
+	CHECK_EQ(to.event, 200);
+	CHECK(places_back(&p, &b, &to));
+	CHECK_EQ(to.event, 100);
+	CHECK(!places_back(&p, &a, &to));
+	CHECK(places_forward(&p, &a, &to));
+	CHECK_EQ(to.event, 200);
+	CHECK(places_forward(&p, &b, &to));
+	CHECK_EQ(to.event, 300);
+	CHECK_EQ(to.process, 2);
+	places_leave(&p, &a);
+	CHECK(!places_forward(&p, &a, &to));
+	for (unsigned i = 0; i < 2 * PLACES_KEPT; i++)
+		places_leave(&p, &(struct place){1, i, 0});
+	CHECK_EQ(p.past->len, PLACES_KEPT);
+	places_finish(&p);
+}
+
+static void bookmarks_are_kept_for_the_recording(void)
+{
+	g_autoptr(GArray) marks = bookmarks_load(recording), again = NULL;
+	g_autoptr(GError) error = NULL;
+
+	CHECK_EQ(marks->len, 0);
+	CHECK(bookmarks_toggle(marks, 1, 500, "malloc(12) \xe2\x86\x92 0xf5"));
+	CHECK(bookmarks_toggle(marks, 1, 40, NULL));
+	CHECK(bookmarks_toggle(marks, 2, 300, "third"));
+	CHECK(bookmarks_save(recording, marks, &error));
+	again = bookmarks_load(recording);
+	CHECK_EQ(again->len, 3);
+	CHECK_EQ(g_array_index(again, struct bookmark, 0).event, 40);
+	CHECK_EQ(g_array_index(again, struct bookmark, 1).process, 2);
+	CHECK_STR(g_array_index(again, struct bookmark, 2).name, "malloc(12) \xe2\x86\x92 0xf5");
+	CHECK(!bookmarks_toggle(again, 2, 300, NULL));
+	CHECK_EQ(again->len, 2);
+}
+
+static void names_of_positions_are_understood(void)
+{
+	struct position p;
+	uint64_t event;
+
+	CHECK(position_parse("peak", &p) && p.kind == POSITION_PEAK);
+	CHECK(source_resolve(source, 1, &p, &event));
+	CHECK_EQ(event, source_peak(source, 1));
+	CHECK(position_parse("Start", &p) && source_resolve(source, 1, &p, &event));
+	CHECK_EQ(event, source_process(source, 1)->first_event - 1);
+	CHECK(!position_parse("peaky", &p));
+}
+
+int main(int argc, char **argv)
+{
+	static struct made made;
+	char made_path[] = "/tmp/kalloscope-find.XXXXXX", state[] = "/tmp/kalloscope-state.XXXXXX";
+	enum recording_error code;
+	char err[512];
+
+	path = argv[1];
+	if (argc < 2) {
+		close(mkstemp(made_path));
+		made_create(&made, made_path);
+		path = made_path;
+	}
+	g_setenv("XDG_STATE_HOME", g_mkdtemp(state), TRUE);
+	source = source_open(path, &code, err, sizeof(err));
+	if (!source) {
+		printf("Bail out! %s\n", err);
+		return 1;
+	}
+	recording = source_recording(source);
+	nrows = recording_rows(recording, 1, MOST_ROWS, row);
+	RUN(an_address_is_found_in_every_block_that_held_it);
+	RUN(a_frame_is_found_where_the_machine_moved_it);
+	RUN(filters_find_what_looking_finds);
+	RUN(a_filter_by_address_takes_the_blocks_of_the_range);
+	RUN(words_that_are_not_understood_are_named);
+	RUN(details_tell_both_ends_of_a_block);
+	RUN(back_and_forward_undo_each_other);
+	RUN(bookmarks_are_kept_for_the_recording);
+	RUN(names_of_positions_are_understood);
+	source_close(source);
+	if (argc < 2) {
+		made_destroy(&made);
+		unlink(made_path);
+	}
+	return DONE();
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Translation of what the window says.
+#pragma once
+
+#include <glib/gi18n.h>

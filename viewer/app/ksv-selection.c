@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "ksv-selection.h"
+
+struct _KsvSelection {
+	GObject parent_instance;
+	struct selection now;
+};
+
+G_DEFINE_FINAL_TYPE(KsvSelection, ksv_selection, G_TYPE_OBJECT)
+
+static guint changed_signal;
+
+static void changed(KsvSelection *self, guint parts)
+{
+	g_signal_emit(self, changed_signal, 0, parts);
+}
+
+const struct selection *ksv_selection_get(KsvSelection *self)
+{
+	return &self->now;
+}
+
+void ksv_selection_set_event(KsvSelection *self, uint64_t event)
+{
+	if (self->now.event == event)
+		return;
+	self->now.event = event;
+	changed(self, SELECTION_EVENT);
+}
+
+void ksv_selection_set_thing(KsvSelection *self, enum hit_kind kind, uint64_t id,
+			     const struct touch *touch)
+{
+	if (self->now.kind == kind && self->now.id == id)
+		return;
+	self->now.kind = kind;
+	self->now.id = id;
+	self->now.touch = touch ? *touch : (struct touch){.first = 1};
+	changed(self, SELECTION_THING);
+}
+
+void ksv_selection_set_site(KsvSelection *self, const char *function)
+{
+	if (!g_strcmp0(self->now.function, function ? function : ""))
+		return;
+	g_strlcpy(self->now.function, function ? function : "", sizeof(self->now.function));
+	changed(self, SELECTION_SITE);
+}
+
+void ksv_selection_set_range(KsvSelection *self, uint64_t from, uint64_t to)
+{
+	if (self->now.from == from && self->now.to == to)
+		return;
+	self->now.from = from;
+	self->now.to = to;
+	changed(self, SELECTION_RANGE);
+}
+
+void ksv_selection_clear(KsvSelection *self)
+{
+	self->now = (struct selection){.event = self->now.event, .touch = {.first = 1}};
+	changed(self, SELECTION_THING | SELECTION_SITE | SELECTION_RANGE);
+}
+
+static bool touch_pages(const struct view_model *v, pfn_t pfn, struct touch *t)
+{
+	kaddr_t a = model_page_address(v, pfn);
+
+	t->has_pfn = true;
+	t->pfn = pfn;
+	if (a) {
+		t->first = a;
+		t->last = a + PAGE_SIZE - 1;
+	}
+	return true;
+}
+
+static bool touch_object(const struct view_model *v, uint64_t id, struct touch *t)
+{
+	const struct model_cache *c = v->selected < v->ncaches ? &v->cache[v->selected] : NULL;
+	unsigned slab = (unsigned)(id >> 16), object = id & 0xffff;
+
+	if (!c || slab >= v->nslabs || object >= c->per_slab)
+		return false;
+	t->first = v->slab[slab].s_mem + object * c->object_bytes;
+	t->last = t->first + c->object_bytes - 1;
+	return true;
+}
+
+bool selection_touch(const struct view_model *v, enum hit_kind kind, uint64_t id, struct touch *t)
+{
+	*t = (struct touch){.process = v->process, .first = 1};
+	switch (kind) {
+	case HIT_PAGE:
+		return id < v->max_pfn && touch_pages(v, (pfn_t)id, t);
+	case HIT_OBJECT:
+		return touch_object(v, id, t);
+	case HIT_AREA:
+		if (id >= v->nareas)
+			return false;
+		t->first = v->area[id].start;
+		t->last = v->area[id].end - 1;
+		return true;
+	case HIT_KMAP:
+		if (id >= LAST_PKMAP)
+			return false;
+		t->first = v->kmap.pkmap_base + (kaddr_t)id * PAGE_SIZE;
+		t->last = t->first + PAGE_SIZE - 1;
+		t->has_pfn = v->kmap.pkmap_count[id] > 0;
+		t->pfn = v->kmap.pkmap_pfn[id];
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void ksv_selection_class_init(KsvSelectionClass *class)
+{
+	(void)class;
+	changed_signal = g_signal_new("changed", KSV_TYPE_SELECTION, G_SIGNAL_RUN_LAST, 0, NULL,
+				      NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
+}
+
+static void ksv_selection_init(KsvSelection *self)
+{
+	self->now.touch.first = 1;
+}
+
+KsvSelection *ksv_selection_new(void)
+{
+	return g_object_new(KSV_TYPE_SELECTION, NULL);
+}
