@@ -116,6 +116,25 @@ uint32_t boot_hash_bytes(uint32_t kernel_pages, unsigned scale)
 	return entries * 4;
 }
 
+// What each zone keeps for itself: three bits for every pageblock, and its wait queues.
+static void reserve_zone_tables(struct machine *m)
+{
+	const uint32_t queue_bytes = m->s->cfg.smp ? 12 : 8; // the lock of a UP build takes none
+
+	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++) {
+		struct memblock *mb = &m->s->memblock;
+		pfn_t start, end;
+
+		if (!zone_span(m, zone, &start, &end))
+			continue;
+		pfn_t first = pageblock_start_pfn(m, start);
+		uint32_t blocks = (end - first + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
+		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
+		memblock_alloc_base(mb, zone_wait_table_entries(end - start) * queue_bytes,
+				    CACHE_ALIGN, 0);
+	}
+}
+
 // Top down from the end of lowmem, in the kernel's order. Nothing is ever read from these frames:
 // they matter because the machine cannot give them out.
 void boot_reserve_early(struct machine *m)
@@ -123,13 +142,11 @@ void boot_reserve_early(struct machine *m)
 	struct machine_state *s = m->s;
 	struct memblock *mb = &s->memblock;
 	uint32_t frames = (s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
-	uint32_t blocks = frames >> PAGEBLOCK_ORDER;
 	uint32_t kernel_pages = s->max_low_pfn, percpu;
 
 	memblock_alloc_base(mb, direct_map_tables(m), PAGE_SIZE, 0);
 	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, CACHE_ALIGN, 0);
-	for (uint32_t zone = 0; zone < ZONE_MOVABLE; zone++)
-		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
+	reserve_zone_tables(m);
 	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
 	pcpu_init(m, s->cfg.page_offset + percpu);
 	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 18), CACHE_ALIGN, 0); // pid
@@ -139,9 +156,12 @@ void boot_reserve_early(struct machine *m)
 
 // ---- mem_map ----
 
+// Frames behind the last used one may exist (highmem=), but have no entry.
 static void mark_pages(struct machine *m, pfn_t start, pfn_t end, uint32_t flag, int32_t count)
 {
-	for (pfn_t pfn = start; pfn < end; pfn++) {
+	const pfn_t frames = (m->s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
+
+	for (pfn_t pfn = start; pfn < end && pfn < frames; pfn++) {
 		pfn_to_page(m, pfn)->flags = PAGE_FLAG_BIT(flag);
 		pfn_to_page(m, pfn)->_count = count;
 	}

@@ -132,6 +132,13 @@ static inline uint8_t *pageblock_slot(const struct machine *m, pfn_t pfn)
 	return &m->pageblock[block];
 }
 
+// First frame of pfn's pageblock, which may lie before its zone.
+static inline pfn_t pageblock_start_pfn(const struct machine *m, pfn_t pfn)
+{
+	(void)m;
+	return pfn & ~(pfn_t)(PAGEBLOCK_NR_PAGES - 1);
+}
+
 static inline unsigned get_pageblock_migratetype(const struct machine *m, pfn_t pfn)
 {
 	return __atomic_load_n(pageblock_slot(m, pfn), __ATOMIC_RELAXED);
@@ -195,4 +202,8 @@ void setup_pagesets(struct machine *m);
 unsigned zone_inactive_ratio(uint32_t present_pages);
 unsigned zone_batchsize(uint32_t present_pages);
 unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus);
+unsigned pressure_stat_threshold(uint32_t low_to_min, unsigned ncpus);
+uint32_t zone_wait_table_entries(uint32_t spanned_pages);
+// Where memblock and the end of lowmem put a zone; false when the machine has none of that kind.
+bool zone_span(const struct machine *m, unsigned zone, pfn_t *start, pfn_t *end);
 uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx); // first populated one

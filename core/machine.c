@@ -44,12 +44,22 @@ static void layout_fixmap(struct address_layout *l, const struct machine_config 
 	l->vmalloc_end = layout_vmalloc_end(cfg);
 }
 
-// All RAM if it fits below the vmalloc reserve; the rest is highmem.
+// All RAM if it fits below the vmalloc reserve; the rest is highmem. highmem= takes its part off
+// lowmem where all would fit, unless less than 64 MiB were left; where it would not, RAM beyond
+// lowmem and highmem= is not used.
 static void layout_lowmem(struct address_layout *l, const struct machine_config *cfg)
 {
-	uint32_t maxmem_pfn = layout_maxmem_pfn(cfg);
+	uint32_t maxmem_pfn = layout_maxmem_pfn(cfg), high = cfg->highmem_bytes >> PAGE_SHIFT;
 
-	l->max_low_pfn = l->max_pfn < maxmem_pfn ? l->max_pfn : maxmem_pfn;
+	if (l->max_pfn > maxmem_pfn) {
+		if (high && maxmem_pfn + high < l->max_pfn)
+			l->max_pfn = maxmem_pfn + high;
+		l->max_low_pfn = maxmem_pfn;
+	} else {
+		bool fits = (uint64_t)high + (LOWMEM_MIN >> PAGE_SHIFT) <= l->max_pfn;
+
+		l->max_low_pfn = l->max_pfn - (fits ? high : 0);
+	}
 	l->high_memory = cfg->page_offset + (l->max_low_pfn << PAGE_SHIFT);
 	l->vmalloc_start = layout_vmalloc_start(cfg, l->high_memory);
 }
@@ -149,7 +159,7 @@ static void place_arrays(struct machine_offsets *o, const struct address_layout 
 	o->shared = place(&end, MAX_CACHES * sizeof(struct shared_array));
 	o->vmap = place(&end, areas * sizeof(struct vmap_area));
 	o->generation = place(&end, ((uint64_t)l->max_low_pfn << PAGE_SHIFT >> GENERATION_SHIFT) *
-						    sizeof(uint16_t));
+					    sizeof(uint16_t));
 	o->pte = place(&end, ((0 - cfg->page_offset) >> PAGE_SHIFT) * sizeof(uint32_t));
 	o->size = end;
 }
@@ -299,10 +309,10 @@ static void describe_state(size_t offset, char *buf, size_t size)
 		size_t start;
 	} parts[] = {
 #define PART(field) {#field, offsetof(struct machine_state, field)}
-		PART(magic),   PART(cfg),     PART(off_mem_map), PART(max_pfn),	 PART(ticket),
-		PART(barrier), PART(pgalloc), PART(pgfree),	 PART(zone),	 PART(slab),
-		PART(vmalloc), PART(kmap),    PART(percpu),	 PART(pgd),	 PART(memblock),
-		PART(cpu),
+		PART(magic),  PART(cfg),     PART(off_mem_map), PART(max_pfn),
+		PART(ticket), PART(barrier), PART(pgalloc),	PART(pgfree),
+		PART(zone),   PART(slab),    PART(vmalloc),	PART(kmap),
+		PART(percpu), PART(pgd),     PART(memblock),	PART(cpu),
 #undef PART
 	};
 	unsigned i = sizeof(parts) / sizeof(parts[0]) - 1;

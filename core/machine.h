@@ -47,6 +47,7 @@ struct machine_config {
 	uint32_t smp;		// 0: UP build (no stat thresholds, no shared arrays)
 	uint32_t page_offset;	// 0xC0000000 (3G/1G), 0x80000000, 0x40000000
 	uint32_t vmalloc_bytes;	// vmalloc=; 0: default
+	uint32_t highmem_bytes;	// highmem=; 0: what does not fit lowmem
 	uint32_t cache_line;	// 64 or 32
 	int32_t min_free_kbytes; // -1: computed
 	uint32_t lowmem_reserve_ratio[3]; // 256 32 32

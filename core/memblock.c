@@ -11,11 +11,22 @@ enum {
 	REGION_BYTES = 12
 }; // what one entry takes in a doubled array on i386
 
+// Entries behind cnt are never read, so they stay as they are: most of the arrays is not touched.
+static void init_type(struct memblock_type *t)
+{
+	t->cnt = 1;
+	t->max = INIT_MEMBLOCK_REGIONS;
+	t->total_size = 0;
+	t->array = 0;
+	t->regions[0] = (struct memblock_region){0, 0, 0};
+}
+
 void memblock_init(struct memblock *mb)
 {
-	*mb = (struct memblock){.current_limit = UINT32_MAX};
-	mb->memory.cnt = mb->reserved.cnt = 1;
-	mb->memory.max = mb->reserved.max = INIT_MEMBLOCK_REGIONS;
+	mb->current_limit = UINT32_MAX;
+	mb->can_resize = 0;
+	init_type(&mb->memory);
+	init_type(&mb->reserved);
 }
 
 static uint32_t region_end(const struct memblock_region *r)

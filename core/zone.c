@@ -58,8 +58,6 @@ static void zone_init(struct machine *m, unsigned zone, pfn_t start, pfn_t end)
 	struct zone *z = &m->s->zone[zone];
 	uint32_t real, memmap;
 
-	if (start >= end)
-		return;
 	z->zone_start_pfn = start;
 	z->spanned_pages = end - start;
 	real = ram_pages(&m->s->memblock, start, end);
@@ -74,17 +72,31 @@ static void zone_init(struct machine *m, unsigned zone, pfn_t start, pfn_t end)
 			set_pageblock_migratetype(m, pfn, MIGRATE_MOVABLE);
 }
 
+bool zone_span(const struct machine *m, unsigned zone, pfn_t *start, pfn_t *end)
+{
+	const struct machine_state *s = m->s;
+
+	*start = zone == ZONE_DMA
+			 ? (memblock_start_of_DRAM(&s->memblock) + PAGE_SIZE - 1) >> PAGE_SHIFT
+		 : zone == ZONE_NORMAL ? MAX_DMA_PFN
+				       : s->highstart_pfn;
+	*end = zone == ZONE_DMA	     ? min_u32(MAX_DMA_PFN, s->max_low_pfn)
+	       : zone == ZONE_NORMAL ? s->max_low_pfn
+				     : s->max_pfn;
+	return zone < ZONE_MOVABLE && *start < *end;
+}
+
 void zones_init(struct machine *m)
 {
 	struct machine_state *s = m->s;
-	pfn_t lowest = (memblock_start_of_DRAM(&s->memblock) + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	uint32_t total = 0;
+	pfn_t start, end;
 
-	zone_init(m, ZONE_DMA, lowest, min_u32(MAX_DMA_PFN, s->max_low_pfn));
-	zone_init(m, ZONE_NORMAL, MAX_DMA_PFN, s->max_low_pfn);
-	zone_init(m, ZONE_HIGHMEM, s->highstart_pfn, s->max_pfn);
-	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++)
+	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++) {
+		if (zone_span(m, zone, &start, &end))
+			zone_init(m, zone, start, end);
 		total += s->zone[zone].present_pages;
+	}
 	s->page_group_by_mobility_disabled = total < PAGEBLOCK_NR_PAGES * MIGRATE_TYPES;
 }
 
@@ -99,6 +111,16 @@ uint32_t fallback_zone(const struct machine *m, unsigned high_zoneidx)
 	while (high_zoneidx && !m->s->zone[high_zoneidx].present_pages)
 		high_zoneidx--;
 	return high_zoneidx;
+}
+
+// One wait queue for every 256 pages at least.
+uint32_t zone_wait_table_entries(uint32_t spanned_pages)
+{
+	uint32_t size = 4;
+
+	while (size < spanned_pages / 256 && size < 4096)
+		size *= 2;
+	return size;
 }
 
 // ---- pagesets ----
@@ -150,6 +172,14 @@ unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus)
 	unsigned threshold = 2 * fls(ncpus) * (1 + fls(mem));
 
 	return threshold < 125 ? threshold : 125;
+}
+
+// The same while kswapd runs: all CPUs together may not hide the distance from low to min mark.
+unsigned pressure_stat_threshold(uint32_t low_to_min, unsigned ncpus)
+{
+	uint32_t threshold = low_to_min / ncpus;
+
+	return threshold < 1 ? 1 : threshold < 125 ? threshold : 125;
 }
 
 // Where all CPUs' differences together could hide the distance from low to min mark, the drift mark
@@ -222,14 +252,15 @@ static void calculate_totalreserve_pages(struct machine *m)
 {
 	m->s->totalreserve_pages = 0;
 	for (unsigned zone = 0; zone < MAX_NR_ZONES; zone++) {
-		const struct zone *z = &m->s->zone[zone];
+		struct zone *z = &m->s->zone[zone];
 		uint32_t max = 0;
 
 		for (unsigned j = zone; j < MAX_NR_ZONES; j++)
 			if (z->lowmem_reserve[j] > max)
 				max = z->lowmem_reserve[j];
 		max += z->watermark[WMARK_HIGH];
-		m->s->totalreserve_pages += min_u32(max, z->present_pages);
+		z->dirty_balance_reserve = min_u32(max, z->present_pages);
+		m->s->totalreserve_pages += z->dirty_balance_reserve;
 	}
 }
 
@@ -246,7 +277,7 @@ void setup_per_zone_wmarks(struct machine *m)
 		uint32_t share = (uint64_t)pages_min * z->present_pages / lowmem;
 		uint32_t min = share;
 
-		if (zone >= ZONE_HIGHMEM) {
+		if (zone == ZONE_HIGHMEM) {
 			min = z->present_pages / 1024;
 			min = min < 32 ? 32 : min > 128 ? 128 : min;
 		}

@@ -40,6 +40,7 @@ struct zone {
 	uint32_t watermark[NR_WMARK]; // pages
 	uint32_t percpu_drift_mark;
 	uint32_t lowmem_reserve[MAX_NR_ZONES]; // pages, by class zone
+	uint32_t dirty_balance_reserve; // pages page cache should not count on
 	pfn_t zone_start_pfn;
 	uint32_t spanned_pages;
 	uint32_t present_pages;

@@ -266,7 +266,10 @@ struct turn {
 	uint32_t pages, left;
 };
 
-static struct turn Turns[32];
+enum {
+	MAX_TURNS = 256
+};
+static struct turn Turns[MAX_TURNS];
 static unsigned Nturns;
 
 static void tell_turns(struct machine *m, const struct trace_event *t)
@@ -280,7 +283,7 @@ static void tell_turns(struct machine *m, const struct trace_event *t)
 	    (last->zone == t->zone || t->kind != EV_T_MM_PAGE_ALLOC)) {
 		last->pages += t->count;
 		last->left = zone_free_pages(m, last->zone);
-	} else if (Nturns < 32) {
+	} else if (Nturns < MAX_TURNS) {
 		Turns[Nturns++] =
 			(struct turn){t->kind, t->zone, t->count, zone_free_pages(m, t->zone)};
 	}
@@ -335,9 +338,12 @@ static void s7_highuser_exhausts(void)
 	turn_is(&at, ZONE_HIGHMEM, 128, REFILL);
 	turn_is(&at, ZONE_NORMAL, 932 + 9207, REFILL);
 	turn_is(&at, ZONE_DMA, 16 + 2016, SINGLE);
-	// Draining this CPU's lists gives the last pages above the marks back, one batch after the other.
+	// Draining this CPU's lists gives the last pages above the marks back: less than a batch of
+	// each zone, taken as they come.
+	uint32_t late = 0;
 	for (; at + 1 < Nturns; at++)
-		CHECK(Turns[at].kind != EV_T_MM_PAGE_ALLOC || Turns[at].pages == 1);
+		late += Turns[at].kind == EV_T_MM_PAGE_ALLOC ? Turns[at].pages : 0;
+	CHECK(late < 3 * 31);
 	turn_of(&at, EV_T_OUT_OF_MEMORY);
 	CHECK_EQ(Turns[Nturns - 1].left, 128);
 }
