@@ -7,29 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void expect_text(struct vectors *v, const char *line, const char *got)
-{
-	const char *want = strstr(line, "mem=");
-
-	if (want && strcmp(got, want))
-		vectors_mismatch(v, line, "%s", got);
-}
-
-static void expect(struct vectors *v, const char *line, const char *what, long long got,
-		   long long want)
-{
-	if (got != want)
-		vectors_mismatch(v, line, "%s is %#llx, expected %#llx", what, got, want);
-}
-
+// "mem=cnt/max/total_size res=..." stands behind every change.
 static void check_counts(struct vectors *v, const struct memblock *mb, const char *line)
 {
+	const char *want = strstr(line, "mem=");
 	char got[128];
 
 	snprintf(got, sizeof(got), "mem=%u/%u/%llx res=%u/%u/%llx", mb->memory.cnt, mb->memory.max,
 		 (unsigned long long)mb->memory.total_size, mb->reserved.cnt, mb->reserved.max,
 		 (unsigned long long)mb->reserved.total_size);
-	expect_text(v, line, got);
+	if (!want || strcmp(got, want))
+		vectors_mismatch(v, line, "%s", got);
 }
 
 static void change_line(struct vectors *v, struct memblock *mb, const char *line)
@@ -38,36 +26,33 @@ static void change_line(struct vectors *v, struct memblock *mb, const char *line
 	char name[16];
 	int want, ret;
 
-	if (sscanf(line, "%15s %x %x ret=%d", name, &base, &size, &want) != 4) {
-		vectors_mismatch(v, line, "not understood");
+	if (!scan(v, line, 4, "%15s %x %x ret=%d", name, &base, &size, &want))
 		return;
-	}
 	ret = !strcmp(name, "add")	 ? memblock_add(mb, base, size)
 	      : !strcmp(name, "remove")	 ? memblock_remove(mb, base, size)
 	      : !strcmp(name, "reserve") ? memblock_reserve(mb, base, size)
 					 : memblock_free(mb, base, size);
 	expect(v, line, "ret", ret, want);
+	check_counts(v, mb, line);
 }
 
 static void alloc_line(struct vectors *v, struct memblock *mb, const char *line)
 {
 	unsigned size, align, max, want;
 
-	if (sscanf(line, "alloc_base size=%x align=%x max=%x -> %x", &size, &align, &max, &want) !=
-	    4)
-		vectors_mismatch(v, line, "not understood");
-	else
-		expect(v, line, "address", memblock_alloc_base(mb, size, align, max), want);
+	if (!scan(v, line, 4, "alloc_base size=%x align=%x max=%x -> %x", &size, &align, &max,
+		  &want))
+		return;
+	expect(v, line, "address", memblock_alloc_base(mb, size, align, max), want);
+	check_counts(v, mb, line);
 }
 
 static void find_line(struct vectors *v, struct memblock *mb, const char *line)
 {
 	unsigned start, end, size, align, want;
 
-	if (sscanf(line, "find start=%x end=%x size=%x align=%x -> %x", &start, &end, &size, &align,
-		   &want) != 5)
-		vectors_mismatch(v, line, "not understood");
-	else
+	if (scan(v, line, 5, "find start=%x end=%x size=%x align=%x -> %x", &start, &end, &size,
+		 &align, &want))
 		expect(v, line, "address", memblock_find_in_range(mb, start, end, size, align),
 		       want);
 }
@@ -102,6 +87,7 @@ static void free_ranges_line(struct vectors *v, struct memblock *mb, const char 
 	cursor = UINT64_MAX;
 	for (int i = 0; i < 10 && memblock_prev_free(mb, &cursor, &start, &end); i++)
 		n += snprintf(got + n, sizeof(got) - n, " %x-%x", start, end);
+	read_whole(v, line);
 	if (strcmp(got, line))
 		vectors_mismatch(v, line, "%s", got);
 }
@@ -120,14 +106,17 @@ static void dram_line(struct vectors *v, struct memblock *mb, const char *line)
 static void state_line(struct vectors *v, struct memblock *mb, const char *line)
 {
 	const struct memblock_type *t = strstr(line, " reserved ") ? &mb->reserved : &mb->memory;
-	static char got[1 << 16];
+	static char got[1 << 17];
 	int n = snprintf(got, sizeof(got), "cnt=%u max=%u total=%llx regions=", t->cnt, t->max,
 			 (unsigned long long)t->total_size);
 
 	for (unsigned i = 0; i < t->cnt; i++)
-		n += snprintf(got + n, sizeof(got) - n, " %x+%x", t->regions[i].base,
-			      t->regions[i].size);
-	if (strcmp(got, strstr(line, "cnt=")))
+		if ((size_t)n < sizeof(got))
+			n += snprintf(got + n, sizeof(got) - n, " %x+%x", t->regions[i].base,
+				      t->regions[i].size);
+	const char *want = strstr(line, "cnt=");
+	read_whole(v, line);
+	if (!want || strcmp(got, want))
 		vectors_mismatch(v, line, "%.200s", got);
 }
 
@@ -135,16 +124,75 @@ static void run_line(struct vectors *v, struct memblock *mb, const char *line)
 {
 	unsigned run, resize, limit;
 
-	if (sscanf(line, "run %u can_resize=%u current_limit=%x", &run, &resize, &limit) != 3)
-		vectors_mismatch(v, line, "not understood");
+	if (!scan(v, line, 3, "run %u can_resize=%u current_limit=%x", &run, &resize, &limit))
+		return;
 	memblock_init(mb);
 	mb->can_resize = resize;
 	mb->current_limit = limit;
 }
 
-static bool starts(const char *line, const char *word)
+static void current_limit_line(struct vectors *v, struct memblock *mb, const char *line)
 {
-	return !strncmp(line, word, strlen(word));
+	unsigned limit;
+
+	if (scan(v, line, 1, "set_current_limit %x", &limit))
+		mb->current_limit = limit;
+}
+
+static void limit_line(struct vectors *v, struct memblock *mb, const char *line)
+{
+	unsigned limit;
+
+	if (!scan(v, line, 1, "enforce_memory_limit %x", &limit))
+		return;
+	memblock_enforce_memory_limit(mb, limit);
+	check_counts(v, mb, line);
+}
+
+static void trim_line(struct vectors *v, struct memblock *mb, const char *line)
+{
+	memblock_trim_memory(mb, number(v, line, "align", 16));
+	read_whole(v, line);
+	check_counts(v, mb, line);
+}
+
+// The kernel's own arrays are topic bootstages.
+static void real_line(struct vectors *v, const char *line)
+{
+	read_whole(v, line);
+	v->ops--;
+}
+
+static const struct {
+	const char *word;
+	void (*run)(struct vectors *v, struct memblock *mb, const char *line);
+} lines[] = {
+	{"run ", run_line},
+	{"add ", change_line},
+	{"remove ", change_line},
+	{"reserve ", change_line},
+	{"free ", change_line},
+	{"alloc_base ", alloc_line},
+	{"find ", find_line},
+	{"is_memory ", query_line},
+	{"is_region_memory ", query_line},
+	{"free_ranges ", free_ranges_line},
+	{"start_of_DRAM ", dram_line},
+	{"set_current_limit ", current_limit_line},
+	{"trim_memory ", trim_line},
+	{"enforce_memory_limit ", limit_line},
+	{"state ", state_line},
+};
+
+static void memblock_line(struct vectors *v, struct memblock *mb, const char *line)
+{
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (starts(line, lines[i].word)) {
+			lines[i].run(v, mb, line);
+			return;
+		}
+	if (strcmp(line, "=== done memblock"))
+		vectors_mismatch(v, line, "not understood");
 }
 
 void vectors_memblock(struct vectors *v)
@@ -152,33 +200,14 @@ void vectors_memblock(struct vectors *v)
 	static struct memblock mb;
 	const char *line;
 
+	read_whole(v, v->text); // of the header "real:" is where the machine's own arrays stood
+	expect(v, v->header, "INIT_MEMBLOCK_REGIONS", INIT_MEMBLOCK_REGIONS,
+	       vectors_header(v, "INIT_MEMBLOCK_REGIONS", 10));
+	expect(v, v->header, "phys_addr_bits", 32, vectors_header(v, "phys_addr_bits", 10));
 	memblock_init(&mb);
-	while ((line = vectors_line(v))) {
-		if (starts(line, "run "))
-			run_line(v, &mb, line);
-		else if (starts(line, "alloc_base "))
-			alloc_line(v, &mb, line);
-		else if (starts(line, "find "))
-			find_line(v, &mb, line);
-		else if (starts(line, "is_"))
-			query_line(v, &mb, line);
-		else if (starts(line, "free_ranges "))
-			free_ranges_line(v, &mb, line);
-		else if (starts(line, "start_of_DRAM "))
-			dram_line(v, &mb, line);
-		else if (starts(line, "set_current_limit "))
-			mb.current_limit = strtoul(line + 18, NULL, 16);
-		else if (starts(line, "trim_memory "))
-			memblock_trim_memory(&mb, strtoul(strstr(line, "align=") + 6, NULL, 16));
-		else if (starts(line, "enforce_memory_limit "))
-			memblock_enforce_memory_limit(&mb, strtoul(line + 21, NULL, 16));
-		else if (starts(line, "state real ") || starts(line, "==="))
-			v->ops--; // the kernel's own arrays
-		else if (starts(line, "state "))
-			state_line(v, &mb, line);
+	while ((line = vectors_line(v)))
+		if (starts(line, "state real "))
+			real_line(v, line);
 		else
-			change_line(v, &mb, line);
-		if (!starts(line, "==="))
-			check_counts(v, &mb, line);
-	}
+			memblock_line(v, &mb, line);
 }

@@ -15,21 +15,6 @@ struct task {
 	bool loaded;	     // the first chunk is as the first dump says
 };
 
-static long long number(const char *line, const char *key, int base)
-{
-	const char *at = strstr(line, key);
-
-	return at ? strtoll(at + strlen(key), NULL, base) : -1;
-}
-
-static void expect(struct task *t, const char *line, const char *what, long long got,
-		   long long want)
-{
-	if (got != want)
-		vectors_mismatch(t->v, line, "%s is %lld (%llx), expected %lld (%llx)", what, got,
-				 got, want, want);
-}
-
 static struct pcpu_state *percpu(struct task *t)
 {
 	return &t->m.s->percpu;
@@ -39,12 +24,36 @@ static void facts_line(struct task *t, const char *line)
 {
 	struct pcpu_state *p = percpu(t);
 
-	expect(t, line, "unit_size", p->unit_size, number(line, "unit_size=", 10));
-	expect(t, line, "atom_size", p->atom_size, number(line, "atom_size=", 10));
-	expect(t, line, "static_size", p->static_size, number(line, "static_size=", 10));
+	expect(t->v, line, "unit_size", p->unit_size, number(t->v, line, "unit_size", 10));
+	expect(t->v, line, "unit_pages", p->unit_size >> PAGE_SHIFT,
+	       number(t->v, line, "unit_pages", 10));
+	expect(t->v, line, "nr_units", t->m.s->cfg.ncpus, number(t->v, line, "nr_units", 10));
+	expect(t->v, line, "nr_groups", 1, number(t->v, line, "nr_groups", 10));
+	expect(t->v, line, "atom_size", p->atom_size, number(t->v, line, "atom_size", 10));
+	expect(t->v, line, "static_size", p->static_size, number(t->v, line, "static_size", 10));
+	expect(t->v, line, "PERCPU_DYNAMIC_RESERVE", PCPU_DYNAMIC_RESERVE,
+	       number(t->v, line, "PERCPU_DYNAMIC_RESERVE", 10));
+	expect(t->v, line, "PCPU_MIN_UNIT_SIZE", PCPU_MIN_UNIT_SIZE,
+	       number(t->v, line, "PCPU_MIN_UNIT_SIZE", 10));
+	ignore(t->v, line, "chunk_struct_size"); // an object of the general cache it fits
 	// where the image and memblock put them in that kernel
-	p->base_addr = number(line, "base_addr=", 16);
-	p->start = number(line, " start=", 16);
+	p->base_addr = number(t->v, line, "base_addr", 16);
+	p->start = number(t->v, line, "start", 16);
+}
+
+// "unit_offsets: cpu0=0 cpu1=a000"
+static void offsets_line(struct task *t, const char *line)
+{
+	const struct machine *m = &t->m;
+	uint32_t ptr = percpu(t)->start; // of the first byte of the first chunk
+
+	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "cpu%u", cpu);
+		expect(t->v, line, key, per_cpu_ptr(m, ptr, cpu) - per_cpu_ptr(m, ptr, 0),
+		       number(t->v, line, key, 16));
+	}
 }
 
 // The number at *s, which then points behind it; false at the end of the list.
@@ -64,14 +73,16 @@ static void load_chunk(struct task *t, const char *line)
 {
 	struct pcpu_state *p = percpu(t);
 	struct pcpu_chunk *c = &p->chunk[PCPU_FIRST_CHUNK];
-	const char *s = strstr(line, " map=") + 5;
+	const char *s = field(t->v, line, "map");
 
+	expect(t->v, line, "first", 1, number(t->v, line, "first", 10));
 	pcpu_slot_del(p, PCPU_FIRST_CHUNK, pcpu_chunk_slot(&t->m, c));
-	c->base_addr = number(line, "base=", 16);
-	c->free_size = number(line, "free_size=", 10);
-	c->contig_hint = number(line, "contig_hint=", 10);
-	c->map_alloc = number(line, "map_alloc=", 10);
-	for (c->map_used = 0; next_block(&s, &c->map[c->map_used]);)
+	c->base_addr = number(t->v, line, "base", 16);
+	c->free_size = number(t->v, line, "free_size", 10);
+	c->contig_hint = number(t->v, line, "contig_hint", 10);
+	c->map_alloc = number(t->v, line, "map_alloc", 10);
+	c->map_used = 0;
+	while (s && c->map_used < PCPU_MAP_MAX && next_block(&s, &c->map[c->map_used]))
 		c->map_used++;
 	pcpu_chunk_relocate(&t->m, PCPU_FIRST_CHUNK, -1);
 }
@@ -90,22 +101,29 @@ static uint32_t next_chunk(struct task *t)
 static void compare_chunk(struct task *t, const char *line)
 {
 	const struct pcpu_chunk *c = &percpu(t)->chunk[next_chunk(t)];
-	const char *s = strstr(line, " map=") + 5;
-	const char *populated = strstr(line, "populated=") + 10;
+	const char *s = field(t->v, line, "map");
+	const char *populated = field(t->v, line, "populated");
 	uint32_t i = 0;
 	int32_t want;
 
-	expect(t, line, "slot", t->slot, number(line, "slot=", 10));
-	expect(t, line, "base", c->base_addr, number(line, "base=", 16));
-	expect(t, line, "free_size", c->free_size, number(line, "free_size=", 10));
-	expect(t, line, "contig_hint", c->contig_hint, number(line, "contig_hint=", 10));
-	expect(t, line, "map_used", c->map_used, number(line, "map_used=", 10));
-	expect(t, line, "map_alloc", c->map_alloc, number(line, "map_alloc=", 10));
-	expect(t, line, "immutable", c->immutable, number(line, "immutable=", 10));
+	if (!t->id || !s || !populated) {
+		vectors_mismatch(t->v, line, "there is no such chunk");
+		return;
+	}
+	expect(t->v, line, "first", t->id == PCPU_FIRST_CHUNK, number(t->v, line, "first", 10));
+	expect(t->v, line, "slot", t->slot, number(t->v, line, "slot", 10));
+	expect(t->v, line, "base", c->base_addr, number(t->v, line, "base", 16));
+	expect(t->v, line, "free_size", c->free_size, number(t->v, line, "free_size", 10));
+	expect(t->v, line, "contig_hint", c->contig_hint, number(t->v, line, "contig_hint", 10));
+	expect(t->v, line, "map_used", c->map_used, number(t->v, line, "map_used", 10));
+	expect(t->v, line, "map_alloc", c->map_alloc, number(t->v, line, "map_alloc", 10));
+	expect(t->v, line, "immutable", c->immutable, number(t->v, line, "immutable", 10));
 	for (; next_block(&s, &want); i++)
-		expect(t, line, "block", c->map[i], want);
-	for (i = 0; populated[i]; i++)
-		expect(t, line, "populated", c->populated >> i & 1, populated[i] == '1');
+		expect(t->v, line, "block", i < c->map_used ? c->map[i] : 0, want);
+	expect(t->v, line, "blocks", c->map_used, i);
+	for (i = 0; populated[i] && populated[i] != ' ' && i < 32; i++)
+		expect(t->v, line, "populated", c->populated >> i & 1, populated[i] == '1');
+	expect(t->v, line, "pages", percpu(t)->unit_size >> PAGE_SHIFT, i);
 }
 
 static void chunk_line(struct task *t, const char *line)
@@ -119,9 +137,10 @@ static void chunk_line(struct task *t, const char *line)
 static void dump_line(struct task *t, const char *line)
 {
 	if (strstr(line, " end"))
-		expect(t, line, "chunks left", next_chunk(t), 0);
+		expect(t->v, line, "chunks left", next_chunk(t), 0);
 	else
-		expect(t, line, "nr_slots", percpu(t)->nr_slots, number(line, "nr_slots=", 10));
+		expect(t->v, line, "nr_slots", percpu(t)->nr_slots,
+		       number(t->v, line, "nr_slots", 10));
 	t->id = 0;
 	t->slot = -1;
 }
@@ -139,18 +158,47 @@ static uint32_t count_chunks(struct task *t)
 // held, which the file does not say: the chunk is moved to where it was.
 static void alloc_line(struct task *t, const char *line)
 {
-	const kaddr_t base = number(line, "chunk=", 16);
+	const kaddr_t base = number(t->v, line, "chunk", 16);
 	uint32_t before = count_chunks(t), after;
-	uint32_t ptr = alloc_percpu(&t->m, number(line, "size=", 10), number(line, "align=", 10));
+	uint32_t ptr = alloc_percpu(&t->m, number(t->v, line, "size", 10),
+				    number(t->v, line, "align", 10));
 
 	after = count_chunks(t);
 	if (!t->m.s->cfg.smp && after > before) {
 		ptr += base - percpu(t)->chunk[after].base_addr;
 		percpu(t)->chunk[after].base_addr = base;
 	}
-	expect(t, line, "ptr", (int32_t)ptr, number(line, "ptr=", 10));
-	expect(t, line, "cpu0", per_cpu_ptr(&t->m, ptr, 0), number(line, "cpu0=", 16));
-	expect(t, line, "off", per_cpu_ptr(&t->m, ptr, 0) - base, number(line, "off=", 10));
+	expect(t->v, line, "ptr", (int32_t)ptr, number(t->v, line, "ptr", 10));
+	expect(t->v, line, "cpu0", per_cpu_ptr(&t->m, ptr, 0), number(t->v, line, "cpu0", 16));
+	expect(t->v, line, "off", per_cpu_ptr(&t->m, ptr, 0) - base, number(t->v, line, "off", 10));
+}
+
+// "f SLOT PTR"
+static void free_line(struct task *t, const char *line)
+{
+	unsigned slot;
+	long long ptr;
+
+	if (scan(t->v, line, 2, "f %u %lld", &slot, &ptr))
+		expect(t->v, line, "ret", free_percpu(&t->m, (uint32_t)ptr), 0);
+}
+
+static void percpu_line(struct task *t, const char *line)
+{
+	if (starts(line, "facts "))
+		facts_line(t, line);
+	else if (starts(line, "unit_offsets: "))
+		offsets_line(t, line);
+	else if (starts(line, "dump "))
+		dump_line(t, line);
+	else if (starts(line, "chunk "))
+		chunk_line(t, line);
+	else if (starts(line, "a "))
+		alloc_line(t, line);
+	else if (starts(line, "f "))
+		free_line(t, line);
+	else if (!starts(line, "=== events"))
+		vectors_mismatch(t->v, line, "not understood");
 }
 
 void vectors_percpu(struct vectors *v)
@@ -161,18 +209,8 @@ void vectors_percpu(struct vectors *v)
 
 	if (vectors_machine(v, &t.m))
 		return;
-	while ((line = vectors_line(v))) {
-		if (!strncmp(line, "facts ", 6))
-			facts_line(&t, line);
-		else if (!strncmp(line, "dump ", 5))
-			dump_line(&t, line);
-		else if (!strncmp(line, "chunk ", 6))
-			chunk_line(&t, line);
-		else if (!strncmp(line, "a ", 2))
-			alloc_line(&t, line);
-		else if (!strncmp(line, "f ", 2))
-			expect(&t, line, "ret", free_percpu(&t.m, atoll(strchr(line + 2, ' '))), 0);
-	}
+	while ((line = vectors_line(v)))
+		percpu_line(&t, line);
 	if (machine_check(&t.m, why, sizeof(why)))
 		vectors_mismatch(v, v->header, "%s", why);
 }
