@@ -92,35 +92,44 @@ static const char *path_of(const struct dl_phdr_info *info, bool first)
 	return process.slot && *process.slot->exe ? process.slot->exe : "/proc/self/exe";
 }
 
-static void see_module(const struct dl_phdr_info *info, const char *path)
+static void see_segment(const struct module *seen, const char *path)
 {
-	struct module m = {.seen = true}, *known;
+	struct module *known = find_known(seen->base, path);
 	size_t len = strlen(path) + 1;
 
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-
-		if (p->p_type == PT_LOAD && p->p_flags & PF_X && !m.base) {
-			m.base = info->dlpi_addr + p->p_vaddr;
-			m.end = m.base + p->p_memsz;
-			m.offset = p->p_vaddr;
-		} else if (p->p_type == PT_NOTE && !m.id_len) {
-			find_build_id(&m, info, p);
-		}
-	}
-	known = m.base ? find_known(m.base, path) : NULL;
-	if (known)
+	if (known) {
 		known->seen = true;
-	if (known || !m.base)
 		return;
+	}
 	if (list->n == MODULES_MAX || list->used + len > PATHS_SIZE) {
 		list->all_seen = false;
 		return;
 	}
-	m.path = list->used;
+	known = &list->module[list->n++];
+	*known = *seen;
+	known->path = list->used;
 	memcpy(list->paths + list->used, path, len);
 	list->used += (uint32_t)len;
-	list->module[list->n++] = m;
+}
+
+// A file may have several executable segments: each is a module of its own.
+static void see_module(const struct dl_phdr_info *info, const char *path)
+{
+	struct module m = {.seen = true};
+
+	for (unsigned i = 0; i < info->dlpi_phnum && !m.id_len; i++)
+		if (info->dlpi_phdr[i].p_type == PT_NOTE)
+			find_build_id(&m, info, &info->dlpi_phdr[i]);
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
+			continue;
+		m.base = info->dlpi_addr + p->p_vaddr;
+		m.end = m.base + p->p_memsz;
+		m.offset = p->p_vaddr;
+		see_segment(&m, path);
+	}
 }
 
 struct look {

@@ -18,6 +18,7 @@
 #include <link.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -61,11 +62,19 @@ bool unwind_ready(void)
 // What a cursor looks at: the registers it starts from, and where its memory is.
 struct look {
 	struct frame start;
-	bool paper;		   // memory of the windows, nothing real
-	struct thread *thread;	   // real: whose stack
-	struct trace *trace;	   // real: notes the words read
-	struct dl_find_object obj; // module the last ip was found in
+	bool paper;		      // memory of the windows, nothing real
+	struct thread *thread;	      // real: whose stack
+	struct trace *trace;	      // real: notes the words read
+	struct dl_find_object obj;    // module the last ip was found in
+	uintptr_t tables, tables_end; // its unwind tables, where obj's range leaves them out
 };
+
+static bool in_module(const struct look *l, uintptr_t addr, size_t size)
+{
+	return (l->obj.dlfo_map_start && addr >= (uintptr_t)l->obj.dlfo_map_start &&
+		addr + size <= (uintptr_t)l->obj.dlfo_map_end) ||
+	       (addr >= l->tables && addr + size <= l->tables_end);
+}
 
 static int look_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *val, int write, void *arg)
 {
@@ -74,8 +83,7 @@ static int look_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *val, int w
 	(void)as;
 	if (write)
 		return -UNW_EREADONLYREG;
-	if (l->obj.dlfo_map_start && addr >= (uintptr_t)l->obj.dlfo_map_start &&
-	    addr + sizeof(*val) <= (uintptr_t)l->obj.dlfo_map_end) {
+	if (in_module(l, addr, sizeof(*val))) {
 		memcpy(val, (const void *)addr, sizeof(*val));
 		return 0;
 	}
@@ -151,6 +159,25 @@ static int look_search(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, u
 	return ret;
 }
 
+// A program that is not position independent and has holes between its segments (node) is known to
+// the loader segment by segment: the one with code does not reach to the tables. Only the kernel
+// maps such, so its program headers are at hand.
+static void find_tables(struct look *l, uintptr_t hdr)
+{
+	const ElfW(Phdr) *p = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	uintptr_t base = l->obj.dlfo_link_map->l_addr;
+
+	l->tables = l->tables_end = 0;
+	if (in_module(l, hdr, HDR_TABLE))
+		return;
+	for (unsigned long i = 0; p && i < getauxval(AT_PHNUM); i++)
+		if (p[i].p_type == PT_LOAD && p[i].p_flags & PF_R &&
+		    hdr - (base + p[i].p_vaddr) < p[i].p_filesz) {
+			l->tables = base + p[i].p_vaddr;
+			l->tables_end = l->tables + p[i].p_filesz;
+		}
+}
+
 static int look_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need,
 			  void *arg)
 {
@@ -167,6 +194,7 @@ static int look_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 	hdr = l->obj.dlfo_eh_frame;
 	if (!hdr || memcmp(hdr, form, sizeof(form)))
 		return -UNW_ENOINFO;
+	find_tables(l, (uintptr_t)hdr);
 	memcpy(&count, hdr + 8, sizeof(count));
 	unw_dyn_info_t di = {
 		.start_ip = (unw_word_t)l->obj.dlfo_map_start,
