@@ -72,6 +72,27 @@ static const struct cli_option report_options[] = {
 	{0},
 };
 
+static const struct cli_option diff_options[] = {
+	{"fail-if", 'F', "CONDITION", "exit status 1 when it is met; may be given again"},
+	{"normalise", 'n', NULL,
+	 "scale what grows with the work to the same number of allocations"},
+	{"measure", 'm', "NAME",
+	 "compare sites by peak (default), bytes, calls, live, live-count or temporary"},
+	{"top", 't', "N", "call sites shown; 0: all; default: 20"},
+	{"json", 'j', NULL, "print JSON"},
+	{"process", 'p', "N", "which process of both; default: the one with most events"},
+	{"suppressions", 's', "FILE", "leaks to leave out, as in report leaks"},
+	{0},
+};
+
+static const struct cli_option check_options[] = {
+	{"rule", 'r', "RULE", "what must hold; may be given again"},
+	{"json", 'j', NULL, "print JSON"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{"suppressions", 's', "FILE", "leaks to leave out, as in report leaks"},
+	{0},
+};
+
 static const struct cli_option render_options[] = {
 	{"view", 'V', "NAME",
 	 "map (default), zones, percpu, slab, vmalloc, highmem, events, timeline"},
@@ -135,6 +156,19 @@ const struct command commands[] = {
 	 "  history        every owner of an ADDRESS (hexadecimal)\n"
 	 "  summary        the key figures on one page\n"
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
+	{"diff", "BEFORE AFTER", "compare two recordings, what got worse first", diff_options,
+	 cmd_diff,
+	 "\nA CONDITION is FIGURE OPERATOR VALUE: 'leaked_bytes>+1%', 'peak_bytes>64M', "
+	 "'steals>+10'.\n"
+	 "Operators: < <= > >= == !=. A VALUE may end in K, M, G or %; with a sign it is a change.\n"
+	 "Figures are those of the table and of 'kalloscope check --rule list'.\n"
+	 "Exit status: 0; 1 when a condition is met; 2 when the comparison could not be made.\n"},
+	{"check", "FILE", "hold a recording against budgets", check_options, cmd_check,
+	 "\nA RULE is FIGURE OPERATOR VALUE and must hold: 'peak_bytes<=64M', 'leaked_count==0',\n"
+	 "'temporary_share<10%', 'failed_order<3'. Operators: < <= > >= == !=. A VALUE may end in\n"
+	 "K, M or G (1024s), of a share in %. '--rule list' lists the figures.\n"
+	 "Exit status: 0 when all rules hold; 1 when one does not, or the recording is incomplete;\n"
+	 "2 when a rule or the file cannot be used.\n"},
 	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
 	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export,

@@ -85,6 +85,8 @@ int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_proc(int argc, char **argv);
 int cmd_boot_log(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_sql(int argc, char **argv);

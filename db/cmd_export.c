@@ -44,20 +44,6 @@ static const struct format *find_format(const char *name)
 	return f;
 }
 
-static const char *measure_by_index(int i, const void *ctx)
-{
-	(void)ctx;
-	return i < MEASURES ? measure_name((enum measure)i) : NULL;
-}
-
-static enum measure find_measure(const char *name)
-{
-	for (enum measure m = 0; m < MEASURES; m++)
-		if (!strcmp(measure_name(m), name))
-			return m;
-	cli_unknown("export", "measure", name, measure_by_index, NULL);
-}
-
 struct options {
 	struct report_args a;
 	const struct format *format;
@@ -93,7 +79,7 @@ static void parse(struct options *o, struct cli *c)
 			o->format = find_format(c->value);
 			break;
 		case 'm':
-			o->measure = find_measure(c->value);
+			o->measure = measure_by_name("export", c->value);
 			o->measure_given = true;
 			break;
 		case 'o':

@@ -31,8 +31,9 @@ struct export
 	GPtrArray *frame;     // struct site_frame * by number - 1
 };
 
-const char *measure_name(enum measure m);  // "peak"
-const char *measure_title(enum measure m); // "bytes alive at the peak"
+const char *measure_name(enum measure m);			     // "peak"
+enum measure measure_by_name(const char *command, const char *name); // or ends the program
+const char *measure_title(enum measure m);			     // "bytes alive at the peak"
 bool measure_is_bytes(enum measure m);
 uint64_t measure_of(enum measure m, const struct site_figures *f);
 

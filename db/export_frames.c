@@ -3,6 +3,8 @@
 // The walk over stacks that exports share, and numbers for frames.
 #include "export.h"
 
+#include <string.h>
+
 static const struct {
 	const char *name, *title;
 	bool bytes;
@@ -28,6 +30,20 @@ const char *measure_title(enum measure m)
 bool measure_is_bytes(enum measure m)
 {
 	return measures[m].bytes;
+}
+
+static const char *measure_by_index(int i, const void *ctx)
+{
+	(void)ctx;
+	return i < MEASURES ? measure_name((enum measure)i) : NULL;
+}
+
+enum measure measure_by_name(const char *command, const char *name)
+{
+	for (enum measure m = 0; m < MEASURES; m++)
+		if (!strcmp(measure_name(m), name))
+			return m;
+	cli_unknown(command, "measure", name, measure_by_index, NULL);
 }
 
 uint64_t measure_of(enum measure m, const struct site_figures *f)

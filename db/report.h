@@ -46,16 +46,19 @@ void report_end(struct report *rp);
 // ---- output (report_output.c)
 
 enum cell_kind {
-	CELL_COUNT, // uint64_t, "1,234"
-	CELL_EVENT, // uint64_t, 0 none
-	CELL_BYTES, // uint64_t, "12.3 MiB"
-	CELL_TIME,  // uint64_t nanoseconds, "3.2 ms"
-	CELL_SHARE, // uint64_t thousandths, "12.3 %"
-	CELL_INDEX, // int64_t thousandths, "-1.000"
-	CELL_HEX,   // uint64_t
-	CELL_TEXT,  // const char *
-	CELL_BAR,   // uint64_t thousandths of the longest bar; text only
-	CELL_STACK, // uint64_t, number of a stack: its frames; only as the last column
+	CELL_COUNT,  // uint64_t, "1,234"
+	CELL_EVENT,  // uint64_t, 0 none
+	CELL_BYTES,  // uint64_t, "12.3 MiB"
+	CELL_TIME,   // uint64_t nanoseconds, "3.2 ms"
+	CELL_SHARE,  // uint64_t thousandths, "12.3 %"
+	CELL_INDEX,  // int64_t thousandths, "-1.000"
+	CELL_REAL,   // double; JSON only, null when infinite
+	CELL_BOOL,   // int; JSON only
+	CELL_NUMBER, // const char *: a figure as text, to the right
+	CELL_HEX,    // uint64_t
+	CELL_TEXT,   // const char *
+	CELL_BAR,    // uint64_t thousandths of the longest bar; text only
+	CELL_STACK,  // uint64_t, number of a stack: its frames; only as the last column
 };
 struct column {
 	const char *key;   // in JSON
@@ -137,6 +140,14 @@ uint64_t scan_taken(const struct scan_event *e); // bytes it took
 // Every event of the process in [from, to], in order. Only what --filter wants unless `all`.
 void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
 		 void *ctx);
+
+// What the machine did in [from, to], by event kind. (report_pressure.c)
+struct tally {
+	uint64_t times, count, first; // runs, what they amount to, event of the first
+};
+void count_transitions(struct report *rp, struct tally tally[EV_COUNT]);
+// Blocks not given back that are not suppressed. Not 0 after a message. (report_leaks.c)
+int leak_totals(struct report *rp, uint64_t *count, uint64_t *bytes);
 
 // ---- the reports: exit status
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The values of reports: as text of a cell, or as JSON.
+#include <math.h>
 #include <string.h>
 
 #include "report.h"
@@ -13,6 +14,15 @@ static void json_text(JsonBuilder *b, const char *t)
 {
 	g_autofree char *valid = g_utf8_make_valid(t, -1);
 	json_builder_add_string_value(b, valid);
+}
+
+// JSON has no infinity.
+static void json_real(JsonBuilder *b, double v)
+{
+	if (isfinite(v))
+		json_builder_add_double_value(b, v);
+	else
+		json_builder_add_null_value(b);
 }
 
 static void json_stack(struct report *rp, uint64_t stack)
@@ -44,8 +54,12 @@ void cell_json(struct report *rp, const char *key, enum cell_kind kind, va_list 
 		return;
 	}
 	json_builder_set_member_name(b, key);
-	if (kind == CELL_TEXT) {
+	if (kind == CELL_TEXT || kind == CELL_NUMBER) {
 		json_text(b, va_arg(*ap, const char *));
+	} else if (kind == CELL_REAL) {
+		json_real(b, va_arg(*ap, double));
+	} else if (kind == CELL_BOOL) {
+		json_builder_add_boolean_value(b, va_arg(*ap, int));
 	} else if (kind == CELL_STACK) {
 		json_stack(rp, va_arg(*ap, uint64_t));
 	} else if (kind == CELL_HEX) {
@@ -95,7 +109,7 @@ static char *stack_text(struct report *rp, uint64_t stack)
 char *cell_text(struct report *rp, enum cell_kind kind, va_list *ap)
 {
 	int64_t v;
-	if (kind == CELL_TEXT)
+	if (kind == CELL_TEXT || kind == CELL_NUMBER)
 		return g_strdup(va_arg(*ap, const char *));
 	v = va_arg(*ap, int64_t);
 	switch (kind) {

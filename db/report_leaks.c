@@ -90,6 +90,13 @@ static void suppression_clear(gpointer p)
 	g_free(((struct suppression *)p)->pattern);
 }
 
+static GArray *suppression_list(void)
+{
+	GArray *list = g_array_new(FALSE, TRUE, sizeof(struct suppression));
+	g_array_set_clear_func(list, suppression_clear);
+	return list;
+}
+
 static void add_pattern(GArray *list, const char *pattern)
 {
 	struct suppression s = {.pattern = g_strdup(pattern)};
@@ -148,9 +155,8 @@ static int by_bytes(gconstpointer pa, gconstpointer pb)
 // Leaves what leaks in `a`; the others are added to their suppression, or to *known.
 static void sift(struct report *rp, GArray *a, GArray *list, struct suppression *known)
 {
-	g_autoptr(GArray) standard = g_array_new(FALSE, TRUE, sizeof(struct suppression));
+	g_autoptr(GArray) standard = suppression_list();
 	guint kept = 0;
-	g_array_set_clear_func(standard, suppression_clear);
 	for (unsigned i = 0; i < G_N_ELEMENTS(built_in); i++)
 		add_pattern(standard, built_in[i]);
 	for (guint i = 0; i < a->len; i++) {
@@ -216,20 +222,45 @@ static void print_leaks(struct report *rp, const GArray *a)
 		out_note(rp, "%s more; --top=0 shows all", fmt_count(a->len - n));
 }
 
+// The sites that leak, greatest first; NULL after a message.
+static GArray *leaking(struct report *rp, GArray *list, struct suppression *known)
+{
+	if (rp->suppressions && !read_file(list, rp->suppressions))
+		return NULL;
+	GArray *a = site_figures(rp);
+	sift(rp, a, list, known);
+	return a;
+}
+
+static void add_up(const GArray *a, uint64_t *count, uint64_t *bytes)
+{
+	*count = *bytes = 0;
+	for (guint i = 0; i < a->len; i++) {
+		*count += g_array_index(a, struct site_figures, i).live_count;
+		*bytes += g_array_index(a, struct site_figures, i).live_bytes;
+	}
+}
+
+int leak_totals(struct report *rp, uint64_t *count, uint64_t *bytes)
+{
+	g_autoptr(GArray) list = suppression_list();
+	struct suppression known = {0};
+	g_autoptr(GArray) a = leaking(rp, list, &known);
+	if (!a)
+		return EXIT_USAGE;
+	add_up(a, count, bytes);
+	return EXIT_SUCCESS;
+}
+
 int report_leaks(struct report *rp)
 {
-	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(struct suppression));
+	g_autoptr(GArray) list = suppression_list();
 	struct suppression known = {0};
-	uint64_t count = 0, bytes = 0;
-	g_array_set_clear_func(list, suppression_clear);
-	if (rp->suppressions && !read_file(list, rp->suppressions))
+	uint64_t count, bytes;
+	g_autoptr(GArray) a = leaking(rp, list, &known);
+	if (!a)
 		return EXIT_USAGE;
-	g_autoptr(GArray) a = site_figures(rp);
-	sift(rp, a, list, &known);
-	for (guint i = 0; i < a->len; i++) {
-		count += g_array_index(a, struct site_figures, i).live_count;
-		bytes += g_array_index(a, struct site_figures, i).live_bytes;
-	}
+	add_up(a, &count, &bytes);
 	out_title(rp, "%s block%s not given back%s, %s, from %s site%s", fmt_count(count),
 		  plural(count), rp->window ? " by the end of the window" : "", fmt_bytes(bytes),
 		  fmt_count(a->len), plural(a->len));

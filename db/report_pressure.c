@@ -30,12 +30,8 @@ static const struct {
 	{EV_T_MISUSE, "misuses", "misuse named by the machine"},
 };
 
-struct tally {
-	uint64_t times, count, first; // runs, what they amount to, event of the first
-};
-
 // One pass: kinds by context, of which there are few.
-static void count_transitions(struct report *rp, struct tally *tally)
+void count_transitions(struct report *rp, struct tally tally[EV_COUNT])
 {
 	sqlite3_stmt *s = NULL;
 	sqlite3_prepare_v2(rp->db,
