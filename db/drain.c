@@ -52,6 +52,8 @@ struct drainer {
 	uint64_t moved;	     // records this round
 	bool wrote;	     // chunks since the last ROUND
 	bool took_over;	     // another drainer was here before
+	int program;	     // the first process of the recording
+	uint64_t program_start;
 };
 
 static struct drained *drained(struct drainer *d, uint32_t process)
@@ -83,15 +85,22 @@ static void beat(struct drainer *d)
 	atomic_store_explicit(&d->seg.h->heartbeat_ns, clock_monotonic_ns(), memory_order_relaxed);
 }
 
-// A full disk is waited out: the program's records stay in the rings, and what does not fit there
-// is counted as lost by the program itself.
+static bool program_lives(const struct drainer *d)
+{
+	return d->program_start && pid_start_time(d->program) == d->program_start;
+}
+
+// A full disk is waited out while the program runs, without a heartbeat: its records stay in the
+// rings, and what does not fit there it counts as lost itself after a while and goes on. What the
+// rings hold when it has ended is left to `recover`.
 static int put(struct drainer *d, struct spool_chunk *c, const void *payload)
 {
 	int error;
 
 	d->wrote = true;
 	while ((error = spool_write(&d->spool, c, payload)) == -ENOSPC || error == -EDQUOT) {
-		beat(d);
+		if (!program_lives(d))
+			break;
 		pause_ns(FULL_DISK_NS);
 	}
 	return error;
@@ -321,9 +330,9 @@ static int drain_round(struct drainer *d, bool *live)
 	return error;
 }
 
-static int drain_loop(struct drainer *d, int first_pid)
+static int drain_loop(struct drainer *d)
 {
-	uint64_t start = pid_start_time(first_pid), pause = ACTIVE_NS, quiet_since = 0;
+	uint64_t pause = ACTIVE_NS, quiet_since = 0;
 	struct spool_chunk closed = {.type = SPOOL_CLOSED};
 
 	for (;;) {
@@ -333,7 +342,7 @@ static int drain_loop(struct drainer *d, int first_pid)
 
 		if (error)
 			return error;
-		if (live || (start && pid_start_time(first_pid) == start))
+		if (live || program_lives(d))
 			quiet_since = 0;
 		else if (!quiet_since)
 			quiet_since = now;
@@ -375,7 +384,9 @@ int drain_run(const char *folder, int first_pid, char *err)
 	atomic_store(&d.seg.h->drainer_pid, (uint32_t)getpid());
 	atomic_store(&d.seg.h->recorder_state, 1);
 	beat(&d);
-	error = drain_loop(&d, first_pid);
+	d.program = first_pid;
+	d.program_start = pid_start_time(first_pid);
+	error = drain_loop(&d);
 	atomic_store(&d.seg.h->recorder_state, 2);
 	if (error)
 		sentence(err, error, "cannot write the spool in %s: %s", folder, strerror(-error));
