@@ -42,7 +42,7 @@ is_png() {
 [ -s r.kalloscope ]
 result $? "a recording to look at"
 
-for view in map zones percpu slab vmalloc highmem address summary events timeline event flame sites; do
+for view in map zones percpu slab vmalloc highmem address summary events timeline event steps flame sites; do
 	"$render" --view $view --size 900x600 -o $view.png r.kalloscope 2>error && is_png $view.png 900x600 && [ ! -s error ]
 	result $? "draw $view"
 done

@@ -260,6 +260,98 @@ static void details_tell_both_ends_of_a_block(void)
 		CHECK(d->history[k - 1].id < d->history[k].id);
 }
 
+// ---- an event taken apart ----
+
+static struct view_model *model_at(uint64_t event, int process, unsigned want)
+{
+	struct model_request q = {.process = process, .event = event, .want = want};
+	char err[256];
+
+	return source_model(source, &q, err, sizeof(err));
+}
+
+// The free lists of a zone, or none of the model's zones.
+static const uint32_t *lists_of(const struct view_model *v, unsigned zone)
+{
+	for (unsigned i = 0; i < v->nzones; i++)
+		if (!strcmp(v->zone[i].name, zone_names[zone]))
+			return v->zone[i].nr_free;
+	return NULL;
+}
+
+static bool same_lists(const uint32_t *a, const uint32_t *b)
+{
+	return a && b && !memcmp(a, b, MAX_ORDER * sizeof(*a));
+}
+
+// What each step leaves is what the next one of its zone finds; the first finds the machine before
+// the event, the last leaves the one after it.
+static unsigned check_chain(const struct view_model *before, const struct view_model *after,
+			    unsigned zone)
+{
+	const struct steps *s = after->steps;
+	const uint32_t *last = lists_of(before, zone);
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct step *o = &s->step[i];
+
+		if (step_scene(&o->t) != SCENE_BUDDY || o->t.zone != zone)
+			continue;
+		CHECK(same_lists(last, o->before.nr_free));
+		last = o->after.nr_free;
+		seen++;
+	}
+	CHECK(same_lists(last, lists_of(after, zone)));
+	return seen;
+}
+
+static void steps_lead_from_one_state_to_the_next(void)
+{
+	struct transition_row t[2];
+	unsigned checked = 0, steps = 0;
+
+	for (unsigned i = 0; i < nrows && checked < 60; i++) {
+		struct view_model *v, *before;
+
+		if (!recording_transitions(recording, row[i].id, t, 1))
+			continue;
+		before = model_at(row[i].id - 1, row[i].process, 0);
+		v = model_at(row[i].id, row[i].process, WANT_STEPS);
+		CHECK(v && before && v->steps);
+		for (unsigned zone = 0; zone < MAX_NR_ZONES && !v->steps->left_out; zone++)
+			if (lists_of(v, zone))
+				steps += check_chain(before, v, zone);
+		model_unref(before);
+		model_unref(v);
+		checked++;
+	}
+	if (checked > 20)
+		CHECK(steps > checked);
+}
+
+static void a_popped_object_is_a_step_of_its_own(void)
+{
+	struct view_model *v, *before;
+	const struct step *s;
+	unsigned i = 0, cpu;
+
+	while (i < nrows && !(row[i].flags & OPF_POP))
+		i++;
+	if (i == nrows) // the recording made here has none
+		return;
+	before = model_at(row[i].id - 1, row[i].process, 0);
+	v = model_at(row[i].id, row[i].process, WANT_STEPS);
+	CHECK(v && before && v->steps && v->steps->n);
+	s = &v->steps->step[v->steps->n - 1];
+	cpu = (unsigned)row[i].cpu;
+	CHECK(s->own);
+	CHECK_EQ(s->after.avail, model_cache(v, row[i].cache)->cpu_avail[cpu]);
+	CHECK_EQ(s->before.avail, s->after.avail + 1);
+	model_unref(before);
+	model_unref(v);
+}
+
 // ---- places ----
 
 static void back_and_forward_undo_each_other(void)
@@ -349,6 +441,8 @@ int main(int argc, char **argv)
 	RUN(a_filter_by_address_takes_the_blocks_of_the_range);
 	RUN(words_that_are_not_understood_are_named);
 	RUN(details_tell_both_ends_of_a_block);
+	RUN(steps_lead_from_one_state_to_the_next);
+	RUN(a_popped_object_is_a_step_of_its_own);
 	RUN(back_and_forward_undo_each_other);
 	RUN(bookmarks_are_kept_for_the_recording);
 	RUN(names_of_positions_are_understood);

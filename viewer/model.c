@@ -367,6 +367,7 @@ void model_unref(struct view_model *v)
 	free(v->bucket);
 	free(v->summary);
 	free(v->happened);
+	free(v->steps);
 	calltree_unref(v->calls);
 	calltree_unref(v->callers);
 	free(v);

@@ -16,6 +16,7 @@
 #include "../core/translate.h"
 #include "../db/reader_views.h"
 #include "calltree.h"
+#include "steps.h"
 
 // In order of severity: where one pixel stands for several frames, the highest wins, so that
 // single frames of a rare state do not vanish.
@@ -170,6 +171,7 @@ struct view_model {
 	struct model_stack stack, other;  // of the selected event and of its match
 	struct calltree *calls, *callers; // from the entry, from the sites; NULL: not asked for
 	struct explanation *happened;	  // what `event` did; NULL: not asked for, or nothing
+	struct steps *steps;		  // the same, as it was made; NULL: not asked for
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
 	struct model_summary *summary; // NULL: not asked for

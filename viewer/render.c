@@ -21,6 +21,8 @@ struct arguments {
 	kaddr_t address;
 	enum cost cost;
 	const char *search;
+	unsigned step;
+	double moment;
 	bool dark;
 };
 
@@ -28,7 +30,7 @@ static const char help[] =
 	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
 	"\n"
 	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events,\n"
-	"                   timeline, event, flame or sites\n"
+	"                   timeline, event, steps, flame or sites\n"
 	"  --at POSITION    event number, #123, 3.2s, start, peak or end (default)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --address ADDR   linear address the address view walks (default: the event's)\n"
@@ -36,6 +38,7 @@ static const char help[] =
 	"  --cost COST      flame, sites: peak, live, calls, temporary or\n"
 	"                   bytes (default: peak)\n"
 	"  --search TEXT    flame: functions to highlight\n"
+	"  --step N[:PART]  steps: the Nth step, at a part of its way (0.5: half way; default: done)\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
 	"  --dark           dark colours\n"
 	"  -o FILE          where to write the PNG\n";
@@ -78,6 +81,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"address", required_argument, NULL, 'A'},
 		{"cost", required_argument, NULL, 'C'},
 		{"search", required_argument, NULL, 'S'},
+		{"step", required_argument, NULL, 'T'},
 		{"dark", no_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
@@ -120,6 +124,11 @@ static int parse(int argc, char **argv, struct arguments *a)
 					     "bytes, not",
 					     optarg);
 			break;
+		case 'T':
+			if (sscanf(optarg, "%u:%lf", &a->step, &a->moment) < 1 || !a->step)
+				return usage("the step must be like 3 or 3:0.5, not", optarg);
+			a->step--;
+			break;
 		case 'S':
 			a->search = optarg;
 			break;
@@ -154,7 +163,9 @@ static int write_png(const struct arguments *a, const struct view_model *v)
 			      .height = a->height,
 			      .zoom = MAP_ZOOM_FIT,
 			      .cost = a->cost,
-			      .search = a->search};
+			      .search = a->search,
+			      .step = a->step,
+			      .moment = a->moment};
 	cairo_status_t status;
 
 	a->view->draw(cr, v, &vp, palette_get(a->dark));
@@ -189,6 +200,8 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 
 	if (!strcmp(a->view->id, "flame") || !strcmp(a->view->id, "sites"))
 		q.want |= WANT_CALLS; // dear, and nobody else's
+	if (!strcmp(a->view->id, "steps"))
+		q.want |= WANT_STEPS;
 	if (!position_parse(a->at, &at) || !source_resolve(s, a->process, &at, &q.event)) {
 		snprintf(
 			err, size,
@@ -210,7 +223,8 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 
 int main(int argc, char **argv)
 {
-	struct arguments a = {.at = "end", .process = -1, .width = 1280, .height = 800};
+	struct arguments a = {
+		.at = "end", .process = -1, .moment = 1, .width = 1280, .height = 800};
 	enum recording_error code;
 	struct view_model *v;
 	struct source *s;

@@ -328,10 +328,50 @@ static void position_of(struct source *s, struct view_model *v, const struct pro
 		v->event_address = (kaddr_t)row.addr;
 }
 
+static void add_own(struct source *s, struct steps *o, uint64_t event)
+{
+	struct event_row row;
+	bool pop, slab;
+
+	if (recording_rows(s->recording, event, 1, &row) != 1 ||
+	    !(row.flags & (OPF_POP | OPF_PUSH)))
+		return;
+	pop = row.flags & OPF_POP;
+	slab = row.path == PATH_SLAB;
+	steps_own(o, replay_machine(s->replay),
+		  &(struct trace_event){.kind = pop    ? slab ? EV_T_KMEM_CACHE_ALLOC : EV_T_KMALLOC
+						: slab ? EV_T_KMEM_CACHE_FREE
+						       : EV_T_KFREE,
+					.cache = row.cache,
+					.cpu = (uint8_t)row.cpu,
+					.zone = 255,
+					.addr = (uint32_t)row.addr,
+					.count = 1,
+					.value = row.gfp});
+}
+
+// Goes to the event before and on from there, listening. NULL: no memory, or no such event.
+static struct steps *take_steps(struct source *s, uint64_t event)
+{
+	struct steps *o = event ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!o || replay_seek(s->replay, event - 1)) {
+		free(o);
+		return NULL;
+	}
+	steps_begin(o, replay_machine(s->replay));
+	replay_on_trace(s->replay, steps_trace, o);
+	replay_seek(s->replay, event);
+	replay_on_trace(s->replay, NULL, NULL);
+	add_own(s, o, event);
+	return o;
+}
+
 struct view_model *source_model(struct source *s, const struct model_request *q, char *err,
 				size_t size)
 {
 	const struct process_info *p = source_process(s, q->process);
+	struct steps *steps = NULL;
 	struct view_model *v;
 	int ret;
 
@@ -341,12 +381,16 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	}
 	if (replay_of(s, q->process, err, size))
 		return NULL;
+	if (q->want & WANT_STEPS)
+		steps = take_steps(s, q->event < p->last_event ? q->event : p->last_event);
 	ret = replay_seek(s->replay, q->event);
 	v = model_create(replay_machine(s->replay), q->cache);
 	if (!v) {
+		free(steps);
 		snprintf(err, size, "out of memory");
 		return NULL;
 	}
+	v->steps = steps;
 	v->damaged = ret == -EILSEQ;
 	v->event = q->event < p->last_event ? q->event : p->last_event;
 	position_of(s, v, p);

@@ -14,6 +14,7 @@ enum model_want {
 	WANT_SUMMARY = 8,
 	WANT_HAPPENED = 16, // the event explained
 	WANT_CALLS = 32,    // call trees
+	WANT_STEPS = 64,    // the event taken apart; seeks back one event
 };
 
 struct model_request {

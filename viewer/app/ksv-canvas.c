@@ -266,7 +266,8 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
 		zoom_call(self, (uint32_t)id);
 		return;
 	}
-	ksv_canvas_select(self, h->kind, id);
+	if (h->kind != HIT_STEP)
+		ksv_canvas_select(self, h->kind, id);
 	g_signal_emit(self, signals[SIGNAL_PICKED], 0, (int)h->kind, id);
 }
 
@@ -388,6 +389,23 @@ void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id)
 	}
 }
 
+void ksv_canvas_set_step(KsvCanvas *self, unsigned step, double moment)
+{
+	if (step != self->vp.step) {
+		self->vp.scroll[1] = 0;
+		// the chosen row stays in view
+		self->vp.scroll[0] = MAX(0, ((int)step - 8) * 24);
+	}
+	self->vp.step = step;
+	self->vp.moment = moment;
+	invalidate(self);
+}
+
+unsigned ksv_canvas_get_step(KsvCanvas *self)
+{
+	return self->vp.step;
+}
+
 // What the picture says, in a sentence, for those who cannot see it.
 static void describe(KsvCanvas *self)
 {
@@ -477,6 +495,7 @@ static void ksv_canvas_init(KsvCanvas *self)
 
 	self->out = g_new0(struct draw_result, 1);
 	self->vp.zoom = MAP_ZOOM_FIT;
+	self->vp.moment = 1;
 	self->vp.bare = TRUE;
 	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
 	g_signal_connect(motion, "leave", G_CALLBACK(on_leave), self);

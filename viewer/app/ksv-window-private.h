@@ -13,6 +13,7 @@
 #include "ksv-scrubber.h"
 #include "ksv-selection.h"
 #include "ksv-sql-page.h"
+#include "ksv-steps-page.h"
 #include "ksv-window.h"
 
 // Entries of the rate chooser.
@@ -43,6 +44,7 @@ struct _KsvWindow {
 	KsvInspector *inspector;
 	KsvSitesPage *sites_page;
 	KsvSqlPage *sql_page; // row VIEWS of the sidebar
+	KsvStepsPage *steps_page;
 	GtkWidget *flame_page;
 	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the tables
 

@@ -14,6 +14,8 @@ G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
 void ksv_window_request(KsvWindow *self)
 {
 	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
+	if (gtk_widget_get_mapped(GTK_WIDGET(self->steps_page)))
+		self->request.want |= WANT_STEPS;
 	// once the trees are there they stay
 	if (self->calls_wanted || gtk_widget_get_mapped(self->flame_page) ||
 	    gtk_widget_get_mapped(GTK_WIDGET(self->sites_page)))
@@ -184,6 +186,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 			ksv_canvas_set_model(self->canvas[i], v);
 	ksv_inspector_set_model(self->inspector, v);
 	ksv_sites_page_set_model(self->sites_page, v);
+	ksv_steps_page_set_model(self->steps_page, v);
 	ksv_scrubber_set_model(self->scrubber, v);
 	if (!ksv_loader_is_busy(loader))
 		ksv_scrubber_set_position(self->scrubber, v->event);
@@ -434,6 +437,8 @@ void ksv_window_pick(KsvWindow *self, int kind, guint64 id)
 static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 {
 	(void)canvas;
+	if (kind == HIT_STEP)
+		return; // the page's own
 	if (kind == HIT_SITE && self->model && self->model->callers)
 		ksv_selection_set_site(self->selection,
 				       calltree_name(self->model->callers, (uint32_t)id));
@@ -516,6 +521,11 @@ static void add_view(KsvWindow *self, unsigned i)
 	}
 	if (!strcmp(views[i].id, "flame")) {
 		page = self->flame_page = ksv_flame_page_new(self->canvas[i]);
+		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
+	}
+	if (!strcmp(views[i].id, "steps")) {
+		page = ksv_steps_page_new(self->canvas[i]);
+		self->steps_page = KSV_STEPS_PAGE(page);
 		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
 	}
 	gtk_stack_add_named(self->views, page, views[i].id);

@@ -48,7 +48,7 @@ static void address_bits(struct pen *p, double y, double w)
 	bits(p, MARGIN + unit * 20 + 24, y, unit * 12, "11:0", "offset", t->offset, 12);
 }
 
-struct step {
+struct walk_step {
 	const char *title;
 	char line[2][128];
 	struct rgb colour;
@@ -61,7 +61,7 @@ static void entry_flags(uint32_t e, char *buf, size_t size)
 		 e & _PAGE_GLOBAL ? ", global" : "");
 }
 
-static unsigned walk_steps(const struct pen *p, struct step *s)
+static unsigned walk_steps(const struct pen *p, struct walk_step *s)
 {
 	const struct model_walk *w = &p->v->walk;
 	const struct translation *t = &w->t;
@@ -102,9 +102,9 @@ static unsigned walk_steps(const struct pen *p, struct step *s)
 	return n + 1;
 }
 
-static void draw_steps(struct pen *p, double y, double w)
+static void draw_walk(struct pen *p, double y, double w)
 {
-	struct step s[4] = {0};
+	struct walk_step s[4] = {0};
 	unsigned n = walk_steps(p, s);
 	double gap = 28, x = MARGIN, unit = (w - gap * (n - 1)) / (n + 0.8);
 
@@ -196,7 +196,7 @@ void draw_address(cairo_t *cr, const struct view_model *v, const struct viewport
 	y += 30;
 	address_bits(&p, y, w);
 	y += BITS_HEIGHT + 14;
-	draw_steps(&p, y, w);
+	draw_walk(&p, y, w);
 	y += STEP_HEIGHT + 18;
 	pen_text(&p, STYLE_HEADING, ALIGN_LEFT, MARGIN, y, w, pal->text,
 		 "Page directory, 4 MiB a cell");

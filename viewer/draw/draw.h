@@ -44,6 +44,7 @@ enum hit_kind {
 	HIT_PGD,       // id: index in the page directory
 	HIT_CALL,      // id: node of model->calls
 	HIT_SITE,      // id: node of model->callers
+	HIT_STEP,      // id: index in model->steps
 	HIT_TIMELINE,  // the plot of the timeline
 	HIT_ADDRESS,   // id: a linear address someone asked for; drawn nowhere
 };
@@ -95,6 +96,8 @@ struct viewport {
 	enum cost cost;		 // flame graph: what the width means
 	uint32_t zoomed_call;	 // flame graph: node that fills the width
 	const char *search;	 // flame graph: functions to highlight, NULL none
+	unsigned step;		 // step by step: which one
+	double moment;		 // of its picture, 0 before .. 1 after; beyond: after
 	bool bare;		 // no title line (the window has one)
 	struct draw_result *out; // NULL: not wanted
 };
@@ -102,7 +105,7 @@ struct viewport {
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
-	draw_summary, draw_events, draw_timeline, draw_happened, draw_flame, draw_sites;
+	draw_summary, draw_events, draw_timeline, draw_happened, draw_steps, draw_flame, draw_sites;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -111,7 +114,7 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 13
+	VIEWS = 14
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown
@@ -123,5 +126,8 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		  size_t size);
 // Rectangle of one cell of a hit, for drawing hover and selection above the picture.
 void hit_cell(const struct hit *h, uint64_t id, double *x, double *y, double *w, double *h_out);
+
+// One transition in a sentence with its numbers.
+void step_sentence(const struct view_model *v, const struct step *s, char *buf, size_t size);
 
 uint64_t timeline_event_at(const struct view_model *v, const struct viewport *vp, double x);

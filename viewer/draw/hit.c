@@ -19,6 +19,7 @@ const struct view views[VIEWS + 1] = {
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
 	{"event", "What happened", draw_happened, true},
+	{"steps", "Step by step", draw_steps, true},
 	{"flame", "Flame graph", draw_flame, true},
 	{"sites", "Call sites", draw_sites, true},
 	{NULL, NULL, NULL, false},
@@ -246,6 +247,11 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		return describe_kmap(v, id, buf, size);
 	case HIT_ATOMIC:
 		return describe_atomic(v, id, buf, size);
+	case HIT_STEP:
+		if (!v->steps || id >= v->steps->n)
+			return false;
+		snprintf(buf, size, "%s", event_name(v->steps->step[id].t.kind));
+		return true;
 	case HIT_ADDRESS:
 		snprintf(buf, size, "address 0x%08llx", (unsigned long long)id);
 		return true;

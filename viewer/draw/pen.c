@@ -206,12 +206,13 @@ void pen_end(struct pen *p)
 
 void pen_empty(struct pen *p, double y, const char *title, const char *why)
 {
-	double middle = (y + p->vp->height) / 2 - 24;
+	double middle = (y + p->vp->height) / 2 - 24, w = fmin(p->vp->width - 2 * MARGIN, 560);
 
 	pen_text(p, STYLE_TITLE, ALIGN_CENTER, p->vp->width / 2, middle, p->vp->width - 2 * MARGIN,
 		 p->pal->dim, title);
-	pen_text(p, STYLE_BODY, ALIGN_CENTER, p->vp->width / 2, middle + 30,
-		 p->vp->width - 2 * MARGIN, p->pal->dim, why);
+	pango_layout_set_alignment(p->layout, PANGO_ALIGN_CENTER);
+	pen_paragraph(p, STYLE_BODY, (p->vp->width - w) / 2, middle + 30, w, p->pal->dim, why);
+	pango_layout_set_alignment(p->layout, PANGO_ALIGN_LEFT);
 }
 
 double pen_legend(struct pen *p, double x, double y, double w, const struct legend *l, unsigned n)
