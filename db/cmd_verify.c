@@ -76,13 +76,13 @@ static void check_complete(struct verify *v)
 // Ids are the order of completion, 1, 2, 3 ...: a gap is a row that was lost.
 static void check_ids(struct verify *v)
 {
-	int64_t n = number(v, "SELECT count(*) FROM event");
-	int64_t first = number(v, "SELECT ifnull(min(rowid), 1) FROM event");
-	int64_t last = number(v, "SELECT ifnull(max(rowid), 0) FROM event");
+	int64_t n = number(v, "SELECT count(*) FROM event_row");
+	int64_t first = number(v, "SELECT ifnull(min(rowid), 1) FROM event_row");
+	int64_t last = number(v, "SELECT ifnull(max(rowid), 0) FROM event_row");
 	result(v, n >= 0 && first == 1 && last == n, "ids", "%s events, ids %s to %s",
 	       fmt_count((uint64_t)n), fmt_count((uint64_t)first), fmt_count((uint64_t)last));
-	int64_t orphans = number(v, "SELECT count(*) FROM event WHERE context NOT IN"
-				    " (SELECT context FROM context)");
+	int64_t orphans = number(v, "SELECT count(*) FROM event_row WHERE call NOT IN"
+				    " (SELECT l.call FROM call l JOIN context USING (context))");
 	result(v, !orphans, "contexts", "%" PRId64 " events without their context", orphans);
 }
 

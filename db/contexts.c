@@ -7,6 +7,13 @@
 
 #include "inserter.h"
 
+enum {
+	CALL_HITS = 8192,
+	CALLS_FREE = 1 << 16, // as many calls as may be without a question
+	CALLS_SHARE = 16,     // events a call must have on average when there are more
+	CALLS_MAX = 1 << 20,  // and as many as may be at all
+};
+
 int intern_init(struct intern *t, size_t key_size)
 {
 	*t = (struct intern){.mask = 1023, .key_size = key_size};
@@ -66,6 +73,11 @@ uint32_t intern_id(struct intern *t, const void *key, bool *is_new)
 	return *slot;
 }
 
+static bool intern_known(struct intern *t, const void *key)
+{
+	return *intern_probe(t, key) != 0;
+}
+
 static void gfp_row(struct inserter *ins, gfp_t gfp)
 {
 	char name[256];
@@ -74,7 +86,7 @@ static void gfp_row(struct inserter *ins, gfp_t gfp)
 	store_run(ins, ST_GFP, "is", (int64_t)gfp, name);
 }
 
-int64_t context_of(struct inserter *ins, const struct context_key *k)
+static uint32_t context_of(struct inserter *ins, const struct context_key *k)
 {
 	bool is_new = false;
 	uint32_t id = intern_id(&ins->contexts, k, &is_new);
@@ -82,11 +94,95 @@ int64_t context_of(struct inserter *ins, const struct context_key *k)
 	if (!is_new)
 		return id;
 	gfp_row(ins, k->gfp);
-	store_run(ins, ST_CONTEXT, k->alloc == -2 ? "iiiiiiiiin" : "iiiiiiiiii", (int64_t)id,
-		  (int64_t)k->process, (int64_t)k->thread, (int64_t)k->cpu, (int64_t)k->kind,
-		  (int64_t)k->path, (int64_t)k->cache, (int64_t)k->gfp, (int64_t)k->flags,
-		  k->alloc);
+	store_run(ins, ST_CONTEXT, k->alloc == ALLOC_IN_PAGES ? "iiiiiiiiin" : "iiiiiiiiii",
+		  (int64_t)id, (int64_t)k->process, (int64_t)k->thread, (int64_t)k->cpu,
+		  (int64_t)k->kind, (int64_t)k->path, (int64_t)k->cache, (int64_t)k->gfp,
+		  (int64_t)k->flags, k->alloc);
 	return id;
+}
+
+// --- calls
+
+// What tells calls apart in a record, packed for one comparison; a direct-mapped cache before the
+// hash table, for a program makes few different calls at a time.
+struct call_hit {
+	uint64_t who, what, req;
+	uint32_t call;
+};
+
+int calls_init(struct inserter *ins)
+{
+	ins->call_hit = calloc(CALL_HITS, sizeof(*ins->call_hit));
+	return ins->call_hit ? intern_init(&ins->calls, sizeof(struct call_key)) : -ENOMEM;
+}
+
+void calls_finish(struct inserter *ins)
+{
+	intern_finish(&ins->calls);
+	free(ins->call_hit);
+}
+
+void calls_forget(struct inserter *ins)
+{
+	memset(ins->call_hit, 0, CALL_HITS * sizeof(*ins->call_hit));
+}
+
+const struct call_key *call_key(const struct inserter *ins, uint32_t call)
+{
+	return (const struct call_key *)(ins->calls.keys + (size_t)call * sizeof(struct call_key));
+}
+
+// Sizes that seldom come back stand in the rows: a row of `call` each would cost more.
+static bool calls_crowded(const struct inserter *ins)
+{
+	return ins->calls.count > CALLS_FREE &&
+	       (ins->calls.count > ins->events / CALLS_SHARE || ins->calls.count > CALLS_MAX);
+}
+
+static uint32_t call_row(struct inserter *ins, const struct call_key *k)
+{
+	bool is_new = false;
+	uint32_t id = intern_id(&ins->calls, k, &is_new);
+
+	if (is_new)
+		store_run(ins, ST_CALL, k->req == REQ_IN_ROW ? "iiin" : "iiii", (int64_t)id,
+			  (int64_t)k->context, (int64_t)k->stack, (int64_t)k->req);
+	return id;
+}
+
+static uint32_t call_find(struct proc *p, const struct record *r)
+{
+	const struct context_key c = {
+		.process = p->number,
+		.thread = r->lock,
+		.cache = (uint16_t)r->op.cache,
+		.cpu = r->cpu,
+		.kind = r->kind,
+		.path = r->path,
+		.flags = (uint16_t)r->op.flags,
+		.gfp = r->op.gfp < GFPC_COUNT ? gfp_code_value((enum gfp_code)r->op.gfp) : 0,
+		.alloc = alloc_bytes(p, r),
+	};
+	struct call_key k = {context_of(p->ins, &c), r->ticket, r->op.req};
+
+	if (calls_crowded(p->ins) && !intern_known(&p->ins->calls, &k))
+		k.req = REQ_IN_ROW;
+	return call_row(p->ins, &k);
+}
+
+uint32_t call_of(struct proc *p, const struct record *r, bool *in_row)
+{
+	uint64_t who = r->kind | (uint64_t)r->path << 8 | (uint64_t)r->cpu << 12 |
+		       (uint64_t)r->lock << 16 | (uint64_t)r->ticket << 32;
+	uint64_t what = r->op.cache | (uint64_t)r->op.flags << 16 | (uint64_t)r->op.gfp << 32 |
+			(uint64_t)p->number << 40;
+	uint64_t h = (who ^ what * 3 ^ (uint64_t)r->op.req << 20) * 0x9E3779B97F4A7C15ull;
+	struct call_hit *hit = &p->ins->call_hit[h >> 32 & (CALL_HITS - 1)];
+
+	if (hit->who != who || hit->what != what || hit->req != r->op.req)
+		*hit = (struct call_hit){who, what, r->op.req, call_find(p, r)};
+	*in_row = call_key(p->ins, hit->call)->req == REQ_IN_ROW;
+	return hit->call;
 }
 
 int64_t transition_context_of(struct inserter *ins, const struct transition_key *k)

@@ -46,6 +46,7 @@ static void load_modules(struct finisher *f)
 {
 	sqlite3_stmt *s;
 
+	store_wait(f->ins);
 	f->module = calloc(f->ins->modules + 1, sizeof(*f->module));
 	if (!f->module ||
 	    sqlite3_prepare_v2(f->ins->db, "SELECT image, start, \"end\", base, module FROM module",
@@ -211,9 +212,11 @@ void finish_recording(struct inserter *ins)
 	store_totals(ins);
 	store_commit(ins);
 	insert_report(ins, "symbols", true);
+	store_wait(ins);
 	resolve(ins);
 	store_meta_int(ins, "complete", 1);
 	store_commit(ins);
+	store_wait(ins);
 	if (ins->error)
 		return;
 	for (int i = 0; i < ST_COUNT; i++) {

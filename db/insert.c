@@ -233,7 +233,8 @@ static int start(struct inserter *ins)
 				strerror(-error));
 	ins->stack_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1);
 	if (!ins->stack_seen || intern_init(&ins->contexts, sizeof(struct context_key)) ||
-	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)))
+	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)) ||
+	    calls_init(ins))
 		return sentence(ins->err, -ENOMEM, "not enough memory");
 	error = store_open(ins);
 	if (!error)
@@ -250,17 +251,16 @@ static void end_all(struct inserter *ins)
 
 static void stop(struct inserter *ins)
 {
+	store_close(ins);
 	for (uint32_t i = 1; i < ins->nproc; i++)
 		proc_destroy(ins->proc[i]);
 	free(ins->proc);
 	intern_finish(&ins->contexts);
 	intern_finish(&ins->transition_contexts);
-	free(ins->event_cell);
-	free(ins->transition_cell);
+	calls_finish(ins);
 	free(ins->stack_seen);
 	spool_close(&ins->spool);
 	segment_close(&ins->seg);
-	store_close(ins);
 	g_free(ins->argv);
 	free(ins);
 }

@@ -7,9 +7,12 @@
 //              │              ▼                             contexts.c   what rows share
 //              │          transitions, log blobs, keyframes
 //              ▼
-//           store.c, batch.c ─► SQLite        finish.c: what can be done only at the end
+//           batch.c ─► store_queue.c ═► store.c ─► SQLite     finish.c: what can be done only at the end
+//
+// Two threads: one folds, the other one (behind ═►) has the database.
 #pragma once
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -25,8 +28,6 @@ enum {
 	FULL_KEYFRAMES = 16,		    // keyframes between full ones
 	TIMELINE_LEVELS = 3,
 	TIMELINE_ITEMS = 5, // of reader.h
-	EVENT_COLUMNS = 6,
-	TRANSITION_COLUMNS = 8,
 	BATCH_ROWS = 32768,
 };
 
@@ -109,13 +110,17 @@ void timeline_event(struct inserter *ins, struct proc *p, uint64_t event, int64_
 int stats_store(struct inserter *ins, struct proc *p); // rows of a finished process
 
 // --- contexts.c
+enum {
+	ALLOC_AS_ASKED = -1,
+	ALLOC_IN_PAGES = -2
+};
 struct context_key {
 	uint32_t process;
 	uint16_t thread, cache;
 	uint8_t cpu, kind, path, pad;
 	uint16_t flags, pad2;
 	uint32_t gfp, pad3;
-	int64_t alloc; // -1: req; -2: req rounded up to pages
+	int64_t alloc; // bytes, or ALLOC_*: as many as asked for, rounded up to pages
 };
 struct transition_key {
 	uint32_t process;
@@ -130,7 +135,17 @@ struct intern {
 int intern_init(struct intern *t, size_t key_size);
 void intern_finish(struct intern *t);
 uint32_t intern_id(struct intern *t, const void *key, bool *is_new); // 1..; 0: no memory
-int64_t context_of(struct inserter *ins, const struct context_key *k);
+struct call_key {
+	uint32_t context, stack;
+	uint64_t req; // REQ_IN_ROW: the row has it
+};
+#define REQ_IN_ROW UINT64_MAX
+int calls_init(struct inserter *ins);
+void calls_finish(struct inserter *ins);
+void calls_forget(struct inserter *ins); // what cache ids mean has changed
+// The call of an operation; *in_row: its row has to say how many bytes were asked for.
+const struct call_key *call_key(const struct inserter *ins, uint32_t call);
+uint32_t call_of(struct proc *p, const struct record *r, bool *in_row);
 int64_t transition_context_of(struct inserter *ins, const struct transition_key *k);
 
 // --- process.c
@@ -228,6 +243,8 @@ void causal_round(struct proc *p);		    // all rings were drained once more
 
 // --- operations.c: one finished operation: its row, its match, its statistics
 uint64_t operation(struct proc *p, const struct record *r); // its event id
+// What the block really takes; ALLOC_* where that follows from the request.
+int64_t alloc_bytes(const struct proc *p, const struct record *r);
 // It ends a block that was not made yet, as far as is known.
 bool operation_waits(struct proc *p, const struct record *r);
 // Writes the details collected on a ring; event 0: nobody's.
@@ -237,6 +254,24 @@ void operation_details(struct proc *p, struct ring_queue *q, uint64_t event);
 void text_record(struct proc *p, struct ring_queue *q, const struct record *r);
 void text_finish(struct proc *p);
 
+// --- batch.c: the virtual tables the big inserts read from
+#define CELL_NULL INT64_MIN
+enum batch_id {
+	BATCH_EVENT,
+	BATCH_CLOCK,
+	BATCH_TRANSITION,
+	BATCHES
+};
+struct batch {
+	enum batch_id id;
+	size_t rows;
+	int64_t cell[];
+};
+int batch_register(struct inserter *ins);
+int64_t *batch_row(struct inserter *ins, enum batch_id id); // cells to fill
+void batch_flush(struct inserter *ins);
+void batch_finish(struct inserter *ins);
+
 // --- store.c: the database
 struct inserter {
 	char folder[4096], output[4096];
@@ -244,17 +279,19 @@ struct inserter {
 	struct segment seg;
 	struct spool_reader spool;
 	int64_t t0_ns; // CLOCK_MONOTONIC of t_ns 0
-	int64_t last_t_ns;
+	int64_t last_t_ns, clock_ns; // of the last event; of the last row of clock
 	uint64_t events, transitions, divergences, lost;
 	char divergence[256]; // the first one
-	struct intern contexts, transition_contexts;
+	struct intern contexts, transition_contexts, calls;
+	struct call_hit *call_hit; // calls by record, see contexts.c
 	struct served {
 		uint64_t calls, bytes, first_event, first_req;
 	} served[HOST_REASONS]; // by reason; 0: the machine
 	struct proc **proc;	// by number
 	uint32_t nproc;
-	int64_t *event_cell, *transition_cell; // batches
-	size_t nevents, ntransitions;
+	struct batch *batch[BATCHES];	   // being filled
+	const struct batch *batch_stored;  // being stored
+	struct store_queue *queue;	   // NULL: everything is stored at once
 	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
 	sqlite3_stmt *stmt[32];	     // by enum statement
 	bool in_transaction, closed, finish_torn;
@@ -262,7 +299,7 @@ struct inserter {
 	char *argv;	     // of the program, newlines between
 	uint8_t *stack_seen; // bit per depot node that an event names
 	int64_t commit_ns;
-	int error; // first failure, negative errno
+	_Atomic int error; // first failure, negative errno
 	char *err; // ERR_LEN
 	void (*progress)(void *ctx, const struct insert_progress *p);
 	void *progress_ctx;
@@ -271,7 +308,9 @@ struct inserter {
 };
 enum statement {
 	ST_EVENTS,
+	ST_CLOCK,
 	ST_TRANSITIONS,
+	ST_CALL,
 	ST_CONTEXT,
 	ST_TRANSITION_CONTEXT,
 	ST_GFP,
@@ -301,12 +340,9 @@ void store_meta_int(struct inserter *ins, const char *key, int64_t value);
 void store_meta_text(struct inserter *ins, const char *key, const char *value);
 void store_commit(struct inserter *ins);
 void store_fail(struct inserter *ins, int error, const char *what);
-
-// --- batch.c: the virtual tables the big inserts read from
-int batch_register(struct inserter *ins);
-int64_t *batch_event(struct inserter *ins);	 // EVENT_COLUMNS cells to fill
-int64_t *batch_transition(struct inserter *ins); // TRANSITION_COLUMNS
-void batch_flush(struct inserter *ins);
+void store_batch(struct inserter *ins, struct batch *b); // takes it over
+void store_wait(struct inserter *ins); // until everything asked for so far is done; store_queue.c
+enum statement batch_statement(const struct batch *b);
 
 // --- served.c: who served the allocations
 void served_count(struct inserter *ins, const struct record *r, uint64_t event); // of a success

@@ -8,10 +8,6 @@
 enum {
 	HOST_KEY_BIT = 48
 };
-enum {
-	ALLOC_AS_ASKED = -1,
-	ALLOC_IN_PAGES = -2
-};
 
 static uint64_t page_round(uint64_t n)
 {
@@ -32,8 +28,7 @@ static bool gives_memory(unsigned kind)
 	       kind == EV_MEMALIGN || kind == EV_MMAP || kind == EV_MREMAP;
 }
 
-// What the block really takes; ALLOC_* where that follows from the request.
-static int64_t alloc_bytes(const struct proc *p, const struct record *r)
+int64_t alloc_bytes(const struct proc *p, const struct record *r)
 {
 	unsigned cache = (unsigned)r->op.cache;
 
@@ -59,6 +54,10 @@ static uint64_t alloc_value(int64_t alloc, uint64_t req)
 	return alloc >= 0 ? (uint64_t)alloc : alloc == ALLOC_AS_ASKED ? req : page_round(req);
 }
 
+struct ended { // the allocation an operation ended; 0: none known
+	uint64_t event, key;
+};
+
 static struct thread_info *thread_of(struct proc *p, unsigned number)
 {
 	if (number >= p->nthreads) {
@@ -74,27 +73,27 @@ static struct thread_info *thread_of(struct proc *p, unsigned number)
 	return &p->thread[number];
 }
 
-// Takes the block away; returns its event. `next`: the very next operation of its thread.
-static uint64_t end_block(struct proc *p, struct live *l, const struct thread_info *t, bool counts)
+// Takes the block away. counts: whether as a temporary one, when this is the very next operation of
+// its thread.
+static struct ended end_block(struct proc *p, struct live *l, const struct thread_info *t,
+			      bool counts)
 {
 	struct live copy = *l;
 
 	stats_free(&p->stats, &copy, copy.bytes, true, counts && t && t->last_alloc == copy.event);
 	matching_remove(&p->live, l);
-	return copy.event;
+	return (struct ended){copy.event, copy.key & ~LIVE_SHADOW};
 }
 
 // Part of a mapping goes: the rest keeps its event.
-static uint64_t cut_mapping(struct proc *p, struct live *l, uint64_t bytes)
+static struct ended cut_mapping(struct proc *p, struct live *l, uint64_t bytes)
 {
-	uint64_t event = l->event;
-
 	if (bytes >= l->bytes)
 		return end_block(p, l, NULL, false);
 	matching_touch(&p->live, l);
 	stats_free(&p->stats, l, bytes, false, false);
 	l->bytes -= bytes;
-	return event;
+	return (struct ended){l->event, l->key & ~LIVE_SHADOW};
 }
 
 static struct live *find_block(struct proc *p, const struct record *r, uint64_t key)
@@ -144,14 +143,14 @@ static bool was_owed(struct proc *p, uint64_t key)
 	return l;
 }
 
-static uint64_t op_free(struct proc *p, const struct record *r, const struct thread_info *t)
+static struct ended op_free(struct proc *p, const struct record *r, const struct thread_info *t)
 {
 	uint64_t key = live_key(r->op.addr, r->path);
 	struct live *l = find_block(p, r, key);
 
 	if (!l) {
 		owe(p, r, key);
-		return 0;
+		return (struct ended){0};
 	}
 	if (r->kind == EV_FREE)
 		return end_block(p, l, t, true);
@@ -175,21 +174,22 @@ static void shadow(struct proc *p, struct live *l)
 	matching_add(&p->live, &copy);
 }
 
-static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc)
+static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc)
 {
 	struct live l = {.key = live_key(r->op.addr, r->path),
 			 .event = event,
 			 .bytes = r->op.req,
 			 .stack = r->ticket};
-	uint64_t ref = 0;
+	struct ended ended = {0};
 	struct live *old;
 
 	if (r->kind == EV_REALLOC || r->kind == EV_MREMAP) {
 		old = record_old(r) ? find_block(p, r, live_key(r->op.old, r->op.old_path)) : NULL;
-		ref = old ? end_block(p, old, NULL, false) : 0;
+		if (old)
+			ended = end_block(p, old, NULL, false);
 	}
 	if (!l.key)
-		return ref;
+		return ended;
 	if (r->kind == EV_MMAP || r->kind == EV_MREMAP) {
 		l.flags = LIVE_MAP;
 		l.bytes = l.span = page_round(l.bytes);
@@ -203,26 +203,26 @@ static uint64_t op_alloc(struct proc *p, const struct record *r, uint64_t event,
 		stats_free(&p->stats, &l, l.bytes, true, false);
 	else
 		matching_add(&p->live, &l);
-	return ref;
+	return ended;
 }
 
-static uint64_t match(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
-		      struct thread_info *t)
+static struct ended match(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
+			  struct thread_info *t)
 {
 	bool failed = r->op.flags & OPF_FAILED;
-	uint64_t ref = 0;
+	struct ended ended = {0};
 
 	if (failed && gives_memory(r->kind))
 		stats_failed(&p->stats, r->ticket);
 	else if (!failed && gives_memory(r->kind))
-		ref = op_alloc(p, r, event, alloc);
+		ended = op_alloc(p, r, event, alloc);
 	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
-		ref = op_free(p, r, t);
+		ended = op_free(p, r, t);
 	if (p->nheld)
 		causal_made(p);
 	if (t)
 		t->last_alloc = !failed && gives_memory(r->kind) ? event : 0;
-	return ref;
+	return ended;
 }
 
 // Simulated addresses fit four bytes when they are signed.
@@ -231,33 +231,36 @@ static int64_t narrow(uint64_t addr)
 	return addr <= UINT32_MAX ? (int32_t)(uint32_t)addr : (int64_t)addr;
 }
 
-static void event_row(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
-		      uint64_t ref, int64_t t_ns)
+// The second operand, unless it follows from the allocation that ended.
+static void event_old(struct proc *p, const struct record *r, uint64_t event, uint64_t back,
+		      const struct ended *e)
 {
-	struct context_key k = {
-		.process = p->number,
-		.thread = r->lock,
-		.cache = (uint16_t)r->op.cache,
-		.cpu = r->cpu,
-		.kind = r->kind,
-		.path = r->path,
-		.flags = (uint16_t)r->op.flags,
-		.gfp = r->op.gfp < GFPC_COUNT ? gfp_code_value((enum gfp_code)r->op.gfp) : 0,
-		.alloc = alloc,
-	};
-	int64_t *cell = batch_event(p->ins);
+	bool moves = r->kind == EV_REALLOC || r->kind == EV_MREMAP;
+	bool told = moves && e->key && e->key == live_key(record_old(r), r->op.old_path);
 
-	cell[0] = context_of(p->ins, &k);
-	cell[1] = t_ns;
-	cell[2] = narrow(r->op.addr);
-	cell[3] = (int64_t)r->op.req;
-	cell[4] = r->ticket;
-	if (r->ticket < p->ins->seg.own.max_nodes)
-		p->ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);
-	cell[5] = ref ? (int64_t)(event - ref) : 0;
-	if (record_old(r))
-		store_run(p->ins, ST_OLD, "iii", (int64_t)event, (int64_t)record_old(r),
-			  (int64_t)r->op.old_path);
+	if (record_old(r) && !told)
+		store_run(p->ins, ST_OLD, "iiiz", (int64_t)event, (int64_t)record_old(r),
+			  (int64_t)r->op.old_path, (int64_t)back);
+	else if (back)
+		store_run(p->ins, ST_OLD, "innz", (int64_t)event, (int64_t)back);
+}
+
+static void event_row(struct proc *p, const struct record *r, uint64_t event, uint32_t call,
+		      bool in_row, const struct ended *e)
+{
+	struct inserter *ins = p->ins;
+	int64_t *cell = batch_row(ins, BATCH_EVENT);
+	uint64_t back = e->event ? event - e->event : 0;
+	bool frees = r->kind == EV_FREE || r->kind == EV_MUNMAP;
+
+	cell[0] = call;
+	cell[1] = frees && e->key && e->key == live_key(r->op.addr, r->path) ? CELL_NULL
+									      : narrow(r->op.addr);
+	cell[2] = (int64_t)(in_row ? r->op.req : back);
+	if (r->ticket < ins->seg.own.max_nodes)
+		ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);
+	if (record_old(r) || (in_row && back))
+		event_old(p, r, event, in_row ? back : 0, e);
 }
 
 static void transition_row(struct proc *p, const struct trace_event *t, uint64_t event,
@@ -275,7 +278,7 @@ static void transition_row(struct proc *p, const struct trace_event *t, uint64_t
 		.migratetype = t->migratetype,
 		.migratetype2 = t->migratetype2,
 	};
-	int64_t *cell = batch_transition(p->ins);
+	int64_t *cell = batch_row(p->ins, BATCH_TRANSITION);
 
 	cell[0] = (int64_t)event;
 	cell[1] = (int64_t)seq;
@@ -306,17 +309,33 @@ static int64_t event_time(struct inserter *ins, const struct ring_queue *q)
 	return ins->last_t_ns;
 }
 
+static void clock_row(struct inserter *ins, uint64_t event, int64_t t_ns)
+{
+	int64_t *cell;
+
+	if (t_ns == ins->clock_ns && event > 1)
+		return;
+	cell = batch_row(ins, BATCH_CLOCK);
+	cell[0] = (int64_t)event;
+	cell[1] = ins->clock_ns = t_ns;
+}
+
 uint64_t operation(struct proc *p, const struct record *r)
 {
 	struct ring_queue *q = &p->queue[p->ring];
-	uint64_t event = ++p->ins->events, ref;
+	uint64_t event = ++p->ins->events;
 	struct thread_info *t = thread_of(p, r->lock);
 	int64_t alloc = alloc_bytes(p, r), t_ns = event_time(p->ins, q);
+	struct ended ended;
+	uint32_t call;
+	bool in_row;
 
-	ref = match(p, r, event, alloc, t);
+	call = call_of(p, r, &in_row);
+	ended = match(p, r, event, alloc, t);
 	if (gives_memory(r->kind) && !(r->op.flags & OPF_FAILED))
 		served_count(p->ins, r, event);
-	event_row(p, r, event, alloc, ref, t_ns);
+	event_row(p, r, event, call, in_row, &ended);
+	clock_row(p->ins, event, t_ns);
 	operation_details(p, q, event);
 	timeline_event(p->ins, p, event, t_ns, gives_memory(r->kind) && r->op.flags & OPF_FAILED);
 	if (t) {

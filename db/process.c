@@ -75,6 +75,7 @@ static void cache_row(struct proc *p, unsigned id, uint64_t event)
 	const struct kmem_cache *c = &p->m.caches[id];
 	char name[CACHE_NAME_LEN + 1];
 
+	calls_forget(p->ins);
 	snprintf(name, sizeof(name), "%.*s", CACHE_NAME_LEN, c->name);
 	store_run(p->ins, ST_CACHE, "iiisii", (int64_t)p->number, (int64_t)id, (int64_t)event, name,
 		  (int64_t)c->obj_size, (int64_t)c->buffer_size);
@@ -150,6 +151,7 @@ static int read_keyframes(struct proc *p, const struct proc *parent, uint64_t se
 	int error = -ENOENT;
 	bool full;
 
+	store_wait(p->ins);
 	if (sqlite3_prepare_v2(
 		    p->ins->db,
 		    "SELECT data FROM keyframe WHERE process=?1 AND seq<=?2 AND seq>="

@@ -23,7 +23,7 @@ static const char *const sql[NR_STMTS] = {
 		" FROM event e CROSS JOIN context c USING (context)"
 		" LEFT JOIN event_old o ON o.event = e.rowid"
 		" WHERE e.rowid BETWEEN ?1 AND ?2 ORDER BY e.rowid",
-	[STMT_TIME] = "SELECT t_ns FROM event WHERE rowid = ?1",
+	[STMT_TIME] = "SELECT t_ns FROM clock WHERE event <= ?1 ORDER BY event DESC LIMIT 1",
 	[STMT_STACK] =
 		"SELECT s.depth, f.function, f.file, f.line, m.path, a.offset, a.ip"
 		" FROM stack_frame s JOIN address a USING (address)"
@@ -150,7 +150,7 @@ static int check_tables(sqlite3 *db)
 	int rc;
 	int64_t n = pragma(db,
 			   "SELECT count(*) FROM sqlite_schema WHERE name IN"
-			   " ('meta', 'process', 'event', 'context', 'log', 'keyframe')",
+			   " ('meta', 'process', 'event_row', 'context', 'log', 'keyframe')",
 			   &rc);
 	return n < 0 ? rc : n == 6 ? 0 : SQLITE_CORRUPT;
 }
@@ -180,6 +180,13 @@ static enum recording_error check(const char *path, struct recording *r, char *e
 			 "update kalloscope",
 			 path, (long long)version, RECORDING_VERSION);
 		return REC_NEWER;
+	}
+	if (version < RECORDING_VERSION) {
+		snprintf(err, size,
+			 "%s was made by an older kalloscope (format %lld, this one reads %d); "
+			 "record again, or use that version",
+			 path, (long long)version, RECORDING_VERSION);
+		return REC_OLDER;
 	}
 	rc = check_tables(r->db);
 	if (rc)
@@ -281,7 +288,7 @@ bool recording_complete(struct recording *r)
 uint64_t recording_events(struct recording *r)
 {
 	int rc;
-	int64_t n = pragma(r->db, "SELECT ifnull(max(rowid), 0) FROM event", &rc);
+	int64_t n = pragma(r->db, "SELECT ifnull(max(rowid), 0) FROM event_row", &rc);
 	return n < 0 ? 0 : (uint64_t)n;
 }
 
@@ -291,7 +298,7 @@ uint64_t recording_duration_ns(struct recording *r)
 	const char *text = recording_meta(r, "duration_ns");
 	if (*text)
 		return strtoull(text, NULL, 10);
-	int64_t t = pragma(r->db, "SELECT t_ns FROM event ORDER BY rowid DESC LIMIT 1", &rc);
+	int64_t t = pragma(r->db, "SELECT t_ns FROM clock ORDER BY event DESC LIMIT 1", &rc);
 	return t < 0 ? 0 : (uint64_t)t;
 }
 

@@ -13,11 +13,11 @@
 #include "../core/fold.h"
 
 // Pragmas of the file: application_id tells what it is, user_version how its tables look.
-enum { RECORDING_APPLICATION_ID = 0x4b414c4f /* "KALO" */, RECORDING_VERSION = 1 };
+enum { RECORDING_APPLICATION_ID = 0x4b414c4f /* "KALO" */, RECORDING_VERSION = 2 };
 
 struct recording;
 
-enum recording_error { REC_OK, REC_MISSING, REC_NOT_A_RECORDING, REC_NEWER, REC_DAMAGED, REC_BUSY };
+enum recording_error { REC_OK, REC_MISSING, REC_NOT_A_RECORDING, REC_NEWER, REC_OLDER, REC_DAMAGED, REC_BUSY };
 
 // NULL on failure: *code and a sentence for the user in err (what is wrong, what to do).
 struct recording *recording_open(const char *path, enum recording_error *code, char *err, size_t err_size);

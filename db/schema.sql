@@ -71,22 +71,34 @@ CREATE TABLE context(
 	alloc INTEGER        -- bytes really taken; -1: req; NULL: req rounded up to pages
 );
 
--- What the program did, in the order of completion. rowid is the event's id, 1.. without gaps.
-CREATE TABLE event(
+-- What calls share that ask for the same from the same place.
+CREATE TABLE call(
+	call INTEGER PRIMARY KEY,
 	context INTEGER,
-	t_ns INTEGER,        -- since the start of the recording; read every few events
-	addr INTEGER,        -- simulated address as a signed 32-bit number (add 2^32 when negative), or a host address
-	req INTEGER,         -- bytes asked for
 	stack INTEGER,       -- 0 none
-	back INTEGER         -- id - back is the matching allocation; 0 none
+	req INTEGER          -- bytes asked for; NULL: event_row.arg has it (a size that seldom comes back)
 );
 
--- Second operand of the few events that have one: old address of realloc and mremap, protection
--- of mprotect, advice of madvise.
+-- What the program did, in the order of completion: rowid is the event's id, 1.. without gaps.
+-- The view `event` has the columns one would expect, the view `events` their names.
+CREATE TABLE event_row(
+	call INTEGER,
+	addr INTEGER,        -- simulated address as a signed 32-bit number (add 2^32 when negative), or a host address; NULL: that of the matching allocation
+	arg INTEGER          -- id - arg is the matching allocation, 0 none; where call.req is NULL: bytes asked for
+);
+
+-- The clock is read every few events: t_ns holds from `event` to the next row.
+CREATE TABLE clock(
+	event INTEGER PRIMARY KEY,
+	t_ns INTEGER         -- since the start of the recording; rises with `event`
+);
+
+-- The few events that have more operands than fit a row.
 CREATE TABLE event_old(
 	event INTEGER PRIMARY KEY,
-	old INTEGER,
-	old_path INTEGER     -- path_name of the old block
+	old INTEGER,         -- old address of realloc and mremap (no row: that of the matching allocation), protection of mprotect, advice of madvise
+	old_path INTEGER,    -- path_name of the old block
+	back INTEGER         -- as event_row.arg, where that holds the bytes asked for
 );
 
 -- What many transitions share; unused fields are 0 (zone: 255).
@@ -255,6 +267,16 @@ CREATE TABLE gfp_name(gfp INTEGER PRIMARY KEY, name TEXT);       -- those that o
 CREATE TABLE migratetype_name(migratetype INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE zone_name(zone INTEGER PRIMARY KEY, name TEXT);
 
+-- Events with what they share put back, in numbers. back: id - back is the matching allocation; 0 none.
+CREATE VIEW event(rowid, context, t_ns, addr, req, stack, back) AS
+SELECT e.rowid, l.context,
+	(SELECT k.t_ns FROM clock k WHERE k.event <= e.rowid ORDER BY k.event DESC LIMIT 1),
+	ifnull(e.addr, (SELECT a.addr FROM event_row a WHERE a.rowid = e.rowid - e.arg)),
+	ifnull(l.req, e.arg), l.stack,
+	CASE WHEN l.req IS NOT NULL THEN e.arg
+		ELSE ifnull((SELECT o.back FROM event_old o WHERE o.event = e.rowid), 0) END
+FROM event_row e CROSS JOIN call l USING (call);
+
 -- One row per thing the program did.
 CREATE VIEW events(id, t_ns, process, thread, cpu, kind, path, addr, req, alloc, gfp, stack, ref,
 	cache, reason, flags, old) AS
@@ -268,8 +290,11 @@ SELECT e.rowid, e.t_ns, c.process, c.thread, c.cpu, k.name, p.name,
 			AND x.event < e.rowid ORDER BY x.event DESC LIMIT 1) END,
 	CASE WHEN p.name = 'host' THEN (SELECT r.name FROM reason_name r WHERE r.reason = c.cache) END,
 	c.flags,
-	(SELECT o.old FROM event_old o WHERE o.event = e.rowid)
-FROM event e JOIN context c USING (context)
+	CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise') THEN
+		ifnull((SELECT o.old FROM event_old o WHERE o.event = e.rowid),
+			CASE WHEN e.back THEN (SELECT CASE WHEN a.addr < 0 THEN a.addr + 4294967296
+				ELSE a.addr END FROM event_row a WHERE a.rowid = e.rowid - e.back) END) END
+FROM event e CROSS JOIN context c USING (context)
 	JOIN kind_name k USING (kind) JOIN path_name p USING (path);
 
 -- One row per thing the machine did, or per run of them.

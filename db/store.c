@@ -9,14 +9,21 @@
 
 #include "inserter.h"
 #include "schema.h"
+#include "store_queue.h"
+
+enum {
+	MAX_ARGUMENTS = 32
+};
 
 static const char *const sql[ST_COUNT] = {
-	[ST_EVENTS] = "INSERT INTO event SELECT * FROM event_batch",
+	[ST_EVENTS] = "INSERT INTO event_row SELECT * FROM event_batch",
+	[ST_CLOCK] = "INSERT INTO clock SELECT * FROM clock_batch",
+	[ST_CALL] = "INSERT INTO call VALUES(?,?,?,?)",
 	[ST_TRANSITIONS] = "INSERT OR REPLACE INTO transition SELECT * FROM transition_batch",
 	[ST_CONTEXT] = "INSERT INTO context VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[ST_TRANSITION_CONTEXT] = "INSERT INTO transition_context VALUES(?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_GFP] = "INSERT OR IGNORE INTO gfp_name VALUES(?,?)",
-	[ST_OLD] = "INSERT INTO event_old VALUES(?,?,?)",
+	[ST_OLD] = "INSERT INTO event_old VALUES(?,?,?,?)",
 	[ST_CACHE] = "INSERT OR REPLACE INTO cache VALUES(?,?,?,?,?,?)",
 	[ST_MODULE] = "INSERT INTO module VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[ST_MARK] = "INSERT INTO mark VALUES(?,?,?,?)",
@@ -50,7 +57,7 @@ static bool check(struct inserter *ins, int rc)
 	return false;
 }
 
-void store_exec(struct inserter *ins, const char *text)
+static void exec_now(struct inserter *ins, const char *text)
 {
 	if (!ins->error)
 		check(ins, sqlite3_exec(ins->db, text, NULL, NULL, NULL));
@@ -60,38 +67,26 @@ static void begin(struct inserter *ins)
 {
 	if (ins->in_transaction)
 		return;
-	store_exec(ins, "BEGIN");
+	exec_now(ins, "BEGIN");
 	ins->in_transaction = true;
 }
 
-static void bind_int(sqlite3_stmt *s, int i, char type, int64_t value)
+static void bind(sqlite3_stmt *s, int i, const struct store_value *v)
 {
-	if ((type == 'z' && value == 0) || (type == 'm' && value == -1))
-		sqlite3_bind_null(s, i);
+	if (v->type == 'i')
+		sqlite3_bind_int64(s, i, v->number);
+	else if (v->type == 's')
+		sqlite3_bind_text(s, i, v->data, (int)v->size, SQLITE_STATIC);
+	else if (v->type == 'b')
+		sqlite3_bind_blob64(s, i, v->data, v->size, SQLITE_STATIC);
 	else
-		sqlite3_bind_int64(s, i, value);
+		sqlite3_bind_null(s, i);
 }
 
-static void bind(sqlite3_stmt *s, const char *types, va_list ap)
-{
-	for (int i = 1; *types; types++, i++) {
-		if (strchr("izm", *types)) {
-			bind_int(s, i, *types, va_arg(ap, int64_t));
-		} else if (*types == 's') {
-			sqlite3_bind_text(s, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
-		} else if (*types == 'b') {
-			const void *blob = va_arg(ap, const void *);
-			sqlite3_bind_blob64(s, i, blob, va_arg(ap, size_t), SQLITE_STATIC);
-		} else {
-			sqlite3_bind_null(s, i);
-		}
-	}
-}
-
-void store_run(struct inserter *ins, enum statement st, const char *types, ...)
+static void run_now(struct inserter *ins, enum statement st, const struct store_value *v,
+		    unsigned n)
 {
 	sqlite3_stmt *s = ins->stmt[st];
-	va_list ap;
 
 	if (ins->error)
 		return;
@@ -100,11 +95,136 @@ void store_run(struct inserter *ins, enum statement st, const char *types, ...)
 						 &ins->stmt[st], NULL)))
 		return;
 	s = ins->stmt[st];
-	va_start(ap, types);
-	bind(s, types, ap);
-	va_end(ap);
+	for (unsigned i = 0; i < n; i++)
+		bind(s, (int)i + 1, &v[i]);
 	check(ins, sqlite3_step(s));
 	sqlite3_reset(s);
+}
+
+static void commit_now(struct inserter *ins, const struct store_value *events)
+{
+	const struct store_value meta[] = {{.type = 's', .data = "events", .size = 6}, *events};
+
+	if (ins->in_transaction) {
+		run_now(ins, ST_META, meta, 2);
+		exec_now(ins, "COMMIT");
+	}
+	ins->in_transaction = false;
+}
+
+void store_do(struct inserter *ins, struct store_job *job)
+{
+	switch (job->kind) {
+	case JOB_RUN:
+		run_now(ins, job->statement, job->value, job->n);
+		break;
+	case JOB_EXEC:
+		begin(ins);
+		exec_now(ins, job->value[0].data);
+		break;
+	case JOB_BATCH:
+		ins->batch_stored = job->batch;
+		run_now(ins, batch_statement(job->batch), NULL, 0);
+		free(job->batch);
+		break;
+	case JOB_COMMIT:
+		commit_now(ins, job->value);
+		break;
+	}
+	free(job);
+}
+
+// A copy that owns what the values point to.
+static struct store_job *job_make(struct inserter *ins, enum store_job_kind kind,
+				  const struct store_value *v, unsigned n)
+{
+	size_t bytes = sizeof(struct store_job) + n * sizeof(*v);
+	struct store_job *job;
+	char *data;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += v[i].data ? v[i].size + 1 : 0;
+	job = malloc(bytes);
+	if (!job) {
+		store_fail(ins, -ENOMEM, strerror(ENOMEM));
+		return NULL;
+	}
+	*job = (struct store_job){.bytes = bytes, .kind = kind, .n = n};
+	data = (char *)(job->value + n);
+	for (unsigned i = 0; i < n; i++) {
+		job->value[i] = v[i];
+		if (!v[i].data)
+			continue;
+		memcpy(data, v[i].data, v[i].size);
+		data[v[i].size] = 0;
+		job->value[i].data = data;
+		data += v[i].size + 1;
+	}
+	return job;
+}
+
+static struct store_value argument(char type, va_list *ap)
+{
+	struct store_value v = {.type = type};
+
+	if (strchr("izm", type)) {
+		v.number = va_arg(*ap, int64_t);
+		v.type = (type == 'z' && v.number == 0) || (type == 'm' && v.number == -1) ? 'n'
+											     : 'i';
+	} else if (type == 's') {
+		v.data = va_arg(*ap, const char *);
+		v.size = v.data ? strlen(v.data) : 0;
+	} else if (type == 'b') {
+		v.data = va_arg(*ap, const void *);
+		v.size = va_arg(*ap, size_t);
+	}
+	return v;
+}
+
+void store_run(struct inserter *ins, enum statement st, const char *types, ...)
+{
+	struct store_value v[MAX_ARGUMENTS];
+	struct store_job *job;
+	unsigned n = 0;
+	va_list ap;
+
+	if (ins->error)
+		return;
+	va_start(ap, types);
+	for (; types[n] && n < MAX_ARGUMENTS; n++)
+		v[n] = argument(types[n], &ap);
+	va_end(ap);
+	if (!ins->queue) {
+		run_now(ins, st, v, n);
+		return;
+	}
+	job = job_make(ins, JOB_RUN, v, n);
+	if (!job)
+		return;
+	job->statement = st;
+	store_give(ins, job);
+}
+
+void store_exec(struct inserter *ins, const char *text)
+{
+	const struct store_value v = {.type = 's', .data = text, .size = strlen(text)};
+	struct store_job *job = ins->error ? NULL : job_make(ins, JOB_EXEC, &v, 1);
+
+	if (job)
+		store_give(ins, job);
+}
+
+void store_batch(struct inserter *ins, struct batch *b)
+{
+	struct store_job *job = ins->error ? NULL : job_make(ins, JOB_BATCH, NULL, 0);
+
+	if (!job) {
+		free(b);
+		return;
+	}
+	job->batch = b;
+	job->bytes += BATCH_ROWS * 3 * sizeof(*b->cell); // about
+	store_give(ins, job);
 }
 
 void store_meta_int(struct inserter *ins, const char *key, int64_t value)
@@ -119,6 +239,9 @@ void store_meta_text(struct inserter *ins, const char *key, const char *value)
 
 void store_commit(struct inserter *ins)
 {
+	const struct store_value events = {.type = 'i', .number = (int64_t)ins->events};
+	struct store_job *job;
+
 	batch_flush(ins);
 	for (uint32_t i = 1; i < ins->nproc; i++) {
 		struct proc *p = ins->proc[i];
@@ -128,11 +251,9 @@ void store_commit(struct inserter *ins)
 		if (p)
 			proc_log_age(p);
 	}
-	if (ins->in_transaction) {
-		store_meta_int(ins, "events", (int64_t)ins->events);
-		store_exec(ins, "COMMIT");
-	}
-	ins->in_transaction = false;
+	job = ins->error ? NULL : job_make(ins, JOB_COMMIT, &events, 1);
+	if (job)
+		store_give(ins, job);
 	ins->commit_ns = (int64_t)clock_monotonic_ns();
 }
 
@@ -145,7 +266,7 @@ static void name_row(struct inserter *ins, const char *table, int64_t id, const 
 					      (long long)id, name);
 
 	if (text)
-		store_exec(ins, text);
+		exec_now(ins, text);
 	sqlite3_free(text);
 }
 
@@ -177,22 +298,26 @@ int store_open(struct inserter *ins)
 	snprintf(path, sizeof(path), "%s-shm", ins->output);
 	unlink(path);
 	if (!check(ins, sqlite3_open_v2(ins->output, &ins->db,
-					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)))
+					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+						SQLITE_OPEN_NOMUTEX, // one thread at a time
+					NULL)))
 		return ins->error;
 	sqlite3_busy_timeout(ins->db, 60000); // a reader in the way
-	store_exec(ins, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+	exec_now(ins, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 			"PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-			"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=1");
+			"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2");
 	begin(ins);
-	store_exec(ins, schema_sql);
+	exec_now(ins, schema_sql);
 	store_names(ins);
 	if (!ins->error)
 		check(ins, batch_register(ins));
-	return ins->error;
+	return ins->error ? ins->error : store_queue_start(ins);
 }
 
 void store_close(struct inserter *ins)
 {
+	store_queue_stop(ins);
+	batch_finish(ins);
 	for (int i = 0; i < ST_COUNT; i++)
 		sqlite3_finalize(ins->stmt[i]);
 	memset(ins->stmt, 0, sizeof(ins->stmt));

@@ -168,7 +168,7 @@ expect 1 'still written' 'symbols: an unfinished recording' "$kalloscope" symbol
 is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
 is 'sql: csv' "$(printf 'a,b\n1,"x,""y"')" "$("$kalloscope" sql --csv known.kalloscope "SELECT 1 AS a, 'x,\"y' AS b")"
 is 'sql: json' '[ {"a": 1, "b": null, "c": "x\"y"}]' "$("$kalloscope" sql --json known.kalloscope "SELECT 1 AS a, NULL AS b, 'x\"y' AS c" | tr -d '\n')"
-expect 2 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event'
+expect 2 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event_row'
 expect 2 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
 expect 2 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
 if command -v script >/dev/null; then
@@ -242,7 +242,7 @@ expect 2 'not a recording' 'info: a folder' "$kalloscope" info /
 expect 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
 head -c 50000 known.kalloscope >torn
 expect 1 '' 'verify: a torn file' "$kalloscope" verify torn
-cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event WHERE rowid = 5'
+cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event_row WHERE rowid = 5'
 expect 1 'NOT OK *ids' 'verify: a missing event' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong 'UPDATE event SET addr = addr + 32 WHERE back'
 expect 1 'NOT OK *frees' 'verify: a free of another address' "$kalloscope" verify wrong

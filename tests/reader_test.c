@@ -340,6 +340,11 @@ static void refusals_are_told_apart(void)
 	CHECK_EQ(code, REC_NEWER);
 	CHECK(strstr(err, "99"));
 	copy_recording();
+	other_exec("PRAGMA user_version = 1");
+	CHECK(!open_as(other, &code, err));
+	CHECK_EQ(code, REC_OLDER);
+	CHECK(strstr(err, "older"));
+	copy_recording();
 	other_exec("DROP TABLE log");
 	CHECK(!open_as(other, &code, err));
 	CHECK_EQ(code, REC_DAMAGED);

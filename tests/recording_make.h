@@ -171,12 +171,12 @@ static inline void made_event(struct made *d, int process, unsigned cpu, enum ev
 	p->events++;
 	made_execf(d, "INSERT OR IGNORE INTO context VALUES (%d, %d, 1, %d, %d, %d, 0, 0, 0, 32)",
 		   process * 1000 + (int)cpu * 100 + kind, process, cpu, kind, PATH_KMALLOC);
-	made_execf(d,
-		   "INSERT INTO event(rowid, context, t_ns, addr, req, stack, back)"
-		   " VALUES (%lld, %d, %lld, %d, %lld, %lld, %lld)",
-		   (long long)id, process * 1000 + (int)cpu * 100 + kind, (long long)id * 1000,
-		   (int32_t)addr, (long long)req, (long long)id % 3,
-		   ref ? (long long)(id - ref) : 0ll);
+	made_execf(d, "INSERT INTO call VALUES (%lld, %d, %lld, %lld)", (long long)id,
+		   process * 1000 + (int)cpu * 100 + kind, (long long)id % 3, (long long)req);
+	made_execf(d, "INSERT INTO clock VALUES (%lld, %lld)", (long long)id,
+		   (long long)id * 1000);
+	made_execf(d, "INSERT INTO event_row(rowid, call, addr, arg) VALUES (%lld, %lld, %d, %lld)",
+		   (long long)id, (long long)id, (int32_t)addr, ref ? (long long)(id - ref) : 0ll);
 }
 
 static inline void made_step(struct made *d)

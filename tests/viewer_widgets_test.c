@@ -278,7 +278,7 @@ static void sql_reads_and_nothing_else(void)
 			  " SELECT i FROM n");
 		CHECK_EQ(ksv_sql_page_get_rows(page), SQL_ROWS);
 		CHECK(strstr(ksv_sql_page_get_status(page), "there are more") != NULL);
-		ask(page, "DELETE FROM event");
+		ask(page, "DELETE FROM event_row");
 		CHECK(strstr(ksv_sql_page_get_status(page), "Only statements that read") != NULL);
 		ask(page, "ATTACH '/tmp/other' AS other");
 		CHECK(strstr(ksv_sql_page_get_status(page), "not authorized") != NULL);
