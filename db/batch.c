@@ -157,8 +157,8 @@ enum statement batch_statement(const struct batch *b)
 // the error says so.
 static struct batch *batch_begin(struct inserter *ins, enum batch_id id)
 {
-	struct batch *b = malloc(sizeof(*b) +
-				 BATCH_ROWS * (size_t)tables[id].columns * sizeof(*b->cell));
+	struct batch *b =
+		malloc(sizeof(*b) + BATCH_ROWS * (size_t)tables[id].columns * sizeof(*b->cell));
 
 	if (!b) {
 		store_fail(ins, -ENOMEM, strerror(ENOMEM));

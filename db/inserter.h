@@ -23,7 +23,7 @@
 
 enum {
 	LOG_ENTRIES = 16384,		    // of a log blob
-	KEYFRAME_RECORDS = 6 * LOG_ENTRIES, // between keyframes
+	KEYFRAME_RECORDS = 12 * LOG_ENTRIES, // between keyframes: 30 ms of folding
 	LOG_AGE_NS = 2000000000,	    // a blob is written at the latest
 	FULL_KEYFRAMES = 16,		    // keyframes between full ones
 	TIMELINE_LEVELS = 3,
@@ -341,6 +341,8 @@ void store_meta_text(struct inserter *ins, const char *key, const char *value);
 void store_commit(struct inserter *ins);
 void store_fail(struct inserter *ins, int error, const char *what);
 void store_batch(struct inserter *ins, struct batch *b); // takes it over
+// A row of log: columns as in store_run, then the entries, which it takes over, as a blob.
+void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *types, ...);
 void store_wait(struct inserter *ins); // until everything asked for so far is done; store_queue.c
 enum statement batch_statement(const struct batch *b);
 

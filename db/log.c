@@ -27,20 +27,15 @@ void proc_keyframe(struct proc *p)
 
 void proc_log_flush(struct proc *p)
 {
-	size_t n = p->nlog, size;
-	void *blob;
+	size_t n = p->nlog;
 
 	p->nlog = 0;
 	p->log_ns = clock_monotonic_ns();
 	if (!n)
 		return;
-	if (log_encode(p->log, n, &blob, &size)) {
-		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
-		return;
-	}
-	store_run(p->ins, ST_LOG, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
-		  (int64_t)p->log_before, (int64_t)p->last_event, (int64_t)n, blob, size);
-	free(blob);
+	store_log(p->ins, p->log, n, "iiiii", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->log_before, (int64_t)p->last_event, (int64_t)n);
+	p->log = NULL;
 	p->log_seq++;
 	p->log_before = p->last_event;
 	p->since_keyframe += n;
@@ -48,6 +43,10 @@ void proc_log_flush(struct proc *p)
 
 void proc_log(struct proc *p, const struct record *r, uint64_t event)
 {
+	if (!p->log && !(p->log = malloc(LOG_ENTRIES * sizeof(*p->log)))) {
+		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
+		return;
+	}
 	p->log[p->nlog++] = (struct log_entry){.r = *r, .event = event};
 	if (p->nlog < LOG_ENTRIES)
 		return;

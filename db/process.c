@@ -117,8 +117,7 @@ static int running(struct proc *p)
 	if (error)
 		return error;
 	p->keyframer = keyframer_create(p->memory, p->size);
-	p->log = malloc(LOG_ENTRIES * sizeof(*p->log));
-	if (!p->keyframer || !p->log)
+	if (!p->keyframer)
 		return -ENOMEM;
 	p->merge.m = &p->m;
 	p->merge.nrings = p->nrings = p->m.s->cfg.ncpus;

@@ -13,7 +13,7 @@
 
 _Static_assert((int)TIMELINE_ITEMS == (int)TL_ITEMS, "columns of the timeline");
 
-static const uint32_t level_events[TIMELINE_LEVELS] = {256, 4096, 65536};
+static const uint32_t level_events[TIMELINE_LEVELS] = {256, 4096, 65536}; // each divides the next
 
 int stats_init(struct stats *s)
 {
@@ -176,44 +176,67 @@ static void cell_store(struct inserter *ins, struct proc *p, unsigned level)
 	*c = (struct timeline_cell){.bucket = c->bucket + 1};
 }
 
-static void cell_add(struct timeline_cell *c, const uint64_t *now, uint64_t event, int64_t t_ns,
-		     bool failed)
+static void range_add(struct timeline_cell *c, const uint64_t *min, const uint64_t *max,
+		      unsigned first)
 {
-	if (!c->n++) {
-		c->first = event;
-		c->t_ns = t_ns;
-		memcpy(c->min, now, sizeof(c->min));
-		memcpy(c->max, now, sizeof(c->max));
+	for (unsigned i = first; i < TIMELINE_ITEMS; i++) {
+		c->min[i] = min[i] < c->min[i] ? min[i] : c->min[i];
+		c->max[i] = max[i] > c->max[i] ? max[i] : c->max[i];
 	}
-	for (unsigned i = 0; i < TIMELINE_ITEMS; i++) {
-		c->min[i] = now[i] < c->min[i] ? now[i] : c->min[i];
-		c->max[i] = now[i] > c->max[i] ? now[i] : c->max[i];
+}
+
+// A full cell is stored and becomes part of one of the next level; so does a cell that ends.
+static void cell_done(struct inserter *ins, struct proc *p, unsigned level)
+{
+	struct timeline_cell *c = &p->stats.cell[level], *up = c + 1;
+	uint64_t bucket = level + 1 < TIMELINE_LEVELS ? up->bucket : 0;
+
+	if (c->n && level + 1 < TIMELINE_LEVELS) {
+		uint32_t n = up->n + c->n, failures = up->failures + c->failures;
+
+		if (!up->n)
+			*up = *c;
+		range_add(up, c->min, c->max, 0);
+		up->last = c->last;
+		up->bucket = bucket;
+		up->n = n;
+		up->failures = failures;
 	}
-	c->last = event;
-	c->failures += failed;
+	cell_store(ins, p, level);
+	if (level + 1 < TIMELINE_LEVELS && up->n == level_events[level + 1])
+		cell_done(ins, p, level + 1);
 }
 
 void timeline_event(struct inserter *ins, struct proc *p, uint64_t event, int64_t t_ns, bool failed)
 {
 	struct stats *s = &p->stats;
+	struct timeline_cell *c = &s->cell[0];
+	bool zones = p->zones_dirty;
 
-	if (p->zones_dirty)
+	if (zones)
 		for (unsigned zone = ZONE_DMA; zone <= ZONE_HIGHMEM; zone++)
 			s->now[TL_DMA_USED + zone] = zone_used(&p->m, zone);
 	p->zones_dirty = false;
 	s->now[TL_PROGRAM_BYTES] = s->live_bytes;
 	s->now[TL_HOST_BYTES] = s->host_bytes;
-	for (unsigned level = 0; level < TIMELINE_LEVELS; level++) {
-		cell_add(&s->cell[level], s->now, event, t_ns, failed);
-		if (s->cell[level].n == level_events[level])
-			cell_store(ins, p, level);
+	if (!c->n++) {
+		c->first = event;
+		c->t_ns = t_ns;
+		memcpy(c->min, s->now, sizeof(c->min));
+		memcpy(c->max, s->now, sizeof(c->max));
+	} else {
+		range_add(c, s->now, s->now, zones ? TL_DMA_USED : TL_PROGRAM_BYTES);
 	}
+	c->last = event;
+	c->failures += failed;
+	if (c->n == level_events[0])
+		cell_done(ins, p, 0);
 }
 
 int stats_store(struct inserter *ins, struct proc *p)
 {
 	for (unsigned level = 0; level < TIMELINE_LEVELS; level++)
-		cell_store(ins, p, level);
+		cell_done(ins, p, level);
 	for (size_t i = 0; i <= p->stats.mask; i++) {
 		struct stack_stat *st = &p->stats.stack[i];
 

@@ -101,6 +101,25 @@ static void run_now(struct inserter *ins, enum statement st, const struct store_
 	sqlite3_reset(s);
 }
 
+// Compressing is done here, where there is a second CPU for it.
+static void log_now(struct inserter *ins, struct store_job *job)
+{
+	struct store_value v[MAX_ARGUMENTS];
+	void *blob = NULL;
+	unsigned n = job->n;
+
+	memcpy(v, job->value, n * sizeof(*v));
+	v[n].type = 'b';
+	if (log_encode(job->entries, job->nentries, &blob, &v[n].size)) {
+		store_fail(ins, -ENOMEM, strerror(ENOMEM));
+	} else {
+		v[n].data = blob;
+		run_now(ins, ST_LOG, v, n + 1);
+	}
+	free(blob);
+	free(job->entries);
+}
+
 static void commit_now(struct inserter *ins, const struct store_value *events)
 {
 	const struct store_value meta[] = {{.type = 's', .data = "events", .size = 6}, *events};
@@ -126,6 +145,9 @@ void store_do(struct inserter *ins, struct store_job *job)
 		ins->batch_stored = job->batch;
 		run_now(ins, batch_statement(job->batch), NULL, 0);
 		free(job->batch);
+		break;
+	case JOB_LOG:
+		log_now(ins, job);
 		break;
 	case JOB_COMMIT:
 		commit_now(ins, job->value);
@@ -170,7 +192,7 @@ static struct store_value argument(char type, va_list *ap)
 	if (strchr("izm", type)) {
 		v.number = va_arg(*ap, int64_t);
 		v.type = (type == 'z' && v.number == 0) || (type == 'm' && v.number == -1) ? 'n'
-											     : 'i';
+											   : 'i';
 	} else if (type == 's') {
 		v.data = va_arg(*ap, const char *);
 		v.size = v.data ? strlen(v.data) : 0;
@@ -181,18 +203,26 @@ static struct store_value argument(char type, va_list *ap)
 	return v;
 }
 
+static unsigned arguments(const char *types, va_list *ap, struct store_value *v)
+{
+	unsigned n = 0;
+
+	for (; types[n] && n < MAX_ARGUMENTS - 1; n++)
+		v[n] = argument(types[n], ap);
+	return n;
+}
+
 void store_run(struct inserter *ins, enum statement st, const char *types, ...)
 {
 	struct store_value v[MAX_ARGUMENTS];
 	struct store_job *job;
-	unsigned n = 0;
+	unsigned n;
 	va_list ap;
 
 	if (ins->error)
 		return;
 	va_start(ap, types);
-	for (; types[n] && n < MAX_ARGUMENTS; n++)
-		v[n] = argument(types[n], &ap);
+	n = arguments(types, &ap, v);
 	va_end(ap);
 	if (!ins->queue) {
 		run_now(ins, st, v, n);
@@ -224,6 +254,25 @@ void store_batch(struct inserter *ins, struct batch *b)
 	}
 	job->batch = b;
 	job->bytes += BATCH_ROWS * 3 * sizeof(*b->cell); // about
+	store_give(ins, job);
+}
+
+void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *types, ...)
+{
+	struct store_value v[MAX_ARGUMENTS];
+	struct store_job *job;
+	va_list ap;
+
+	va_start(ap, types);
+	job = ins->error ? NULL : job_make(ins, JOB_LOG, v, arguments(types, &ap, v));
+	va_end(ap);
+	if (!job) {
+		free(e);
+		return;
+	}
+	job->entries = e;
+	job->nentries = n;
+	job->bytes += n * sizeof(*e);
 	store_give(ins, job);
 }
 
@@ -304,8 +353,8 @@ int store_open(struct inserter *ins)
 		return ins->error;
 	sqlite3_busy_timeout(ins->db, 60000); // a reader in the way
 	exec_now(ins, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-			"PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-			"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2");
+		      "PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
+		      "PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2");
 	begin(ins);
 	exec_now(ins, schema_sql);
 	store_names(ins);

@@ -9,6 +9,7 @@ enum store_job_kind {
 	JOB_RUN,    // statement with the arguments in value
 	JOB_EXEC,   // the SQL text in value[0]
 	JOB_BATCH,  // rows of batch, freed
+	JOB_LOG,    // a row of log: value, and the entries compressed
 	JOB_COMMIT, // with the number of events in value[0]
 };
 
@@ -25,6 +26,8 @@ struct store_job {
 	enum store_job_kind kind;
 	enum statement statement;
 	struct batch *batch;
+	struct log_entry *entries;
+	size_t nentries;
 	unsigned n;
 	struct store_value value[];
 };
