@@ -244,7 +244,7 @@ head -c 50000 known.kalloscope >torn
 expect 1 '' 'verify: a torn file' "$kalloscope" verify torn
 cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event_row WHERE rowid = 5'
 expect 1 'NOT OK *ids' 'verify: a missing event' "$kalloscope" verify wrong
-cp known.kalloscope wrong && sqlite3 wrong 'UPDATE event SET addr = addr + 32 WHERE back'
+cp known.kalloscope wrong && sqlite3 wrong 'UPDATE event_row SET addr = 32 + ifnull(addr, (SELECT a.addr FROM event_row a WHERE a.rowid = event_row.rowid - event_row.arg)) WHERE arg'
 expect 1 'NOT OK *frees' 'verify: a free of another address' "$kalloscope" verify wrong
 expect 1 'NOT OK *log' 'verify: the log tells of other addresses' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong 'UPDATE log SET data = substr(data, 1, 100)'
