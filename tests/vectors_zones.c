@@ -301,10 +301,16 @@ static void zones_line(struct vectors *v, struct machine *m, const char *line)
 
 void vectors_zones(struct vectors *v)
 {
+	struct machine_config cfg;
 	struct machine m;
 	const char *line;
 
-	if (vectors_machine(v, &m))
+	// Those kernels reserve one more page, just below 24 MiB: with the image it keeps the two
+	// pageblocks from 16 MiB on from ever being wholly free, so neither can be a reserve.
+	vectors_config(v, &cfg);
+	if (vectors_header(v, "highend_pfn", 10) > 0x17fa)
+		cfg.kernel_bytes = 0x7f8000;
+	if (vectors_boot(v, &m, &cfg))
 		return;
 	uint32_t booted = m.s->min_free_kbytes;
 	m.priv = &booted;
