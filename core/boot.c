@@ -76,6 +76,7 @@ void boot_memblock(struct machine *m)
 	memblock_init(mb);
 	e820_trim(&map);
 	mb->can_resize = 1;
+	mb->rounds = m->s->cfg.model != MODEL_3_4_2;
 	for (unsigned i = 0; i < map.nr_map; i++) {
 		const struct e820entry *e = &map.map[i];
 		uint64_t end = e->addr + e->size;
@@ -127,7 +128,7 @@ static void reserve_zone_tables(struct machine *m)
 
 		if (!zone_span(m, zone, &start, &end))
 			continue;
-		pfn_t first = pageblock_start_pfn(m, start);
+		pfn_t first = counts_from_zone_start(m) ? start : start & -PAGEBLOCK_NR_PAGES;
 		uint32_t blocks = (end - first + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
 		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
 		memblock_alloc_base(mb, zone_wait_table_entries(end - start) * queue_bytes,

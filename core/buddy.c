@@ -216,10 +216,13 @@ static bool page_is_buddy(const struct machine *m, unsigned zone, pfn_t pfn, uns
 }
 
 // A block whose parent may soon merge with its own buddy is put at the tail, to be taken last.
+// From an upper half 3.4.2 looked 2^order frames too high, where no such block can begin.
 static bool may_coalesce_soon(const struct machine *m, unsigned zone, pfn_t pfn, unsigned order)
 {
 	pfn_t parent = pfn & ~(1u << order);
 
+	if (pfn != parent && m->s->cfg.model == MODEL_3_4_2)
+		return false;
 	return order < MAX_ORDER - 2 && page_is_buddy(m, zone, parent ^ (2u << order), order + 1);
 }
 

@@ -119,12 +119,28 @@ static inline unsigned zone_of(const struct machine *m, pfn_t pfn)
 		       : ZONE_DMA;
 }
 
+// 3.4.2 counts a zone's pageblocks from its start, wherever that is.
+static inline bool counts_from_zone_start(const struct machine *m)
+{
+	return m->s->cfg.model == MODEL_3_4_2;
+}
+
 // Where lowmem ends inside a pageblock, that block has two types: HighMem's part is kept in one
-// extra byte behind the array.
+// extra byte behind the array. Counted from the zone's start, HighMem's blocks stand behind the one
+// in which lowmem ends: as many in all.
 static inline uint8_t *pageblock_slot(const struct machine *m, pfn_t pfn)
 {
 	pfn_t border = m->s->highstart_pfn;
 	uint32_t block = pfn >> PAGEBLOCK_ORDER;
+
+	if (counts_from_zone_start(m)) {
+		unsigned zone = zone_of(m, pfn);
+		pfn_t start = m->s->zone[zone].zone_start_pfn;
+
+		block = (start + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
+		block = (zone == ZONE_DMA ? 0 : block) + ((pfn - start) >> PAGEBLOCK_ORDER);
+		return &m->pageblock[block];
+	}
 
 	if (block == border >> PAGEBLOCK_ORDER && pfn >= border &&
 	    (border & (PAGEBLOCK_NR_PAGES - 1)))
@@ -135,8 +151,9 @@ static inline uint8_t *pageblock_slot(const struct machine *m, pfn_t pfn)
 // First frame of pfn's pageblock, which may lie before its zone.
 static inline pfn_t pageblock_start_pfn(const struct machine *m, pfn_t pfn)
 {
-	(void)m;
-	return pfn & ~(pfn_t)(PAGEBLOCK_NR_PAGES - 1);
+	pfn_t start = counts_from_zone_start(m) ? m->s->zone[zone_of(m, pfn)].zone_start_pfn : 0;
+
+	return start + ((pfn - start) & ~(pfn_t)(PAGEBLOCK_NR_PAGES - 1));
 }
 
 static inline unsigned get_pageblock_migratetype(const struct machine *m, pfn_t pfn)

@@ -12,6 +12,7 @@
 #define MiB	      (1ull << 20)
 
 const struct machine_ops machine_ops_none;
+const char *const model_names[NR_MODELS] = {"classic", "3.4", "3.4.2"};
 
 void machine_config_default(struct machine_config *cfg, enum model model, uint64_t ram_bytes,
 			    unsigned ncpus)
@@ -67,7 +68,7 @@ static void layout_lowmem(struct address_layout *l, const struct machine_config 
 // Also guards machine_attach: a configuration may come out of a damaged file.
 static const char *config_error(const struct machine_config *cfg)
 {
-	if (cfg->model > MODEL_3_4)
+	if (cfg->model >= NR_MODELS)
 		return "unknown model";
 	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || cfg->nr_cpus < cfg->ncpus || cfg->nr_cpus > 64)
 		return "CPU count out of range";

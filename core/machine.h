@@ -38,7 +38,8 @@
 #include "vmalloc.h"
 #include "zone.h"
 
-enum model { MODEL_CLASSIC, MODEL_3_4 };
+// 3.4 is 3.4.113; 3.4.2 lacks four of its fixes (core/README.md, Departures).
+enum model { MODEL_CLASSIC, MODEL_3_4, MODEL_3_4_2, NR_MODELS };
 
 struct machine_config {
 	uint32_t model;		// enum model
@@ -59,6 +60,7 @@ struct machine_config {
 
 // ncpus CPUs, ram bytes, everything else default.
 void machine_config_default(struct machine_config *cfg, enum model model, uint64_t ram_bytes, unsigned ncpus);
+extern const char *const model_names[NR_MODELS]; // "classic" "3.4" "3.4.2"
 
 enum lock_id {
 	LOCK_NONE,

@@ -25,6 +25,7 @@ void memblock_init(struct memblock *mb)
 {
 	mb->current_limit = UINT32_MAX;
 	mb->can_resize = 0;
+	mb->rounds = 1;
 	init_type(&mb->memory);
 	init_type(&mb->reserved);
 }
@@ -76,6 +77,21 @@ static void merge_regions(struct memblock_type *t)
 	}
 }
 
+// 3.4.2: the highest place that fits, even inside the range being reserved; the old array goes last.
+static int double_array_anywhere(struct memblock *mb, struct memblock_type *t)
+{
+	uint32_t old_bytes = t->max * REGION_BYTES, old = t->array;
+	uint32_t addr = memblock_find_in_range(mb, 0, 0, 2 * old_bytes, sizeof(uint32_t));
+
+	if (!addr)
+		return -ENOMEM;
+	t->max *= 2;
+	t->array = addr;
+	if (memblock_reserve(mb, addr, 2 * old_bytes))
+		return -ENOMEM;
+	return old ? memblock_free(mb, old, old_bytes) : 0;
+}
+
 // The array moves into memory taken from memblock itself. Above the range being reserved if
 // possible: a space below it might be that range.
 static int double_array(struct memblock *mb, struct memblock_type *t, uint32_t base, uint32_t size)
@@ -86,6 +102,8 @@ static int double_array(struct memblock *mb, struct memblock_type *t, uint32_t b
 
 	if (!mb->can_resize || 2 * t->max > MEMBLOCK_REGIONS_MAX)
 		return -ENOMEM;
+	if (!mb->rounds)
+		return double_array_anywhere(mb, t);
 	if (t != &mb->reserved)
 		base = size = 0;
 	addr = memblock_find_in_range(mb, base + size, mb->current_limit, bytes, PAGE_SIZE);
@@ -411,7 +429,7 @@ void memblock_trim_memory(struct memblock *mb, uint32_t align)
 {
 	struct memblock_type *t = &mb->memory;
 
-	for (unsigned i = 0; i < t->cnt; i++) {
+	for (unsigned i = 0; mb->rounds && i < t->cnt; i++) {
 		struct memblock_region *r = &t->regions[i];
 		uint32_t start = (r->base + align - 1) & ~(align - 1);
 		uint32_t end = region_end(r) & ~(align - 1);

@@ -45,6 +45,7 @@ struct memblock_type {
 struct memblock {
 	uint32_t current_limit;
 	uint32_t can_resize;
+	uint32_t rounds; // as 3.4.113, and not 3.4.2: whole pages when an array doubles, trims memory
 	struct memblock_type memory, reserved;
 };
 

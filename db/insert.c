@@ -206,10 +206,11 @@ static void store_start(struct inserter *ins)
 	store_meta_int(ins, "complete", 0);
 	store_meta_text(ins, "argv", ins->argv);
 	store_meta_int(ins, "start", (int64_t)h->realtime0_ns);
-	store_meta_text(ins, "model", m->model == MODEL_3_4 ? "3.4" : "classic");
+	store_meta_text(ins, "model", model_names[m->model < NR_MODELS ? m->model : 0]);
 	store_meta_int(ins, "ncpus", m->ncpus);
 	store_meta_int(ins, "page_offset", m->page_offset);
 	store_meta_int(ins, "vmalloc_bytes", m->vmalloc_bytes);
+	store_meta_int(ins, "highmem_bytes", m->highmem_bytes);
 	store_meta_int(ins, "flags", h->opt.flags);
 	store_meta_int(ins, "max_frames", h->opt.max_frames);
 	store_commit(ins);

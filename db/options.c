@@ -17,6 +17,7 @@ enum option_code {
 	OPT_CPUS,
 	OPT_MODEL,
 	OPT_VMALLOC,
+	OPT_HIGHMEM,
 	OPT_SPLIT,
 	OPT_E820_PARAMS,
 	OPT_MIN_FREE,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"model", required_argument, NULL, OPT_MODEL},
 	{"vmalloc", required_argument, NULL, OPT_VMALLOC},
+	{"highmem", required_argument, NULL, OPT_HIGHMEM},
 	{"split", required_argument, NULL, OPT_SPLIT},
 	{"e820-params", required_argument, NULL, OPT_E820_PARAMS},
 	{"min-free-kbytes", required_argument, NULL, OPT_MIN_FREE},
@@ -122,7 +124,7 @@ enum {
 
 // Choices of the machine that go through machine_config_default, applied when all are known.
 struct machine_choice {
-	uint32_t model, cpus, split, vmalloc, min_free;
+	uint32_t model, cpus, split, vmalloc, highmem, min_free;
 	uint64_t ram;
 	const char *e820_params[MAX_E820_PARAMS]; // in their order
 	uint32_t nr_e820_params;
@@ -142,11 +144,15 @@ static bool machine_option(struct machine_choice *c, int code, const char *arg)
 	case OPT_CPUS:
 		return parse_number(arg, 1, MAX_CPUS, &c->cpus);
 	case OPT_MODEL:
-		c->model = !strcmp(arg, "3.4") ? MODEL_3_4 : MODEL_CLASSIC;
-		return !strcmp(arg, "3.4") || !strcmp(arg, "classic");
+		for (c->model = 0; c->model < NR_MODELS; c->model++)
+			if (!strcmp(arg, model_names[c->model]))
+				return true;
+		return false;
 	case OPT_VMALLOC:
 		c->given |= GIVEN_VMALLOC;
 		return parse_number(arg, 1 << 20, 0xF0000000u, &c->vmalloc);
+	case OPT_HIGHMEM:
+		return parse_number(arg, 1 << 20, 0xFFFFF000u, &c->highmem);
 	case OPT_SPLIT:
 		c->given |= GIVEN_SPLIT;
 		return parse_split(arg, &c->split);
@@ -173,6 +179,7 @@ static const char *machine_apply(struct machine_choice *c, struct machine_config
 		cfg->page_offset = c->split;
 	if (c->given & GIVEN_VMALLOC)
 		cfg->vmalloc_bytes = c->vmalloc;
+	cfg->highmem_bytes = c->highmem;
 	if (c->given & GIVEN_MIN_FREE)
 		cfg->min_free_kbytes = (int32_t)c->min_free;
 	for (unsigned i = 0; i < c->nr_e820_params; i++)

@@ -96,7 +96,7 @@ static int memory_map(struct proc *p, size_t size)
 
 static bool config_sane(const struct machine_config *c)
 {
-	return c->model <= MODEL_3_4 && c->ncpus >= 1 && c->ncpus <= MAX_CPUS &&
+	return c->model < NR_MODELS && c->ncpus >= 1 && c->ncpus <= MAX_CPUS &&
 	       c->e820.nr_map <= E820MAX;
 }
 

@@ -187,6 +187,7 @@ for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo iomem vmstat extfrag_i
 done
 expect 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
 expect 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
+expect 0 '384MB LOWMEM' 'boot-log with lowmem given up' "$kalloscope" boot-log --ram=512M --highmem=128M --model=3.4.2
 expect 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a changed memory map' \
   "$kalloscope" boot-log '--e820-params=mem=256M memmap=1M@1G'
 expect 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock

@@ -235,8 +235,8 @@ static void check_header(struct vectors *v, const char *line)
 		ignore(v, line, told[i]);
 	if (header_value(v, "kernel"))
 		sscanf(header_value(v, "kernel"), "3.4.%lu", &v->version);
-	if (!v->version)
-		vectors_mismatch(v, line, "not a 3.4 kernel");
+	if (v->version != 113 && v->version != 2)
+		vectors_mismatch(v, line, "a kernel other than 3.4.113 and 3.4.2");
 	if (header_value(v, "page_struct"))
 		expect(v, line, "page_struct", sizeof(struct page),
 		       vectors_header(v, "page_struct", 10));
@@ -288,7 +288,8 @@ void vectors_config(const struct vectors *v, struct machine_config *cfg)
 {
 	int64_t max_pfn = vectors_header(v, "highend_pfn", 10);
 
-	machine_config_default(cfg, MODEL_3_4, (max_pfn > 0 ? max_pfn : 1 << 18) << PAGE_SHIFT,
+	machine_config_default(cfg, v->version == 2 ? MODEL_3_4_2 : MODEL_3_4,
+			       (max_pfn > 0 ? max_pfn : 1 << 18) << PAGE_SHIFT,
 			       vectors_header(v, "cpus_possible", 10));
 	cfg->smp = !vectors_header_is(v, "config", "UP");
 	if (!cfg->smp)

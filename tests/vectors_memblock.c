@@ -127,6 +127,7 @@ static void run_line(struct vectors *v, struct memblock *mb, const char *line)
 	if (!scan(v, line, 3, "run %u can_resize=%u current_limit=%x", &run, &resize, &limit))
 		return;
 	memblock_init(mb);
+	mb->rounds = v->version != 2;
 	mb->can_resize = resize;
 	mb->current_limit = limit;
 }
@@ -156,6 +157,14 @@ static void trim_line(struct vectors *v, struct memblock *mb, const char *line)
 	check_counts(v, mb, line);
 }
 
+// What 3.4.2 says instead of trim_memory, which it does not have.
+static void notrim_line(struct vectors *v, struct memblock *mb, const char *line)
+{
+	read_whole(v, line);
+	if (strstr(line, "mem="))
+		check_counts(v, mb, line);
+}
+
 // The kernel's own arrays are topic bootstages.
 static void real_line(struct vectors *v, const char *line)
 {
@@ -180,6 +189,7 @@ static const struct {
 	{"start_of_DRAM ", dram_line},
 	{"set_current_limit ", current_limit_line},
 	{"trim_memory ", trim_line},
+	{"notrim", notrim_line},
 	{"enforce_memory_limit ", limit_line},
 	{"state ", state_line},
 };

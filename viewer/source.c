@@ -234,8 +234,8 @@ static void describe_machine(struct model_summary *o, const struct machine *m)
 	const struct machine_config *c = &m->s->cfg;
 
 	snprintf(o->machine, sizeof(o->machine),
-		 "%s, %.20s of RAM, %u %s, lowmem %.20s, vmalloc %.20s",
-		 c->model == MODEL_CLASSIC ? "classic" : "Linux 3.4",
+		 "%s%s, %.20s of RAM, %u %s, lowmem %.20s, vmalloc %.20s",
+		 c->model == MODEL_CLASSIC ? "" : "Linux ", model_names[c->model],
 		 fmt_bytes((uint64_t)m->s->totalram_pages << 12).s, c->ncpus,
 		 c->ncpus == 1 ? "CPU" : "CPUs", fmt_bytes((uint64_t)m->s->max_low_pfn << 12).s,
 		 fmt_bytes(m->s->vmalloc.end - m->s->vmalloc.start).s);
