@@ -17,6 +17,7 @@
 #include <libunwind-x86_64.h>
 #include <link.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -524,19 +525,36 @@ void unwind_init(void)
 	errno = saved;
 }
 
+static struct link_map *object_of(uintptr_t ip)
+{
+	struct dl_find_object obj;
+
+	return _dl_find_object((void *)ip, &obj) ? NULL : obj.dlfo_link_map;
+}
+
 static bool from_loader(uintptr_t ip)
 {
-	struct dl_find_object obj, loader;
+	struct link_map *object = object_of(ip - 1);
 
-	return _dl_find_object((void *)(ip - 1), &obj) || _dl_find_object(&_r_debug, &loader) ||
-	       obj.dlfo_link_map == loader.dlfo_link_map;
+	return !object || object == object_of((uintptr_t)&_r_debug);
+}
+
+// A program with a malloc of its own (chromium) maps memory from inside it, where it does not expect
+// to be called again; loading a library would do that.
+static bool malloc_is_foreign(void)
+{
+	struct link_map *object = object_of((uintptr_t)malloc);
+
+	return object != object_of((uintptr_t)unwind_init) &&
+	       object != object_of((uintptr_t)dlopen);
 }
 
 // Constructors of other libraries run before ours, and C++ ones allocate. As soon as libc is
 // initialised libunwind can be loaded, unless it is the loader that asks for memory just now.
 void unwind_init_early(uintptr_t ret)
 {
-	if (!environ || _r_debug.r_state != RT_CONSISTENT || from_loader(ret))
+	if (!environ || _r_debug.r_state != RT_CONSISTENT || from_loader(ret) ||
+	    malloc_is_foreign())
 		return;
 	unwind_init();
 }

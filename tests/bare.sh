@@ -55,6 +55,14 @@ check "children are in the same recording" finished
 check "each of them" processes -ge 6
 check "and it verifies" verified
 
+rm -rf ./*.kalloscope*
+LD_PRELOAD=$lib timeout -s KILL 20 "$build/tests/programs/own_malloc" >recorded
+check "a program with its own malloc runs" [ $? -eq 0 ]
+check "and says what it says" [ "$(cat recorded)" = "served by the program itself" ]
+check "its mappings are recorded" finished
+check "at least its first two" [ "$("$build/kalloscope" sql -n ./*.kalloscope "SELECT count(*) >= 2 FROM events WHERE kind = 'mmap'")" = 1 ]
+
+rm -rf ./*.kalloscope*
 mkdir alone
 cp "$lib" alone
 LD_PRELOAD=$top/alone/libkalloscope.so "$witness" >recorded 2>err
