@@ -308,7 +308,10 @@ static void stage_line(struct vectors *v, struct machine *m, const char *line)
 	} else if (starts(line, "dump late ")) {
 		late_dump(v, m, line);
 	} else if (starts(line, "=== topic=boot ")) {
-		read_whole(v, line); // the header of the second part: totals of what is free now
+		read_whole(v,
+			   line); // the second part's header; lowmem's total depends on the initrd
+		expect(v, line, "totalhigh_pages", m->s->totalhigh_pages,
+		       number(v, line, "totalhigh_pages", 10));
 	} else if (!starts(line, "=== events")) {
 		vectors_mismatch(v, line, "not understood");
 	}
