@@ -53,7 +53,10 @@ static int apply_op(struct machine *m, const struct record *r)
 			*generation_of(m, obj) = (uint16_t)r->op.old;
 		return obj == r->op.addr ? 0 : -EILSEQ;
 	}
-	return ac_push(m, cache, r->op.addr) ? 0 : -EILSEQ;
+	if (!ac_push(m, cache, r->op.addr))
+		return -EILSEQ;
+	*generation_of(m, r->op.addr) = (uint16_t)r->op.old;
+	return 0;
 }
 
 // Hostile records end here or in KIND_apply: a CPU, kind or ticket that cannot be is refused.

@@ -21,20 +21,17 @@ static inline bool fold_ready(const struct machine *m, const struct record *r)
 }
 
 // What a record says of the block it hands out or gives back; false: it does neither.
-static inline bool record_generation(const struct record *r, kaddr_t *obj, uint16_t *generation,
-				     bool *out)
+static inline bool record_generation(const struct record *r, kaddr_t *obj, uint16_t *generation)
 {
 	if (r->kind < EV_LAST_OP && r->op.flags & (OPF_POP | OPF_PUSH)) {
 		*obj = (kaddr_t)r->op.addr;
 		*generation = (uint16_t)r->op.old;
-		*out = r->op.flags & OPF_POP;
 		return true;
 	}
 	if (r->kind != EV_AC_ALLOC && r->kind != EV_AC_FREE)
 		return false;
 	*obj = r->arg[1];
-	*out = r->kind == EV_AC_ALLOC;
-	*generation = (uint16_t)r->arg[*out ? 4 : 3];
+	*generation = (uint16_t)r->arg[r->kind == EV_AC_ALLOC ? 4 : 3];
 	return true;
 }
 
@@ -43,11 +40,10 @@ static inline bool fold_in_turn(const struct machine *m, const struct record *r)
 {
 	kaddr_t obj;
 	uint16_t generation;
-	bool out;
 
-	if (!record_generation(r, &obj, &generation, &out))
+	if (!record_generation(r, &obj, &generation))
 		return true;
-	return *generation_of(m, obj) == (uint16_t)(generation - out);
+	return *generation_of(m, obj) == (uint16_t)(generation - 1);
 }
 
 // Merge: per ring a queue of records the caller keeps filled.

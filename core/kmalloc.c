@@ -76,6 +76,7 @@ int AC_FREE_apply(struct machine *m, const struct record *r)
 
 	if (!cache_exists(m, cache) || !ac_push(m, cache, r->arg[1]))
 		return -EILSEQ;
+	*generation_of(m, r->arg[1]) = (uint16_t)r->arg[3];
 	free_trace(m, cache, r->arg[1], r->arg[2]);
 	return 0;
 }
@@ -91,9 +92,8 @@ static unsigned owner_of(struct machine *m, kaddr_t obj)
 	unsigned cache, index;
 	pfn_t slab;
 
-	if (slab_lookup(m, obj, &cache, &slab, &index) &&
-	    slab_obj_addr(&m->caches[cache], &m->slab_area[slab], index) == obj) {
-		if (!slab_obj_is_free(m, slab, index))
+	if (slab_object(m, obj, &cache, &slab, &index)) {
+		if (!slab_obj_is_free(m, slab, index) && handed_out(m, &m->caches[cache], obj))
 			return cache;
 		misuse(m, MISUSE_DOUBLE_FREE, cache, obj);
 	} else {

@@ -3,7 +3,9 @@
 // Misuse: events, and the kernel's words for them.
 #include "misuse.h"
 
-#include "machine.h"
+#include <errno.h>
+
+#include "fold.h"
 
 static const char *const messages[MISUSES] = {
 	[MISUSE_NOT_AN_OBJECT] = "BUG_ON(!PageSlab(page))",
@@ -34,7 +36,7 @@ const char *misuse_message(unsigned what)
 	return what && what < MISUSES ? messages[what] : "?";
 }
 
-void misuse(struct machine *m, enum misuse what, unsigned cache, uint32_t addr)
+void misuse_found(struct machine *m, enum misuse what, unsigned cache, uint32_t addr)
 {
 	trace(m, &(struct trace_event){.kind = EV_T_MISUSE,
 				       .cache = (uint16_t)cache,
@@ -43,4 +45,18 @@ void misuse(struct machine *m, enum misuse what, unsigned cache, uint32_t addr)
 				       .addr = addr,
 				       .count = 1,
 				       .value = what});
+}
+
+void misuse(struct machine *m, enum misuse what, unsigned cache, uint32_t addr)
+{
+	misuse_found(m, what, cache, addr);
+	step_local(m, EV_REFUSED, what, cache, addr, 0, 0, 0);
+}
+
+int REFUSED_apply(struct machine *m, const struct record *r)
+{
+	if (!r->arg[0] || r->arg[0] >= MISUSES || r->arg[1] >= MAX_CACHES)
+		return -EILSEQ;
+	misuse_found(m, (enum misuse)r->arg[0], r->arg[1], r->arg[2]);
+	return 0;
 }

@@ -36,5 +36,8 @@ enum misuse {
 
 // What the kernel prints or asserts there; "?" out of range.
 const char *misuse_message(unsigned what);
-// A MISUSE event: value is `what`, addr an address or a page frame's number.
+// A call is refused: a MISUSE detail (value is `what`, addr an address or a page frame's number) and
+// a record of its own, so that a recording tells of it. Outside of steps.
 void misuse(struct machine *m, enum misuse what, unsigned cache, uint32_t addr);
+// Inside a step, which finds the same again when it is folded: the detail alone.
+void misuse_found(struct machine *m, enum misuse what, unsigned cache, uint32_t addr);

@@ -313,13 +313,12 @@ static bool find_handed_out(struct machine *m, unsigned cache, kaddr_t obj, pfn_
 {
 	unsigned owner;
 
-	if (!slab_lookup(m, obj, &owner, pfn, index) || owner != cache ||
-	    slab_obj_addr(&m->caches[cache], &m->slab_area[*pfn], *index) != obj) {
-		misuse(m, MISUSE_NOT_AN_OBJECT, cache, obj);
+	if (!slab_object(m, obj, &owner, pfn, index) || owner != cache) {
+		misuse_found(m, MISUSE_NOT_AN_OBJECT, cache, obj);
 		return false;
 	}
 	if (m->slab_area[*pfn].bufctl[*index] != BUFCTL_ACTIVE) {
-		misuse(m, MISUSE_DOUBLE_FREE, cache, obj);
+		misuse_found(m, MISUSE_DOUBLE_FREE, cache, obj);
 		return false;
 	}
 	return true;

@@ -23,8 +23,9 @@
 //    slab descriptors do. So a booted machine uses a little less of the general caches.
 //  * The kernel's cache tables have no bounds: here 1024 caches, arrays of at most AC_ENTRIES and
 //    shared arrays of at most SHARED_ENTRIES, names of at most 23 bytes.
-//  * Freeing what is no object, or one that stands free in its slab, is refused and traced as
-//    misuse. The kernel corrupts itself, or (DEBUG_SLAB) stops.
+//  * Freeing what is no object, or one that nobody holds, is refused and told (event `misuse`).
+//    The kernel corrupts itself, or (DEBUG_SLAB) stops. Objects below 32 bytes, of which generations
+//    say nothing, are found out only when they stand free in their slab.
 //  * The build's L1_CACHE_BYTES is 64 whatever cfg.cache_line says: there is no size-96.
 //  * The first turn of a cache's list timer starts when the reaper first sees the cache, not when
 //    it is created. SLAB_DESTROY_BY_RCU frees without waiting: no one reads concurrently.

@@ -165,8 +165,7 @@ static uint16_t *bufctl_of(struct machine *m, unsigned cache, kaddr_t obj)
 	unsigned owner, index;
 	pfn_t slab;
 
-	if (!slab_lookup(m, obj, &owner, &slab, &index) || owner != cache ||
-	    slab_obj_addr(&m->caches[cache], &m->slab_area[slab], index) != obj)
+	if (!slab_object(m, obj, &owner, &slab, &index) || owner != cache)
 		return NULL;
 	return &m->slab_area[slab].bufctl[index];
 }
@@ -181,6 +180,10 @@ static int park(struct report *r, unsigned cache, const kaddr_t *entry, uint32_t
 			return broken(r, cache, "%08x stands in arrays twice", entry[i]);
 		if (*bufctl != BUFCTL_ACTIVE)
 			return broken(r, cache, "%08x is in an array and free in its slab",
+				      entry[i]);
+		if (*generation_of(r->m, entry[i]) & 1 &&
+		    r->m->caches[cache].buffer_size >= 1u << GENERATION_SHIFT)
+			return broken(r, cache, "%08x is in an array and in somebody's hands",
 				      entry[i]);
 		*bufctl = BUFCTL_PARKED;
 	}

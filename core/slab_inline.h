@@ -5,10 +5,13 @@
 
 #include "machine.h"
 
-// How often a block was handed out at this address, modulo 2^16. A block made on one CPU and given
-// back on another shares no lock with either; its generation, carried by both records, orders them:
+// How often a block was handed out or given back at this address, modulo 2^16. A block made on one
+// CPU and given back on another shares no lock with either; the count its record carries, that after
+// it, orders them: the record of count g is next <=> the block's is g - 1. And
 //
-//   handing out makes it g + 1 and is next <=> it is g;   giving back is next <=> it is g
+//   the count is odd <=> the block is in somebody's hands
+//
+// which is how a second free is told from the first wherever the object waits meanwhile.
 //
 // One counter serves GENERATION_SHIFT bits of address, so caches that several CPUs use have objects
 // of at least 32 bytes (smaller ones would share counters, and two CPUs would write one at once).
@@ -39,7 +42,16 @@ static inline bool ac_push(struct machine *m, unsigned cache, kaddr_t obj)
 	if (ac->avail >= ac->limit)
 		return false;
 	ac->entry[ac->avail++] = obj;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a handler that jumps finds the entry first
+	++*generation_of(m, obj);
 	return true;
+}
+
+// Whether an object of c at this address is in somebody's hands. Smaller objects share counters:
+// of them nothing is known, and yes is the answer.
+static inline bool handed_out(const struct machine *m, const struct kmem_cache *c, kaddr_t obj)
+{
+	return *generation_of(m, obj) & 1 || c->buffer_size < 1u << GENERATION_SHIFT;
 }
 
 static inline bool cache_exists(const struct machine *m, unsigned cache)
@@ -102,4 +114,12 @@ static inline bool slab_lookup(const struct machine *m, kaddr_t addr, unsigned *
 	if (index)
 		*index = i;
 	return true;
+}
+
+// The same for addresses where an object begins.
+static inline bool slab_object(const struct machine *m, kaddr_t addr, unsigned *cache, pfn_t *slab,
+			       unsigned *index)
+{
+	return slab_lookup(m, addr, cache, slab, index) &&
+	       slab_obj_addr(&m->caches[*cache], &m->slab_area[*slab], *index) == addr;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/misuse.h"
 #include "report.h"
 
 // From what happens all the time to what should not.
@@ -27,7 +28,7 @@ static const struct {
 	{EV_T_KSWAPD_WAKE, "kswapd_wakes", "kswapd woken"},
 	{EV_T_DIRECT_RECLAIM, "direct_reclaims", "direct reclaim"},
 	{EV_T_OUT_OF_MEMORY, "out_of_memory", "out of memory"},
-	{EV_T_MISUSE, "misuses", "misuse named by the machine"},
+	{EV_T_MISUSE, "misuses", "calls refused as misuse"},
 };
 
 // One pass: kinds by context, of which there are few.
@@ -83,6 +84,40 @@ static void print_host(struct report *rp, const struct spill *s)
 	out_end(rp);
 }
 
+// What the kernel would have said to each, and who called. Nothing is printed of a program without.
+static void print_refused(struct report *rp, uint64_t refused)
+{
+	static const struct column columns[] = {{"event", "event", CELL_EVENT},
+						{"addr", "address or frame", CELL_HEX},
+						{"message", "the kernel's words", CELL_TEXT},
+						{"stack", "called by", CELL_STACK},
+						{0}};
+	sqlite3_stmt *s = NULL;
+	if (!refused && !output_json(rp->out))
+		return;
+	out_title(rp, "Calls the machine refused");
+	sqlite3_prepare_v2(rp->db,
+			   "SELECT t.event, t.addr & 0xffffffff, t.value, e.stack"
+			   " FROM transition t JOIN transition_context c USING (context)"
+			   " JOIN events e ON e.id = t.event"
+			   " WHERE c.process = ?1 AND t.event BETWEEN ?2 AND ?3 AND c.kind = ?4"
+			   " ORDER BY t.event LIMIT ?5",
+			   -1, &s, NULL);
+	sqlite3_bind_int(s, 1, rp->p->process);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)rp->from);
+	sqlite3_bind_int64(s, 3, (sqlite3_int64)rp->to);
+	sqlite3_bind_int(s, 4, EV_T_MISUSE);
+	sqlite3_bind_int64(s, 5, rp->top ? (sqlite3_int64)rp->top : -1);
+	out_table(rp, "refused", columns);
+	while (s && sqlite3_step(s) == SQLITE_ROW)
+		out_row(rp, (uint64_t)sqlite3_column_int64(s, 0),
+			(uint64_t)sqlite3_column_int64(s, 1),
+			misuse_message((unsigned)sqlite3_column_int(s, 2)),
+			(uint64_t)sqlite3_column_int64(s, 3));
+	out_end(rp);
+	sqlite3_finalize(s);
+}
+
 int report_pressure(struct report *rp)
 {
 	static const struct column columns[] = {{"what", "what the machine did", CELL_TEXT},
@@ -106,5 +141,6 @@ int report_pressure(struct report *rp)
 	out_end(rp);
 	out_title(rp, "Blocks the machine did not serve");
 	print_host(rp, &spill);
+	print_refused(rp, tally[EV_T_MISUSE].times);
 	return EXIT_SUCCESS;
 }

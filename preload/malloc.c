@@ -163,7 +163,7 @@ static void free_misuse(struct call *c, const void *p)
 {
 	call_lock(c);
 	c->r.op.addr = to_sim(p);
-	c->r.op.flags |= OPF_FAILED;
+	route_misused(c->m, &c->r, to_sim(p));
 	call_write(c);
 	call_unlock(c);
 	call_end(c);
@@ -434,7 +434,7 @@ static void finish_block(struct call *c, kaddr_t a)
 	struct place place;
 
 	if (!route_find(c->m, a, &place)) {
-		c->r.op.flags |= OPF_FAILED;
+		route_misused(c->m, &c->r, a);
 		return;
 	}
 	if (c->r.kind == EV_FREE) {

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Routing (route.h): the table of paths, and one pair of functions per path.
 #include "route.h"
+#include "../core/misuse.h"
 #include "capture.h"
 
 #include <string.h>
@@ -148,10 +149,42 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 	return a;
 }
 
+// A second free, or an address inside an object. The kernel would put it on the array and hand it out
+// twice; here it is refused and told.
+__attribute__((noinline, cold)) static void free_refused(struct machine *m, struct record *r,
+							 kaddr_t a, unsigned cache)
+{
+	unsigned owner, index;
+	pfn_t slab;
+	bool object = slab_object(m, a, &owner, &slab, &index);
+
+	misuse(m, object ? MISUSE_DOUBLE_FREE : MISUSE_NOT_AN_OBJECT, cache, a);
+	r->op.flags |= OPF_FAILED;
+}
+
+void route_misused(struct machine *m, struct record *r, kaddr_t a)
+{
+	pfn_t pfn = lowmem_pfn(m, a);
+
+	if (!is_lowmem(m, a))
+		misuse(m, a % PAGE_SIZE ? MISUSE_VFREE_ALIGN : MISUSE_VFREE_NO_AREA, 0, a);
+	else if (pfn_to_page(m, pfn)->_count)
+		misuse(m, MISUSE_NOT_AN_OBJECT, 0, a);
+	else
+		misuse(m, MISUSE_BAD_PAGE, 0, pfn);
+	r->op.flags |= OPF_FAILED;
+}
+
 static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned cache)
 {
+	const struct kmem_cache *c = &m->caches[cache];
+
+	if (unlikely(!(*generation_of(m, a) & 1) || a & (c->align - 1))) {
+		free_refused(m, r, a, cache);
+		return;
+	}
 	if (unlikely(atomic_load_explicit(&arena_nr_altered, memory_order_relaxed)))
-		arena_restore(a, m->caches[cache].buffer_size);
+		arena_restore(a, c->buffer_size);
 	undo_set(&thread_self, cache, ac_of(m, cache, m->cpu)->avail);
 	if (unlikely(!ac_push(m, cache, a))) {
 		undo_set(&thread_self, UNDO_UNKNOWN, 0);
@@ -280,6 +313,8 @@ void route_free(struct machine *m, struct record *r, kaddr_t a, const struct pla
 	record_block(r, p->path, p->cache, GFPC_NONE, a);
 	if (likely(in_slab(p)))
 		free_slab(m, r, a, p->cache);
+	else if (a % PAGE_SIZE || (p->path == PATH_PAGES && a != p->start))
+		route_misused(m, r, a);
 	else
 		route_release(m, a, p);
 }

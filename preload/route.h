@@ -33,7 +33,10 @@ struct place {
 kaddr_t route_alloc(struct machine *m, struct record *r, const struct request *q);
 // Frees a block found by route_find and fills the record; the host's side is done as well.
 void route_free(struct machine *m, struct record *r, kaddr_t a, const struct place *p);
-// The same as part of a larger operation: all of it is in steps, the record stays as it is.
+// What is no block, or freed already, or inside of one, is refused: a step tells of it in the kernel's
+// words, the record has OPF_FAILED.
+void route_misused(struct machine *m, struct record *r, kaddr_t a);
+// Freeing as part of a larger operation: all of it is in steps, the record stays as it is.
 void route_release(struct machine *m, kaddr_t a, const struct place *p);
 // Moves nothing: the block stays at its address and now has at least `size` bytes. CPU held.
 bool route_grow(struct machine *m, struct record *r, const struct place *p, size_t size);

@@ -38,6 +38,21 @@ static void undo_pop(struct thread *t, struct machine *m, struct array_cache *ac
 	ac->avail = before;
 }
 
+// The entry is written before the generation: which of them the jump came after is seen from both.
+static void undo_push(struct machine *m, struct array_cache *ac, uint32_t before)
+{
+	if (ac->avail != before + 1)
+		return;
+	kaddr_t obj = ac->entry[before];
+	uint16_t *generation = generation_of(m, obj);
+	bool done = published(m, OPF_PUSH, obj), counted = !(*generation & 1);
+
+	if (done != counted)
+		*generation += done ? 1 : -1;
+	if (!done)
+		ac->avail = before;
+}
+
 bool undo_call(struct thread *t)
 {
 	struct machine *m = t->held;
@@ -51,7 +66,7 @@ bool undo_call(struct thread *t)
 	struct array_cache *ac = ac_of(m, what & ~(unsigned)UNDO_POP, m->cpu);
 	if (what & UNDO_POP)
 		undo_pop(t, m, ac, before);
-	else if (ac->avail == before + 1 && !published(m, OPF_PUSH, ac->entry[before]))
-		ac->avail = before;
+	else
+		undo_push(m, ac, before);
 	return true;
 }

@@ -94,19 +94,76 @@ static void double_free_of_an_object(void)
 	refused(MISUSE_NOT_AN_OBJECT, p, "BUG_ON(!PageSlab(page))");
 }
 
-// A double free that meets the object in the array comes to light when the array is emptied.
+// While the object waits in an array only its generation tells that nobody holds it.
 static void double_free_in_the_array(void)
 {
+	const char *twice = "slab: double free detected in cache";
+
 	start();
+	kaddr_t p = kmalloc(&M, 100, GFP_KERNEL);
+	kfree(&M, p);
+	remember();
+	kfree(&M, p);
+	refused(MISUSE_DOUBLE_FREE, p, twice);
+	CHECK_EQ(kmalloc(&M, 100, GFP_KERNEL), p);
+	remember();
+	M.cpu = 1;
+	kfree(&M, p); // by another CPU, rightly
+	CHECK_EQ(Misuses, 0);
+	M.cpu = 0;
+	remember();
+	kfree(&M, p);
+	refused(MISUSE_DOUBLE_FREE, p, twice);
+}
+
+// Objects of 8 bytes share generations: the slab finds the second free when the array is emptied.
+static void double_free_of_small_objects(void)
+{
+	start();
+	unsigned cache = kmem_cache_create(&M, "tiny", 8, 0, 0);
+	kaddr_t p = kmem_cache_alloc(&M, cache, GFP_KERNEL);
+	kmem_cache_free(&M, cache, p);
+	kmem_cache_free(&M, cache, p);
+	CHECK_EQ(Misuses, 0);
+	kmem_cache_shrink(&M, cache);
+	CHECK_EQ(Misuses, 1);
+	CHECK_EQ(Last.value, MISUSE_DOUBLE_FREE);
+	check_sane();
+}
+
+static struct record Told[4];
+static unsigned NTold;
+
+static void keep(struct machine *m, const struct record *r)
+{
+	(void)m;
+	if (r->kind == EV_REFUSED && NTold < 4)
+		Told[NTold++] = *r;
+}
+
+// What was refused is in the stream, and a fold of it tells the same; hostile ones are turned away.
+static void refusals_are_recorded(void)
+{
+	static const struct machine_ops recording = {.trace = note, .record = keep};
+
+	start();
+	M.ops = &recording;
 	kaddr_t p = kmalloc(&M, 100, GFP_KERNEL);
 	unsigned cache = kmalloc_cache(&M, 100, GFP_KERNEL);
 	kfree(&M, p);
 	kfree(&M, p);
-	Misuses = 0;
-	kmem_cache_shrink(&M, cache);
-	CHECK_EQ(Misuses, 1);
-	CHECK(Last.value == MISUSE_DOUBLE_FREE || Last.value == MISUSE_NOT_AN_OBJECT);
-	check_sane();
+	kunmap(&M, M.s->max_low_pfn + 5);
+	CHECK_EQ(NTold, 2);
+	CHECK_EQ(Told[0].arg[1], cache);
+	CHECK_EQ(Told[1].arg[0], MISUSE_KUNMAP);
+	remember();
+	CHECK_EQ(fold_apply(&M, &Told[0]), 0);
+	refused(MISUSE_DOUBLE_FREE, p, "slab: double free detected in cache");
+	Told[0].arg[0] = MISUSES;
+	CHECK_EQ(fold_apply(&M, &Told[0]), -EILSEQ);
+	Told[1].arg[1] = MAX_CACHES;
+	CHECK_EQ(fold_apply(&M, &Told[1]), -EILSEQ);
+	CHECK_EQ(Misuses, 0);
 }
 
 static void wrong_caches(void)
@@ -331,6 +388,8 @@ int main(void)
 	RUN(frees_of_no_object);
 	RUN(double_free_of_an_object);
 	RUN(double_free_in_the_array);
+	RUN(double_free_of_small_objects);
+	RUN(refusals_are_recorded);
 	RUN(wrong_caches);
 	RUN(create_with_bad_arguments);
 	RUN(highmem_for_slabs);

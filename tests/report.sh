@@ -68,6 +68,8 @@ record churn.k "$build/tests/programs/churn" 4 3000 3
 printf '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n' >hello.c
 record gcc.k gcc -O1 hello.c -o hello
 
+record misuse.k "$build/tests/programs/misuse"
+
 # --- wrong words
 expect 2 "did you mean 'sites'" 'a wrong name names the nearest' sits known.k
 expect 2 'there are: sites peak' 'a name far from all lists them' xyzzy known.k
@@ -138,6 +140,19 @@ json "len(d['threads']) == 3 + (d['threads'][-1]['calls'] < 3000) and
 json "{m['what']: m['times'] for m in d['machine']}['slab_refills'] ==
 	$(query churn.k "SELECT count(*) FROM transitions WHERE kind = 'cache_alloc_refill' AND event > 0")" \
 	'pressure: refills as the transitions have them' pressure churn.k
+
+# --- misuse: told in the kernel's words, and the machine is whole
+json "[r['message'] for r in d['refused']] == ['slab: double free detected in cache',
+	'BUG: Bad page state', 'Trying to vfree() nonexistent vm area', 'BUG_ON(!PageSlab(page))',
+	'BUG_ON(!PageSlab(page))', 'BUG: Bad page state', 'Trying to vfree() bad address']" \
+	'pressure: what was refused' pressure misuse.k
+json "all(r['stack'][0]['function'] == 'free_wrongly' for r in d['refused'])" \
+	'pressure: who was refused' pressure misuse.k
+is 'misuse: in the transitions' 7 \
+	"$(query misuse.k "SELECT count(*) FROM transitions WHERE kind = 'misuse'")"
+"$kalloscope" verify misuse.k >out 2>err
+result 'misuse: the recording verifies' $?
+json "d['refused'] == []" 'pressure: nothing refused' pressure known.k
 
 # --- a compiler: several processes, thousands of stacks
 busy=$(query gcc.k 'SELECT process FROM process ORDER BY events DESC LIMIT 1')
