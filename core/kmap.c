@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "fold.h"
 #include "layout.h"
@@ -122,17 +123,80 @@ static int next_free_slot(struct machine *m)
 	return -1;
 }
 
+// --- the queue of those without a window --------------------------------------------------------
+
+static void trace_queue(struct machine *m, enum event_kind kind, pfn_t pfn, uint32_t task)
+{
+	trace(m, &(struct trace_event){.kind = (uint16_t)kind,
+				       .cpu = (uint8_t)m->cpu,
+				       .zone = 255,
+				       .pfn = pfn,
+				       .count = m->s->kmap.waiters,
+				       .value = task});
+}
+
+// Its place, or the number of waiters.
+static uint32_t place_of(const struct kmap_state *k, uint32_t task)
+{
+	uint32_t i = 0;
+
+	while (i < k->waiters && k->waiter[i].task != task)
+		i++;
+	return i;
+}
+
+static void wait_add(struct machine *m, pfn_t pfn, uint32_t task)
+{
+	struct kmap_state *k = &m->s->kmap;
+	uint32_t i = place_of(k, task);
+
+	if (!task || i == KMAP_WAITERS)
+		return;
+	if (i == k->waiters)
+		k->waiters++;
+	k->waiter[i] = (struct kmap_waiter){.task = task, .pfn = pfn};
+	trace_queue(m, EV_T_KMAP_WAIT, pfn, task);
+}
+
+static bool wait_del(struct kmap_state *k, uint32_t task)
+{
+	uint32_t i = place_of(k, task);
+
+	if (i == k->waiters)
+		return false;
+	k->waiters--;
+	memmove(&k->waiter[i], &k->waiter[i + 1], (k->waiters - i) * sizeof(k->waiter[0]));
+	k->waiter[k->waiters] = (struct kmap_waiter){0};
+	return true;
+}
+
+// All of them: none waits exclusively, and who comes too late queues again.
+static void wake_waiters(struct machine *m)
+{
+	struct kmap_state *k = &m->s->kmap;
+
+	if (!k->waiters)
+		return;
+	trace_queue(m, EV_T_KMAP_WAKE, 0, 0);
+	memset(k->waiter, 0, sizeof(k->waiter));
+	k->waiters = 0;
+}
+
+// --- mapping and unmapping ------------------------------------------------------------------------
+
 // Fails only when all 1024 windows have a user; the search has then moved the index and may have
 // flushed, so even a failure is recorded.
-static kaddr_t kmap_locked(struct machine *m, pfn_t pfn)
+static kaddr_t kmap_locked(struct machine *m, pfn_t pfn, uint32_t task)
 {
 	struct kmap_state *k = &m->s->kmap;
 	int slot = hash_find(k, pfn);
 
 	if (slot < 0) {
 		slot = next_free_slot(m);
-		if (slot < 0)
+		if (slot < 0) {
+			wait_add(m, pfn, task);
 			return 0;
+		}
 		k->pkmap_pfn[slot] = pfn;
 		k->pkmap_count[slot] = 1;
 		*slot_pte(m, (uint32_t)slot) = pfn << PAGE_SHIFT | PAGE_KERNEL;
@@ -140,6 +204,7 @@ static kaddr_t kmap_locked(struct machine *m, pfn_t pfn)
 	}
 	if (k->pkmap_count[slot] == UINT16_MAX)
 		return 0;
+	wait_del(k, task); // somebody else mapped the page meanwhile
 	if (++k->pkmap_count[slot] == 2) {
 		k->in_use++;
 		page_mark_mapped(m, pfn, slot_addr(k, (uint32_t)slot));
@@ -152,21 +217,55 @@ int KMAP_apply(struct machine *m, const struct record *r)
 {
 	if (r->lock != LOCK_KMAP || !is_highmem(m, r->arg[0]))
 		return -EILSEQ;
-	return kmap_locked(m, r->arg[0]) == r->arg[1] ? 0 : -EILSEQ;
+	return kmap_locked(m, r->arg[0], r->arg[2]) == r->arg[1] ? 0 : -EILSEQ;
+}
+
+int kmap_wait(struct machine *m, pfn_t pfn, uint32_t task, kaddr_t *addr)
+{
+	bool queued;
+
+	if (pfn < m->s->max_low_pfn) {
+		*addr = lowmem_addr(m, pfn);
+		return 0;
+	}
+	*addr = 0;
+	if (!is_highmem(m, pfn))
+		return -EINVAL;
+	step_begin(m, LOCK_KMAP);
+	*addr = kmap_locked(m, pfn, task);
+	queued = place_of(&m->s->kmap, task) < m->s->kmap.waiters;
+	step_end(m, LOCK_KMAP, EV_KMAP, pfn, *addr, task, 0, 0, 0);
+	return *addr ? 0 : queued ? -EAGAIN : -ENOBUFS;
 }
 
 kaddr_t kmap(struct machine *m, pfn_t pfn)
 {
 	kaddr_t addr;
 
-	if (pfn < m->s->max_low_pfn)
-		return lowmem_addr(m, pfn);
-	if (!is_highmem(m, pfn))
-		return 0;
-	step_begin(m, LOCK_KMAP);
-	addr = kmap_locked(m, pfn);
-	step_end(m, LOCK_KMAP, EV_KMAP, pfn, addr, 0, 0, 0, 0);
+	kmap_wait(m, pfn, 0, &addr);
 	return addr;
+}
+
+bool kmap_waiting(struct machine *m, uint32_t task)
+{
+	step_begin(m, LOCK_KMAP);
+	bool waits = place_of(&m->s->kmap, task) < m->s->kmap.waiters;
+	step_cancel(m, LOCK_KMAP);
+	return waits;
+}
+
+int KMAP_WAIT_END_apply(struct machine *m, const struct record *r)
+{
+	return r->lock == LOCK_KMAP && wait_del(&m->s->kmap, r->arg[0]) ? 0 : -EILSEQ;
+}
+
+void kmap_wait_end(struct machine *m, uint32_t task)
+{
+	step_begin(m, LOCK_KMAP);
+	if (wait_del(&m->s->kmap, task))
+		step_end(m, LOCK_KMAP, EV_KMAP_WAIT_END, task, 0, 0, 0, 0, 0);
+	else
+		step_cancel(m, LOCK_KMAP);
 }
 
 // Count 1 means mapped but unused: the window keeps its page until the next flush, and a kmap of the
@@ -184,6 +283,8 @@ static int kunmap_locked(struct machine *m, pfn_t pfn)
 		page_clear_mapped(m, pfn, slot_addr(k, (uint32_t)slot));
 	}
 	trace_kmap(m, EV_T_KMAP_UNMAP, (unsigned)slot);
+	if (k->pkmap_count[slot] == 1)
+		wake_waiters(m);
 	return 0;
 }
 
@@ -262,6 +363,7 @@ static int check_bounds(const struct machine *m, char *why, size_t size)
 		ok = ok && k->hash_head[b] <= LAST_PKMAP && k->hash_tail[b] <= LAST_PKMAP;
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
 		ok = ok && k->atomic_depth[cpu] <= KM_TYPE_NR;
+	ok = ok && k->waiters <= KMAP_WAITERS;
 	if (!ok)
 		FAIL("kmap: an index points outside its table");
 	return 0;
@@ -288,6 +390,9 @@ static int check_slots(struct machine *m, char *why, size_t size)
 	}
 	if (in_use != k->in_use)
 		FAIL("pkmap: %u slots in use, %u counted", in_use, k->in_use);
+	if (k->waiters && in_use < LAST_PKMAP)
+		FAIL("pkmap: %u wait for a window, and %u have no user", k->waiters,
+		     LAST_PKMAP - in_use);
 	return 0;
 }
 

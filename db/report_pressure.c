@@ -25,6 +25,7 @@ static const struct {
 	{EV_T_PAGEBLOCK_STEAL, "steals", "pageblocks stolen"},
 	{EV_T_VMAP_AREA_PURGE, "vmap_purges", "purges of lazily freed vmalloc areas"},
 	{EV_T_KMAP_FLUSHED, "kmap_flushes", "flushes of kmap windows"},
+	{EV_T_KMAP_WAIT, "kmap_waits", "waits for a kmap window"},
 	{EV_T_KSWAPD_WAKE, "kswapd_wakes", "kswapd woken"},
 	{EV_T_DIRECT_RECLAIM, "direct_reclaims", "direct reclaim"},
 	{EV_T_OUT_OF_MEMORY, "out_of_memory", "out of memory"},

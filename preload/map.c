@@ -3,6 +3,8 @@
 // Program mappings in the machine (map.h).
 #include "map.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -21,8 +23,24 @@ static pfn_t window_pfn(const struct machine *m, kaddr_t a)
 	return m->s->kmap.pkmap_pfn[(a - m->s->kmap.pkmap_base) >> PAGE_SHIFT];
 }
 
+static _Atomic bool windows_full; // somebody was told, and none came back since
+
+// Where a kernel thread would sleep until another gives its window back, the program's is served by
+// an area instead: it waits for nobody. The recording shows the wait and its end.
+static kaddr_t window_take(struct machine *m, pfn_t pfn)
+{
+	kaddr_t a;
+
+	if (kmap_wait(m, pfn, thread_self.slot, &a) == -EAGAIN) {
+		kmap_wait_end(m, thread_self.slot);
+		atomic_store_explicit(&windows_full, true, memory_order_relaxed);
+	}
+	return a;
+}
+
 static void window_free(struct machine *m, pfn_t pfn)
 {
+	atomic_store_explicit(&windows_full, false, memory_order_relaxed);
 	kunmap(m, pfn);
 	__free_pages(m, pfn, 0);
 }
@@ -34,12 +52,12 @@ static bool window_ready(struct machine *m, kaddr_t a)
 
 static kaddr_t map_window(struct machine *m, struct record *r)
 {
-	if (m->s->kmap.in_use >= WINDOWS_MAX)
+	if (atomic_load_explicit(&windows_full, memory_order_relaxed))
 		return 0;
 	pfn_t pfn = alloc_pages(m, GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN, 0);
 	if (!pfn)
 		return 0;
-	kaddr_t a = kmap(m, pfn);
+	kaddr_t a = window_take(m, pfn);
 	if (!a || !window_ready(m, a)) {
 		if (a)
 			window_free(m, pfn);

@@ -11,7 +11,6 @@
 #include "entry.h"
 
 enum {
-	WINDOWS_MAX = 960,     // of the 1024 kmap windows, held by the program
 	LOCKED_MAX = 64 << 10, // MAP_LOCKED up to here is DMA memory
 };
 

@@ -53,6 +53,76 @@ static void test_kmap_wrap_and_full(void)
 	check_all(m);
 }
 
+static struct trace_event Queue[8];
+static unsigned NQueue;
+
+static void note_queue(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	if ((t->kind == EV_T_KMAP_WAIT || t->kind == EV_T_KMAP_WAKE) && NQueue < 8)
+		Queue[NQueue++] = *t;
+}
+
+static void queued(unsigned kind, uint32_t count, uint32_t task)
+{
+	CHECK_EQ(NQueue, 1);
+	CHECK_EQ(Queue[0].kind, kind);
+	CHECK_EQ(Queue[0].count, count);
+	CHECK_EQ(Queue[0].value, task);
+	NQueue = 0;
+}
+
+// Wrap, flush, wait, wake: who finds no window queues; the last user's kunmap wakes all, and one of
+// them gets the window.
+static void test_kmap_waits(void)
+{
+	static const struct machine_ops noting = {.trace = note_queue};
+	struct machine *m = boot(MODEL_3_4, 1024 * MiB, 2);
+	pfn_t p = m->s->max_low_pfn;
+	kaddr_t a = 1;
+
+	for (unsigned i = 0; i < 1024; i++)
+		CHECK_EQ(kmap_wait(m, p + i, 7, &a), 0);
+	CHECK_EQ(a, 0xFF800000);
+	CHECK_EQ(kmap(m, p + 9), 0xFF80A000); // two users
+	m->ops = &noting;
+	NQueue = 0;
+	CHECK_EQ(kmap_wait(m, p + 2000, 7, &a), -EAGAIN);
+	CHECK_EQ(a, 0);
+	queued(EV_T_KMAP_WAIT, 1, 7);
+	CHECK_EQ(kmap_wait(m, p + 2001, 8, &a), -EAGAIN);
+	queued(EV_T_KMAP_WAIT, 2, 8);
+	CHECK_EQ(kmap_wait(m, p + 2001, 8, &a), -EAGAIN); // it has its place
+	queued(EV_T_KMAP_WAIT, 2, 8);
+	check_all(m);
+	CHECK_EQ(kunmap(m, p + 9), 0); // a user is left
+	CHECK(kmap_waiting(m, 7) && kmap_waiting(m, 8) && !kmap_waiting(m, 9));
+	CHECK_EQ(NQueue, 0);
+	CHECK_EQ(kunmap(m, p + 9), 0);
+	queued(EV_T_KMAP_WAKE, 2, 0);
+	CHECK(!kmap_waiting(m, 7) && !kmap_waiting(m, 8));
+	CHECK_EQ(kmap_wait(m, p + 2001, 8, &a), 0); // after the flush at the wrap
+	CHECK_EQ(a, 0xFF80A000);
+	CHECK_EQ(page_address(m, p + 9), 0);
+	CHECK_EQ(kmap_wait(m, p + 2000, 7, &a), -EAGAIN);
+	queued(EV_T_KMAP_WAIT, 1, 7);
+	check_all(m);
+	kmap_wait_end(m, 7);
+	kmap_wait_end(m, 7);
+	CHECK(!kmap_waiting(m, 7));
+	CHECK_EQ(kmap_wait(m, 100, 7, &a), 0); // lowmem never waits
+	CHECK_EQ(a, 0xC0064000);
+	CHECK_EQ(kmap_wait(m, m->s->max_pfn, 7, &a), -EINVAL);
+	for (unsigned i = 1; i <= KMAP_WAITERS; i++)
+		CHECK_EQ(kmap_wait(m, p + 3000, i, &a), -EAGAIN);
+	CHECK_EQ(kmap_wait(m, p + 3000, 1000, &a), -ENOBUFS);
+	kmap_wait_end(m, 3);
+	CHECK_EQ(kmap_wait(m, p + 3000, 1000, &a), -EAGAIN);
+	CHECK_EQ(m->s->kmap.waiter[2].task, 4);
+	m->ops = &machine_ops_none;
+	check_all(m);
+}
+
 static void test_page_address_hash(void)
 {
 	struct machine *m = boot(MODEL_3_4, 1024 * MiB, 1);
@@ -170,6 +240,8 @@ static void test_checker_notices(void)
 	expect_complaint(m, &k->pkmap_pfn[1], 4, p + 3);
 	expect_complaint(m, &k->in_use, 4, 3);
 	expect_complaint(m, &k->hash_prev[1], 2, 9);
+	expect_complaint(m, &k->waiters, 4, 1);
+	expect_complaint(m, &k->waiters, 4, KMAP_WAITERS + 1);
 	expect_complaint(m, &k->atomic_depth[0], 4, 0);
 	expect_complaint(m, &k->atomic_pfn[0][0], 4, p + 1);
 	expect_complaint(m, &m->pte[(0xFF801000 - 0xC0000000) >> 12], 4, 0);
@@ -181,6 +253,7 @@ int main(void)
 {
 	RUN(test_kmap_slots);
 	RUN(test_kmap_wrap_and_full);
+	RUN(test_kmap_waits);
 	RUN(test_page_address_hash);
 	RUN(test_kmap_marks_the_page);
 	RUN(test_atomic_addresses);

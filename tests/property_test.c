@@ -187,7 +187,8 @@ static bool take_window(struct machine *m, struct held *h)
 	if (!h->pfn[0])
 		return false;
 	own(h->pfn[0], 1);
-	h->addr = kmap(m, h->pfn[0]); // 0: all windows are in use
+	if (kmap_wait(m, h->pfn[0], 1 + rnd(5), &h->addr) && rnd(2)) // all windows are in use
+		kmap_wait_end(m, 1 + rnd(5));
 	return true;
 }
 

@@ -141,6 +141,19 @@ json "{m['what']: m['times'] for m in d['machine']}['slab_refills'] ==
 	$(query churn.k "SELECT count(*) FROM transitions WHERE kind = 'cache_alloc_refill' AND event > 0")" \
 	'pressure: refills as the transitions have them' pressure churn.k
 
+# --- more single pages than there are windows
+record windows.k python3 -c 'import mmap
+keep = [mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for i in range(1100)]
+keep[0].close()
+keep += [mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for i in range(9)]'
+json "{m['what']: m['times'] for m in d['machine']}['kmap_waits'] == 2" \
+	'pressure: where a kernel would wait for a window' pressure windows.k
+is 'windows: all are used' 1024 "$(query windows.k "SELECT max(n) FROM (
+	SELECT sum(CASE kind WHEN 'mmap' THEN 1 ELSE -1 END) OVER (ORDER BY id) AS n
+	FROM events WHERE path = 'kmap' AND kind IN ('mmap', 'munmap'))")"
+"$kalloscope" verify windows.k >out 2>err
+result 'windows: the recording verifies' $?
+
 # --- misuse: told in the kernel's words, and the machine is whole
 json "[r['message'] for r in d['refused']] == ['slab: double free detected in cache',
 	'BUG: Bad page state', 'Trying to vfree() nonexistent vm area', 'BUG_ON(!PageSlab(page))',

@@ -269,6 +269,17 @@ static void kmapped(const struct told *w)
 		 w->t->addr, w->t->value);
 }
 
+static void kmap_waits(const struct told *w)
+{
+	snprintf(w->buf, w->size, "task %u for pfn 0x%x, %u waiting", w->t->value, w->t->pfn,
+		 w->t->count);
+}
+
+static void kmap_woken(const struct told *w)
+{
+	snprintf(w->buf, w->size, "%u woken", w->t->count);
+}
+
 static void kmap_flushed(const struct told *w)
 {
 	snprintf(w->buf, w->size, "%u window%s cleared for use again", w->t->count,
@@ -357,6 +368,11 @@ static const struct {
 	     "Frames of HighMem have no address of their own; kmap lends one of 1,024 windows. "
 	     "A count of 1 is a window without user, 2 one with one user."),
 	KIND(KMAP_UNMAP, kmapped, "A user less. The window stays mapped until all are flushed."),
+	KIND(KMAP_WAIT, kmap_waits,
+	     "All 1,024 windows have a user. A kernel thread sleeps here until one is given back; the "
+	     "program's thread gets another kind of memory instead."),
+	KIND(KMAP_WAKE, kmap_woken,
+	     "A window lost its last user: whoever waits for one tries again."),
 	KIND(KMAP_FLUSHED, kmap_flushed,
 	     "The search came around to the first window: those without users were unmapped with "
 	     "one flush of the TLBs."),
