@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Booting: the firmware's map becomes memblock, memblock becomes zones and free lists.
+#include <errno.h>
 #include <string.h>
 
 #include "boot.h"
 #include "buddy.h"
+#include "procfs.h"
 
 #define MiB (1u << 20)
 
@@ -279,6 +281,25 @@ static void alloc_pagesets(struct machine *m)
 			alloc_percpu(m, m->s->cfg.smp ? 64 : 36, 4);
 }
 
+// What an administrator's script would write after boot. Unknown caches stop the boot: a setting
+// that silently does nothing is worse.
+static int tune_slabs(struct machine *m, const char **why)
+{
+	for (unsigned i = 0; i < MAX_SLAB_TUNE; i++) {
+		const char *text = m->s->cfg.slab_tune[i];
+		int ret = *text ? slabinfo_write(m, text) : 0;
+
+		if (!ret)
+			continue;
+		*why = ret == -ERANGE ? "slab tunables must be 1 <= batch <= limit <= 508, "
+					"shared * batch <= 4092"
+				      : "slab tunables are NAME LIMIT BATCH SHARED of a cache that "
+					"exists after boot";
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int machine_boot(struct machine *m, void *memory, const struct machine_config *cfg,
 		 const char **why)
 {
@@ -297,5 +318,5 @@ int machine_boot(struct machine *m, void *memory, const struct machine_config *c
 	kernel_stack_init(m);
 	alloc_pagesets(m);
 	zones_init_late(m);
-	return 0;
+	return tune_slabs(m, why);
 }

@@ -16,6 +16,8 @@ static bool zero_or_null(kaddr_t obj)
 
 static void alloc_trace(struct machine *m, unsigned cache, kaddr_t obj, gfp_t gfp, bool by_kmalloc)
 {
+	if (constructs_at_alloc(&m->caches[cache]))
+		ctor_trace(m, cache, 0, obj, 1);
 	trace(m, &(struct trace_event){.kind = by_kmalloc ? EV_T_KMALLOC : EV_T_KMEM_CACHE_ALLOC,
 				       .cache = (uint16_t)cache,
 				       .cpu = (uint8_t)m->cpu,
@@ -23,6 +25,25 @@ static void alloc_trace(struct machine *m, unsigned cache, kaddr_t obj, gfp_t gf
 				       .addr = obj,
 				       .count = 1,
 				       .value = gfp});
+}
+
+const char *slab_ctor_name(unsigned ctor)
+{
+	static const char *const names[CTORS] = {"none", "sighand_ctor", "ctor"};
+
+	return ctor < CTORS ? names[ctor] : "?";
+}
+
+void ctor_trace(struct machine *m, unsigned cache, pfn_t pfn, kaddr_t obj, uint32_t count)
+{
+	trace(m, &(struct trace_event){.kind = EV_T_CACHE_CTOR,
+				       .cache = (uint16_t)cache,
+				       .cpu = (uint8_t)m->cpu,
+				       .zone = 255,
+				       .pfn = pfn,
+				       .addr = obj,
+				       .count = count,
+				       .value = m->caches[cache].ctor});
 }
 
 static void free_trace(struct machine *m, unsigned cache, kaddr_t obj, bool by_kfree)
@@ -139,7 +160,7 @@ size_t ksize(struct machine *m, kaddr_t obj)
 	if (zero_or_null(obj) || !slab_lookup(m, obj, &cache, NULL, NULL))
 		return 0;
 	const struct kmem_cache *c = &m->caches[cache];
-	return c->flags & (SLAB_RED_ZONE | SLAB_STORE_USER) ? c->obj_size : c->buffer_size;
+	return m->s->cfg.slab_debug ? c->obj_size : c->buffer_size;
 }
 
 kaddr_t krealloc(struct machine *m, kaddr_t obj, size_t size, gfp_t gfp)

@@ -26,6 +26,7 @@ void machine_config_default(struct machine_config *cfg, enum model model, uint64
 		.cache_line = 64,
 		.min_free_kbytes = -1,
 		.lowmem_reserve_ratio = {256, 32, 32},
+		.kmalloc_minalign = 8,
 		.kernel_bytes = 6 * MiB,
 	};
 	e820_ideal_pc(&cfg->e820, ram_bytes);
@@ -86,6 +87,11 @@ static const char *config_error(const struct machine_config *cfg)
 		return "kernel image too large";
 	if (cfg->e820.nr_map > E820MAX)
 		return "too many e820 entries";
+	if (cfg->kmalloc_minalign != 8 && cfg->kmalloc_minalign != 16)
+		return "general caches are aligned to 8 or 16 bytes";
+	for (unsigned i = 0; i < MAX_SLAB_TUNE; i++)
+		if (!memchr(cfg->slab_tune[i], 0, SLAB_TUNE_LEN))
+			return "a slab tunable has no end";
 	if (cfg->percpu_pagelist_fraction && cfg->percpu_pagelist_fraction < 8)
 		return "percpu_pagelist_fraction must be 0 or at least 8";
 	return NULL;

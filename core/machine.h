@@ -41,6 +41,11 @@
 // 3.4 is 3.4.113; 3.4.2 lacks four of its fixes (core/README.md, Departures).
 enum model { MODEL_CLASSIC, MODEL_3_4, MODEL_3_4_2, NR_MODELS };
 
+enum {
+	MAX_SLAB_TUNE = 8,
+	SLAB_TUNE_LEN = 64,
+};
+
 struct machine_config {
 	uint32_t model;		// enum model
 	uint32_t ncpus;		// online = possible, 1..MAX_CPUS
@@ -53,7 +58,9 @@ struct machine_config {
 	int32_t min_free_kbytes; // -1: computed
 	uint32_t lowmem_reserve_ratio[3]; // 256 32 32
 	uint32_t percpu_pagelist_fraction; // 0
-	uint32_t slab_debug;	// DEBUG_SLAB layout
+	uint32_t slab_debug;	// DEBUG_SLAB
+	uint32_t kmalloc_minalign; // ARCH_KMALLOC_MINALIGN: 8; 16 where programs use the objects
+	char slab_tune[MAX_SLAB_TUNE][SLAB_TUNE_LEN]; // written to /proc/slabinfo after boot; "" none
 	uint32_t kernel_bytes;	// image at 16 MiB, text..bss
 	struct e820map e820;	// as the firmware gave it
 };
@@ -91,7 +98,7 @@ struct machine_state {
 	struct vmalloc_state vmalloc;
 	struct kmap_state kmap;
 	struct pcpu_state percpu;
-	uint32_t task_struct_cache;	// cache id; kernel_stack_init
+	uint32_t task_struct_cache, sighand_cache; // cache ids; kernel_stack_init
 	uint32_t pgd[1024];
 	struct memblock memblock;	// as it was at hand-over
 	struct {

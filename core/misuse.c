@@ -28,6 +28,7 @@ static const char *const messages[MISUSES] = {
 	[MISUSE_KUNMAP_ATOMIC] = "WARN_ON_ONCE(vaddr != __fix_to_virt(FIX_KMAP_BEGIN + idx))",
 	[MISUSE_KMAP_ATOMIC_FULL] = "BUG_ON(idx > KM_TYPE_NR)",
 	[MISUSE_PERCPU_REQUEST] = "illegal size or align for percpu allocation",
+	[MISUSE_SLAB_CORRUPTION] = "Slab corruption",
 	[MISUSE_PERCPU_FREE] = "BUG_ON(i == chunk->map_used)",
 };
 

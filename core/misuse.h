@@ -30,6 +30,7 @@ enum misuse {
 	MISUSE_KUNMAP_ATOMIC,	 // not the latest window of this CPU
 	MISUSE_KMAP_ATOMIC_FULL, // 20 windows of this CPU are in use
 	MISUSE_PERCPU_REQUEST,	 // alloc_percpu: size or align
+	MISUSE_SLAB_CORRUPTION,	 // a free object was written to (DEBUG_SLAB's poison)
 	MISUSE_PERCPU_FREE,	 // free_percpu of what is not allocated
 	MISUSES,
 };

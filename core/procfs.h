@@ -17,6 +17,11 @@ int proc_vmstat(struct machine *m, char *buf, size_t size);
 int proc_extfrag_index(struct machine *m, char *buf, size_t size);  // debugfs extfrag/
 int proc_unusable_index(struct machine *m, char *buf, size_t size); // debugfs extfrag/
 
+// What writing "NAME LIMIT BATCHCOUNT SHAREDFACTOR" to /proc/slabinfo does. 0; -EINVAL: no such cache, or
+// not three numbers; -ERANGE: not 1 <= batch <= limit <= AC_ENTRIES, or shared * batch above
+// SHARED_ENTRIES, where the kernel's write succeeds and changes nothing. Stops the machine.
+int slabinfo_write(struct machine *m, const char *text);
+
 struct proc_file {
 	const char *name;
 	int (*print)(struct machine *m, char *buf, size_t size);

@@ -221,6 +221,8 @@ static int slab_add(struct machine *m, unsigned cache, pfn_t pfn, uint32_t offse
 				       .pfn = pfn,
 				       .count = 1,
 				       .value = offset});
+	if (c->ctor && !constructs_at_alloc(c))
+		ctor_trace(m, cache, pfn, slab_obj_addr(c, s, 0), c->num);
 	return 0;
 }
 

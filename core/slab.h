@@ -45,6 +45,7 @@ enum { // flags of Linux 3.4
 	SLAB_PANIC = 0x40000,
 	SLAB_DESTROY_BY_RCU = 0x80000,
 	SLAB_MEM_SPREAD = 0x100000,
+	SLAB_NOTRACK = 0x1000000,
 };
 #define CFLGS_OFF_SLAB 0x80000000u
 enum {
@@ -85,6 +86,17 @@ struct slab { // out of band, slab_area[first pfn]
 	uint16_t bufctl[BUFCTL_PER_PAGE]; // next free index; BUFCTL_ACTIVE: handed out
 };
 
+// What a cache does to each object once, when its slab is made, so that whoever takes one finds it
+// ready: who gives it back leaves it so. The core keeps no bytes; a constructor is known by name.
+// A poisoning cache constructs at every allocation instead, for the pattern has overwritten it.
+enum slab_ctor {
+	CTOR_NONE,
+	CTOR_SIGHAND, // sighand_ctor: lock and wait queue
+	CTOR_OTHER,   // of a caller outside
+	CTORS,
+};
+const char *slab_ctor_name(unsigned ctor); // "sighand_ctor"; "?" out of range
+
 struct kmem_cache {
 	uint32_t buffer_size; // bytes per object, padding included
 	uint32_t reciprocal;  // of buffer_size, for obj_to_index without a division
@@ -96,7 +108,7 @@ struct kmem_cache {
 	uint16_t slabp_cache;		    // off-slab: cache id of the descriptors
 	uint16_t used;			    // 0 = this id is free
 	uint32_t limit, batchcount, shared; // tunables
-	uint32_t obj_size;		    // bytes asked for at creation
+	uint32_t obj_size;		    // bytes asked for at creation; DEBUG_SLAB rounds them up
 	uint32_t obj_offset; // bytes before the object in its buffer (red zone of DEBUG_SLAB)
 	uint32_t align;
 	kaddr_t self;		// address of the kmem_cache object itself, 0 static
@@ -109,6 +121,7 @@ struct kmem_cache {
 	uint32_t free_touched;
 	uint64_t next_reap; // ns
 	uint32_t site;	    // own cache of a call site: stack id; else 0
+	uint32_t ctor;	    // enum slab_ctor
 	char name[CACHE_NAME_LEN];
 };
 
@@ -152,6 +165,8 @@ int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags,
 // Creates a cache; id or 0 (bad arguments, duplicate name, table full, no memory).
 unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align,
 			   uint32_t flags);
+unsigned kmem_cache_create_ctor(struct machine *m, const char *name, size_t size, size_t align,
+				uint32_t flags, enum slab_ctor ctor);
 kaddr_t kmem_cache_alloc(struct machine *m, unsigned cache, gfp_t gfp);
 void kmem_cache_free(struct machine *m, unsigned cache, kaddr_t obj);
 int kmem_cache_shrink(struct machine *m,

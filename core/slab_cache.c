@@ -174,7 +174,6 @@ int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags,
 	if (!request_ok(m, size, align, flags))
 		return -EINVAL;
 	memset(c, 0, sizeof(*c));
-	c->obj_size = (uint32_t)size;
 	c->flags = flags;
 	if (m->s->cfg.slab_debug)
 		c->flags |= debug_flags((uint32_t)size);
@@ -183,6 +182,7 @@ int cache_geometry(struct machine *m, size_t size, size_t align, uint32_t flags,
 
 	uint32_t bytes =
 		round_up((uint32_t)size, c->flags & SLAB_RED_ZONE ? REDZONE_ALIGN : BYTES_PER_WORD);
+	c->obj_size = m->s->cfg.slab_debug ? bytes : (uint32_t)size;
 	c->align = object_align(m, bytes, (uint32_t)align, c->flags);
 	bytes = debug_margins(c, bytes);
 	bool off = bytes >= OFF_SLAB_FROM && !(flags & NOLEAKTRACE);
@@ -345,7 +345,7 @@ static uint32_t site_of_name(const char *name)
 
 // Enters a cache of the name waiting at this CPU. The chain lock is held. Its id, or 0.
 static unsigned create_cache(struct machine *m, size_t size, size_t align, uint32_t flags,
-			     kaddr_t self)
+			     kaddr_t self, enum slab_ctor ctor)
 {
 	const char *name = m->s->cpu[m->cpu].cache_name;
 	unsigned cache = unused_id(m);
@@ -355,6 +355,7 @@ static unsigned create_cache(struct machine *m, size_t size, size_t align, uint3
 		return 0;
 	c.used = 1;
 	c.self = self;
+	c.ctor = ctor;
 	memcpy(c.name, name, CACHE_NAME_LEN);
 	c.site = site_of_name(c.name);
 	if (m->s->slab.full) {
@@ -391,9 +392,16 @@ static void record_cache_name(struct machine *m)
 unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, size_t align,
 			   uint32_t flags)
 {
+	return kmem_cache_create_ctor(m, name, size, align, flags, CTOR_NONE);
+}
+
+unsigned kmem_cache_create_ctor(struct machine *m, const char *name, size_t size, size_t align,
+				uint32_t flags, enum slab_ctor ctor)
+{
 	struct kmem_cache probe;
 
-	if (!name || !name[0] || cache_geometry(m, size, align, flags, &probe)) {
+	if (!name || !name[0] || (unsigned)ctor >= CTORS ||
+	    cache_geometry(m, size, align, flags, &probe)) {
 		misuse(m, MISUSE_CACHE_ARGUMENTS, 0, (uint32_t)size);
 		return 0;
 	}
@@ -405,10 +413,10 @@ unsigned kmem_cache_create(struct machine *m, const char *name, size_t size, siz
 	set_cache_name(m, name);
 	record_cache_name(m);
 	step_begin(m, LOCK_CHAIN);
-	unsigned cache = create_cache(m, size, align, flags, self);
+	unsigned cache = create_cache(m, size, align, flags, self, ctor);
 	if (cache) {
 		step_end(m, LOCK_CHAIN, EV_CACHE_CREATE, (uint32_t)size, (uint32_t)align, flags,
-			 cache, self, 0);
+			 cache, self, ctor);
 		return cache;
 	}
 	bool taken = name_taken(m, name);
@@ -431,10 +439,12 @@ int CACHE_NAME_apply(struct machine *m, const struct record *r)
 
 int CACHE_CREATE_apply(struct machine *m, const struct record *r)
 {
-	if (r->lock != LOCK_CHAIN || !r->arg[3])
+	if (r->lock != LOCK_CHAIN || !r->arg[3] || r->arg[5] >= CTORS)
 		return -EILSEQ;
-	return create_cache(m, r->arg[0], r->arg[1], r->arg[2], r->arg[4]) == r->arg[3] ? 0
-											: -EILSEQ;
+	return create_cache(m, r->arg[0], r->arg[1], r->arg[2], r->arg[4],
+			    (enum slab_ctor)r->arg[5]) == r->arg[3]
+		       ? 0
+		       : -EILSEQ;
 }
 
 // Takes an empty cache out, or puts a busy one back at the head of the chain as the kernel does.
@@ -522,7 +532,7 @@ static uint16_t create_size_cache(struct machine *m, uint32_t size, bool dma)
 	uint32_t flags = SLAB_HWCACHE_ALIGN | SLAB_PANIC | (dma ? SLAB_CACHE_DMA : 0u);
 
 	size_name(name, size, dma);
-	return (uint16_t)kmem_cache_create(m, name, size, ARCH_SLAB_MINALIGN, flags);
+	return (uint16_t)kmem_cache_create(m, name, size, m->s->cfg.kmalloc_minalign, flags);
 }
 
 static void set_sizes(struct slab_state *sl, uint32_t max)

@@ -110,6 +110,8 @@ static int check_geometry(struct report *r, unsigned cache)
 		return broken(r, cache, "descriptors cannot come from cache %u", c->slabp_cache);
 	if (c->obj_offset >= c->buffer_size)
 		return broken(r, cache, "objects start %u bytes into their buffer", c->obj_offset);
+	if (c->ctor >= CTORS)
+		return broken(r, cache, "constructor %u", c->ctor);
 	if (c->name[CACHE_NAME_LEN - 1])
 		return broken(r, cache, "its name has no end");
 	return 0;

@@ -55,6 +55,14 @@ int shrink_stopped(struct machine *m, unsigned cache);
 kaddr_t cache_alloc(struct machine *m, unsigned cache, gfp_t gfp, uint32_t bytes);
 void cache_free(struct machine *m, unsigned cache, kaddr_t obj, bool by_kfree);
 
+// Objects constructed: all of a slab that begins at pfn, or one at obj.
+void ctor_trace(struct machine *m, unsigned cache, pfn_t pfn, kaddr_t obj, uint32_t count);
+
+static inline bool constructs_at_alloc(const struct kmem_cache *c)
+{
+	return c->ctor && c->flags & SLAB_POISON;
+}
+
 static inline void slab_trace(struct machine *m, enum event_kind kind, unsigned cache,
 			      uint32_t count)
 {

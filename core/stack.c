@@ -82,8 +82,16 @@ int free_kernel_stack(struct machine *m, kaddr_t addr)
 	return 0;
 }
 
+kaddr_t alloc_sighand(struct machine *m)
+{
+	return kmem_cache_alloc(m, m->s->sighand_cache, GFP_KERNEL);
+}
+
 void kernel_stack_init(struct machine *m)
 {
-	m->s->task_struct_cache = kmem_cache_create(m, "task_struct", TASK_STRUCT_SIZE,
-						    m->s->cfg.cache_line, SLAB_PANIC);
+	m->s->task_struct_cache = kmem_cache_create(m, "task_struct", TASK_STRUCT_SIZE, TASK_ALIGN,
+						    SLAB_PANIC | SLAB_NOTRACK);
+	m->s->sighand_cache = kmem_cache_create_ctor(
+		m, "sighand_cache", SIGHAND_SIZE, 0,
+		SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_DESTROY_BY_RCU | SLAB_NOTRACK, CTOR_SIGHAND);
 }

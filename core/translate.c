@@ -8,6 +8,7 @@
 
 #include "layout.h"
 #include "machine.h"
+#include "slab_debug.h"
 #include "segment.h"
 #include "vmap_area.h"
 
@@ -201,6 +202,19 @@ static void add_entry(struct text *out, const char *table, uint32_t index, uint3
 	    entry & _PAGE_PSE ? " 4M" : "", entry & _PAGE_GLOBAL ? " global" : "");
 }
 
+static void add_debug(const struct machine *m, kaddr_t addr, struct text *out)
+{
+	struct slab_debug d = slab_debug_at(m, addr);
+
+	if (d.part == SLAB_NO_PART)
+		return;
+	add(out, "  debug     %s of the object at 0x%08x, %s", slab_part_name(d.part), d.object,
+	    d.held ? "held" : "free");
+	if (d.byte >= 0)
+		add(out, ": 0x%02x", d.byte);
+	add(out, "\n");
+}
+
 int translation_text(struct machine *m, const struct translation *t, char *buf, size_t size)
 {
 	struct text out = {buf, size, 0};
@@ -228,5 +242,7 @@ int translation_text(struct machine *m, const struct translation *t, char *buf, 
 		    t->page->_count);
 	frame_owner_text(m, t, owner, sizeof(owner));
 	add(&out, "  owner     %s\n", owner);
+	if (t->page && is_lowmem(m, lowmem_addr(m, t->pfn)))
+		add_debug(m, lowmem_addr(m, t->pfn) + t->offset, &out);
 	return (int)out.len;
 }

@@ -29,13 +29,7 @@ static const struct cli_option proc_options[] = {
 
 // Names and numbers as in record's table, where they mean the same.
 static const struct cli_option boot_log_options[] = {
-	{"ram", 256, "SIZE", "memory of the machine (512M, 4G); default: 4G"},
-	{"cpus", 257, "N", "its CPUs, 1 to 8; default: the host's"},
-	{"model", 258, "NAME", "classic, 3.4 (Linux 3.4.113, bit for bit) or 3.4.2; default: classic"},
-	{"vmalloc", 259, "SIZE", "room for vmalloc; default: what 128M leave"},
-	{"highmem", 272, "SIZE", "memory above lowmem; default: what lowmem has no room for"},
-	{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},
-	{"e820-params", 271, "WORDS", "change its memory map: 'mem=512M memmap=64K$1M'"},
+	MACHINE_OPTIONS,
 	{"memblock", 'm', NULL, "print memblock's arrays at the hand-over, too"},
 	{0},
 };

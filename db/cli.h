@@ -28,6 +28,30 @@ struct command {
 
 extern const struct command commands[]; // ends with a NULL name
 
+// What the machine is, in the tables of all commands that make one; options.c parses the values.
+#define MACHINE_OPTIONS                                                                            \
+	{"ram", 256, "SIZE", "memory of the machine (512M, 4G); default: 4G"},                     \
+		{"cpus", 257, "N", "its CPUs, 1 to 8; default: the host's"},                       \
+		{"model", 258, "NAME",                                                             \
+		 "classic, 3.4 (Linux 3.4.113, bit for bit) or 3.4.2; default: classic"},          \
+		{"vmalloc", 259, "SIZE", "room for vmalloc; default: what 128M leave"},            \
+		{"highmem", 272, "SIZE",                                                           \
+		 "memory above lowmem; default: what lowmem has no room for"},                     \
+		{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},                  \
+		{"e820-params", 271, "WORDS",                                                      \
+		 "change its memory map: 'mem=512M memmap=64K$1M'"},                               \
+		{"min-free-kbytes", 267, "N",                                                      \
+		 "the kernel's setting; default: computed from the memory"},                       \
+		{"lowmem-reserve-ratio", 290, "A,B,C",                                             \
+		 "the same, of DMA, Normal, HighMem; default: 256,32,32"},                         \
+		{"percpu-pagelist-fraction", 291, "N",                                             \
+		 "the same: lists of 1/N of a zone, 8 or more; default: 0, by its size"},          \
+		{"slab-tune", 292, "CACHE:LIMIT:BATCH:SHARED",                                     \
+		 "as written to /proc/slabinfo after boot; up to 8 times"},                        \
+	{                                                                                          \
+		"slab-debug", 293, NULL, "as a kernel with DEBUG_SLAB: red zones, poison"          \
+	}
+
 // Walks the options of argv by cmd's table. A bad option and --help end the program.
 struct cli {
 	const struct command *cmd;

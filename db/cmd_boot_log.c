@@ -72,7 +72,7 @@ static char *canonical(const struct cli *c, int id)
 	char *text;
 	while (o->id != id)
 		o++;
-	if (asprintf(&text, "--%s=%s", o->name, c->value) < 0)
+	if (asprintf(&text, "--%s%s%s", o->name, o->value ? "=" : "", o->value ? c->value : "") < 0)
 		cli_usage("boot-log", "out of memory");
 	return text;
 }

@@ -21,6 +21,10 @@ enum option_code {
 	OPT_SPLIT,
 	OPT_E820_PARAMS,
 	OPT_MIN_FREE,
+	OPT_RESERVE_RATIO,
+	OPT_PCP_FRACTION,
+	OPT_SLAB_TUNE,
+	OPT_SLAB_DEBUG, // the last of the machine's
 	OPT_FAIL,
 	OPT_SPILL,
 	OPT_NO_SITE_CACHES,
@@ -43,6 +47,10 @@ static const struct option long_options[] = {
 	{"split", required_argument, NULL, OPT_SPLIT},
 	{"e820-params", required_argument, NULL, OPT_E820_PARAMS},
 	{"min-free-kbytes", required_argument, NULL, OPT_MIN_FREE},
+	{"lowmem-reserve-ratio", required_argument, NULL, OPT_RESERVE_RATIO},
+	{"percpu-pagelist-fraction", required_argument, NULL, OPT_PCP_FRACTION},
+	{"slab-tune", required_argument, NULL, OPT_SLAB_TUNE},
+	{"slab-debug", no_argument, NULL, OPT_SLAB_DEBUG},
 	{"fail", no_argument, NULL, OPT_FAIL},
 	{"spill", no_argument, NULL, OPT_SPILL},
 	{"no-site-caches", no_argument, NULL, OPT_NO_SITE_CACHES},
@@ -128,13 +136,44 @@ struct machine_choice {
 	uint64_t ram;
 	const char *e820_params[MAX_E820_PARAMS]; // in their order
 	uint32_t nr_e820_params;
+	uint32_t ratio[3], fraction, slab_debug, nr_slab_tune;
+	char slab_tune[MAX_SLAB_TUNE][SLAB_TUNE_LEN];
 	uint32_t given; // bit per enum: has been said
 };
 enum {
 	GIVEN_SPLIT = 1,
 	GIVEN_VMALLOC = 2,
-	GIVEN_MIN_FREE = 4
+	GIVEN_MIN_FREE = 4,
+	GIVEN_RATIO = 8
 };
+
+// "256,32,32", as the sysctl has them
+static bool parse_ratios(const char *text, uint32_t ratio[3])
+{
+	char *end;
+
+	for (unsigned i = 0; i < 3; i++, text = end + 1) {
+		unsigned long n = strtoul(text, &end, 10);
+		if (end == text || *text == '-' || *end != (i < 2 ? ',' : 0) || n > INT32_MAX)
+			return false;
+		ratio[i] = n ? (uint32_t)n : 1;
+	}
+	return true;
+}
+
+// "NAME:LIMIT:BATCH:SHARED" into the form /proc/slabinfo takes, with blanks
+static bool parse_tune(const char *text, char *to)
+{
+	unsigned colons = 0;
+
+	if (strlen(text) >= SLAB_TUNE_LEN)
+		return false;
+	for (strcpy(to, text); *to; to++) {
+		colons += *to == ':';
+		*to = *to == ':' ? ' ' : *to;
+	}
+	return colons == 3 && *text != ':';
+}
 
 static bool machine_option(struct machine_choice *c, int code, const char *arg)
 {
@@ -164,6 +203,18 @@ static bool machine_option(struct machine_choice *c, int code, const char *arg)
 	case OPT_MIN_FREE:
 		c->given |= GIVEN_MIN_FREE;
 		return parse_number(arg, 0, 1 << 20, &c->min_free);
+	case OPT_RESERVE_RATIO:
+		c->given |= GIVEN_RATIO;
+		return parse_ratios(arg, c->ratio);
+	case OPT_PCP_FRACTION:
+		return parse_number(arg, 0, 1 << 30, &c->fraction) &&
+		       (!c->fraction || c->fraction >= 8);
+	case OPT_SLAB_TUNE:
+		return c->nr_slab_tune < MAX_SLAB_TUNE &&
+		       parse_tune(arg, c->slab_tune[c->nr_slab_tune++]);
+	case OPT_SLAB_DEBUG:
+		c->slab_debug = 1;
+		return true;
 	default:
 		return false;
 	}
@@ -182,6 +233,13 @@ static const char *machine_apply(struct machine_choice *c, struct machine_config
 	cfg->highmem_bytes = c->highmem;
 	if (c->given & GIVEN_MIN_FREE)
 		cfg->min_free_kbytes = (int32_t)c->min_free;
+	if (c->given & GIVEN_RATIO)
+		memcpy(cfg->lowmem_reserve_ratio, c->ratio, sizeof(c->ratio));
+	cfg->percpu_pagelist_fraction = c->fraction;
+	cfg->slab_debug = c->slab_debug;
+	cfg->kmalloc_minalign =
+		c->slab_debug ? 16 : 8; // red zones would move objects to odd places
+	memcpy(cfg->slab_tune, c->slab_tune, sizeof(cfg->slab_tune));
 	for (unsigned i = 0; i < c->nr_e820_params; i++)
 		if (e820_parse_params(&cfg->e820, c->e820_params[i], &why))
 			return why;
@@ -247,7 +305,7 @@ int options_parse(struct record_options *o, int argc, char **argv, char *err)
 	optind = 0; // glibc: start over, whoever parsed before
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, "+o:f", long_options, NULL)) != -1) {
-		bool of_machine = code >= OPT_RAM && code <= OPT_MIN_FREE;
+		bool of_machine = code >= OPT_RAM && code <= OPT_SLAB_DEBUG;
 
 		if (code == '?')
 			return sentence(err, -EINVAL, "option %s is unknown or lacks its value",

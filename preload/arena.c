@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The host arena (arena.h): reservation, commitment, known-zero pages, giving memory back.
 #include "arena.h"
+#include "poison.h"
 
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -221,6 +222,8 @@ void arena_slab_record(const struct machine *m, const struct record *r)
 
 	if (r->kind == EV_SLAB_ADD && c->buffer_size < PAGE_SIZE)
 		arena_dirty(lowmem_addr(m, r->arg[1]), bytes);
+	if (r->kind == EV_SLAB_ADD && process.poison)
+		poison_slab(m, r->arg[0], r->arg[1]);
 	else if (r->kind == EV_SLAB_DESTROY)
 		atomic_fetch_add_explicit(&arena.dirty_free, bytes, memory_order_relaxed);
 }

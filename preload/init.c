@@ -82,6 +82,7 @@ static bool machine_start(void)
 		if (machine_attach(&process.cpu[i], process.machine, process.machine_size, i,
 				   &preload_ops, NULL))
 			return false;
+	process.poison = cfg->slab_debug;
 	boot_slabs_dirty(&process.cpu[0]);
 	return true;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What a thread costs the kernel: two pages of stack and a task_struct, from its start until its
-// end is noticed.
+// end is noticed. The first one also brings what all share, a sighand_struct.
 #include "preload.h"
 
 static kaddr_t stack_of[UINT16_MAX + 1]; // by thread slot; each entry has one owner at a time
 
 static uint16_t highest; // slot that ever had one
+static kaddr_t sighand;	 // for the whole process
 
 static bool live(void)
 {
@@ -17,6 +18,8 @@ void kernel_stack_take(struct machine *m, uint16_t slot)
 {
 	if (!live() || stack_of[slot])
 		return;
+	if (!sighand) // the process's; a forked child's machine has it already
+		sighand = alloc_sighand(m);
 	stack_of[slot] = alloc_kernel_stack(m);
 	if (slot > highest)
 		highest = slot;

@@ -54,6 +54,7 @@ enum process_mode {
 struct process {
 	_Atomic uint32_t mode;	    // enum process_mode
 	uint32_t single;	    // no second thread yet: locks are elided
+	uint32_t poison;	    // --slab-debug: free objects are filled (poison.h)
 	char *base;		    // arena: host address of simulated address 0; 4 GiB aligned
 	void *machine;		    // memory of the machine
 	size_t machine_size;

@@ -4,6 +4,7 @@
 #include "route.h"
 #include "../core/misuse.h"
 #include "capture.h"
+#include "poison.h"
 
 #include <string.h>
 
@@ -75,7 +76,8 @@ static kaddr_t refused(void)
 // --- kmalloc
 
 // Caches above one cache line hold their objects at multiples of their size only when the
-// management area stands elsewhere, which begins at an eighth of a page.
+// management area stands elsewhere, which begins at an eighth of a page. DEBUG_SLAB drops the
+// alignment to lines.
 static size_t kmalloc_size(const struct machine *m, const struct request *q)
 {
 	size_t size = q->size ? q->size : 1;
@@ -84,7 +86,7 @@ static size_t kmalloc_size(const struct machine *m, const struct request *q)
 		return size;
 	if (size < q->align)
 		size = q->align;
-	if (q->align > m->s->cfg.cache_line && size < PAGE_SIZE / 8)
+	if (q->align > (process.poison ? 16 : m->s->cfg.cache_line) && size < PAGE_SIZE / 8)
 		size = PAGE_SIZE / 8;
 	if (q->align > 16 && size > 1) // a power of two: 96 and 192 are aligned to less
 		size = (size_t)1 << (64 - __builtin_clzll(size - 1));
@@ -145,6 +147,8 @@ static kaddr_t alloc_kmalloc(struct machine *m, struct record *r, const struct r
 		r->op.old = 0;
 		return 0;
 	}
+	if (unlikely(process.poison))
+		poison_taken(m, cache, a);
 	record_block(r, path, cache, q->zero ? GFPC_KERNEL_ZERO : GFPC_KERNEL, a);
 	return a;
 }
@@ -185,6 +189,8 @@ static void free_slab(struct machine *m, struct record *r, kaddr_t a, unsigned c
 	}
 	if (unlikely(atomic_load_explicit(&arena_nr_altered, memory_order_relaxed)))
 		arena_restore(a, c->buffer_size);
+	if (unlikely(process.poison))
+		poison_freed(m, cache, a);
 	undo_set(&thread_self, cache, ac_of(m, cache, m->cpu)->avail);
 	if (unlikely(!ac_push(m, cache, a))) {
 		undo_set(&thread_self, UNDO_UNKNOWN, 0);
@@ -300,6 +306,8 @@ void route_release(struct machine *m, kaddr_t a, const struct place *p)
 {
 	if (in_slab(p)) {
 		arena_restore(a, p->usable);
+		if (process.poison)
+			poison_freed(m, p->cache, a);
 		kmem_cache_free(m, p->cache, a);
 	} else if (p->path == PATH_PAGES) {
 		free_pages_path(m, a, p->cache);

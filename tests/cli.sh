@@ -192,6 +192,12 @@ expect 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a 
   "$kalloscope" boot-log '--e820-params=mem=256M memmap=1M@1G'
 expect 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock
 expect 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
+expect 0 'MB LOWMEM' 'boot-log with the settings of a kernel' "$kalloscope" boot-log --ram=512M \
+  --slab-tune=size-128:54:27:8 --lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 --slab-debug
+expect 2 'exists after boot' 'a tunable of no cache' "$kalloscope" boot-log --slab-tune=nobody:54:27:8
+expect 2 'slab-tune=size-128: not a value' 'a tunable without numbers' "$kalloscope" boot-log --slab-tune=size-128
+expect 2 'fraction=7: not a value' 'a fraction too large' "$kalloscope" boot-log --percpu-pagelist-fraction=7
+expect 2 'ratio=1,2: not a value' 'ratios of two zones' "$kalloscope" boot-log --lowmem-reserve-ratio=1,2
 expect 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
 is 'export: ten kmalloc of 100 bytes, and as many lines as said' '10 0' "$(
 	"$kalloscope" export -o ftrace known.kalloscope

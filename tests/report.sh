@@ -141,6 +141,22 @@ json "{m['what']: m['times'] for m in d['machine']}['slab_refills'] ==
 	$(query churn.k "SELECT count(*) FROM transitions WHERE kind = 'cache_alloc_refill' AND event > 0")" \
 	'pressure: refills as the transitions have them' pressure churn.k
 
+# --- the kernel's settings reach the machine; a debug kernel tells of writes after the free
+"$kalloscope" record -o set.k --slab-tune=size-128:54:27:4 --slab-debug \
+	--lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 \
+	-- "$build/tests/programs/misuse" late >out 2>err </dev/null
+result 'record set.k' $?
+is 'settings: tunables' '54 27 4' \
+	"$("$kalloscope" proc slabinfo set.k | awk '$1 == "size-128" {print $9, $10, $11}')"
+is 'settings: a debug kernel keeps 32 objects at most' 32 \
+	"$("$kalloscope" proc slabinfo set.k | awk '$1 == "size-64" {print $9}')"
+"$kalloscope" proc zoneinfo set.k | grep -q 'batch: 96'
+result 'settings: lists of an eighth of a zone' $?
+json "[r['message'] for r in d['refused']] == ['Slab corruption']" \
+	'a write after the free is told' pressure set.k
+"$kalloscope" verify set.k >out 2>err
+result 'settings: the recording verifies' $?
+
 # --- more single pages than there are windows
 record windows.k python3 -c 'import mmap
 keep = [mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for i in range(1100)]

@@ -171,8 +171,9 @@ static void random_cache_op(struct machine *m, unsigned turn)
 	case 0:
 		snprintf(name, sizeof(name), "site-%08x", turn);
 		if (!*own)
-			*own = kmem_cache_create(m, name, 8 + rnd(3000), 16,
-						 rnd(2) ? SLAB_HWCACHE_ALIGN : 0);
+			*own = kmem_cache_create_ctor(m, name, 8 + rnd(3000), 16,
+						      rnd(2) ? SLAB_HWCACHE_ALIGN : 0,
+						      (enum slab_ctor)rnd(CTORS));
 		break;
 	case 1:
 		if (*own && !kmem_cache_destroy(m, *own))

@@ -292,6 +292,13 @@ static void kmap_atomic_told(const struct told *w)
 		 w->t->addr, w->t->cpu);
 }
 
+static void constructed(const struct told *w)
+{
+	snprintf(w->buf, w->size, "%u object%s of %s from 0x%08x by %s", w->t->count,
+		 w->t->count == 1 ? "" : "s", explain_cache(w->v, w->t->cache).s, w->t->addr,
+		 slab_ctor_name(w->t->value));
+}
+
 static void misused(const struct told *w)
 {
 	snprintf(w->buf, w->size, "0x%08x: %.200s", w->t->addr, misuse_message(w->t->value));
@@ -348,6 +355,9 @@ static const struct {
 	KIND(CACHE_SLAB_DESTROY, slab_gone,
 	     "The cache had enough free objects without this slab, so its frames go back to the "
 	     "page allocator."),
+	KIND(CACHE_CTOR, constructed,
+	     "The cache has a constructor. It ran over the objects of the new slab once; whoever "
+	     "gives one back leaves it constructed, so taking one is cheaper."),
 	KIND(CACHE_REAP, reap, "The timer's reaping shrinks caches that were not used lately."),
 	KIND(CACHE_CREATED, cache_life, "A cache for objects of one size was set up."),
 	KIND(CACHE_DESTROYED, cache_life, "A cache was taken down."),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What a program must not do: blocks freed twice, or where they do not begin. It goes on all the
-// same, and must then get blocks that nobody else has.
+// same, and must then get blocks that nobody else has. With an argument: a write after the free.
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -28,8 +28,22 @@ static void inside(size_t size, size_t offset)
 	free(p);
 }
 
-int main(void)
+static int write_late(void)
 {
+	char *p = malloc(100);
+	hidden = p;
+	free(p);
+	((volatile char *)hidden)[7] = 1;
+	hidden = malloc(100);
+	free(hidden);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return write_late();
 	twice(100);	// an object
 	twice(300000);	// pages
 	twice(6 << 20); // an area
