@@ -109,10 +109,12 @@ rows() { query "SELECT count(*) FROM events WHERE process != 1 AND kind IN ('mal
 witnessed() { od -A n -t u8 -v "$top/counts" | awk '{ for (i = 1; i <= NF; i++) if (++n != 5) s += $i } END { print s }'; }
 
 # Process 1 is env, which has no witness. Every image after it makes some calls more than the
-# program: the library's own, when it loads libunwind.
+# program: the library's own, when it loads libunwind; 5 fewer where liblzma, which that needs, is
+# there already, as it is in xz.
 check_count() {
+	lzma=$(query "SELECT count(*) FROM process WHERE process != 1 AND how != 1 AND exe LIKE '%/xz'")
 	images=$(query "SELECT count(*) FROM process WHERE process != 1 AND how != 1")
-	[ "$(rows)" = $(($(witnessed) - own * images)) ] ||
+	[ "$(rows)" = $(($(witnessed) - own * images + 5 * lzma)) ] ||
 		fail "$(rows) rows, the witness counted $(witnessed) calls; $own of each of $images images are not the program's"
 }
 
