@@ -42,6 +42,8 @@
 #define SESSION_MAGIC 0x31534c4f43534c4bull // "KLSCOLS1"
 enum { SESSION_VERSION = 1, SLOT_EXE_LEN = 256 };
 #define SESSION_ENV "KALLOSCOPE_SESSION"    // path of the rings file
+#define SESSION_OPTIONS "options:"	    // instead of a path: nothing is recorded; machine_layout() and struct
+				    // session_options follow in hexadecimal, without zeroes at the end
 #define OPTIONS_ENV "KALLOSCOPE_OPTIONS"    // options as on the command line of record
 #define DEPOT_ROOT (1ull << 63)
 
@@ -50,7 +52,6 @@ enum session_flags {
 	SESSION_SITE_CACHES = 2,  // hot call sites get caches of their own
 	SESSION_DUMP_STATE = 4,	  // write the machine's final state to state.<process> at exit
 	SESSION_PRECISE_TIME = 8, // time on every record
-	SESSION_NO_RECORD = 16,	  // allocator only
 	SESSION_BARE = 32,	  // started by the library itself
 };
 

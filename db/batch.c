@@ -17,6 +17,8 @@ static const struct {
 } tables[BATCHES] = {
 	[BATCH_EVENT] = {"event_batch", "CREATE TABLE x(a,b,c)", ST_EVENTS, 3},
 	[BATCH_CLOCK] = {"clock_batch", "CREATE TABLE x(a,b)", ST_CLOCK, 2},
+	[BATCH_PART] = {"part_batch", "CREATE TABLE x(a,b,c)", ST_PARTS, 3},
+	[BATCH_FRAME] = {"frame_batch", "CREATE TABLE x(a,b,c)", ST_FRAMES, 3},
 	[BATCH_TRANSITION] = {"transition_batch", "CREATE TABLE x(a,b,c,d,e,f,g,h)", ST_TRANSITIONS,
 			      8},
 };

@@ -113,7 +113,7 @@ static const struct cli_option recorder_options[] = {
 };
 
 // In cmd_record.c: beside the code that hands most of them on.
-extern const struct cli_option record_options_table[];
+extern const struct cli_option record_options_table[], run_options_table[];
 
 static const char moments[] =
 	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms) or end.\n";
@@ -124,6 +124,10 @@ const struct command commands[] = {
 	 "run a program on the simulated machine and record it", record_options_table, cmd_record,
 	 "\nThe exit status is the program's own (128 + n when signal n ended it); 2 when the\n"
 	 "recording could not be started, 126 and 127 when the program could not.\n"},
+	{"run", "[OPTIONS] -- PROGRAM [ARGUMENTS]",
+	 "run a program on the simulated machine, recording nothing", run_options_table, cmd_run,
+	 "\nThe command becomes the program: its exit status is the program's; 2, 126 and 127 when\n"
+	 "it could not be started.\n"},
 	{"info", "FILE", "say what a recording holds", info_options, cmd_info},
 	{"view", "FILE", "open a recording in the viewer", no_options, cmd_view},
 	{"sql", "FILE QUERY", "query a recording, read-only", sql_options, cmd_sql,
@@ -150,6 +154,7 @@ const struct command commands[] = {
 	 "  fragmentation  free memory that cannot serve large requests, over time\n"
 	 "  history        every owner of an ADDRESS (hexadecimal)\n"
 	 "  summary        the key figures on one page\n"
+	 "  storage        what the file is made of, table by table\n"
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
 	{"diff", "BEFORE AFTER", "compare two recordings, what got worse first", diff_options,
 	 cmd_diff,

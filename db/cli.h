@@ -105,6 +105,7 @@ char *place_preload(void);
 char *place_helper(const char *name); // kalloscope-viewer, kalloscope-render
 
 int cmd_record(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_proc(int argc, char **argv);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "launch.h"
 #include "record_args.h"
 #include "record_check.h"
 #include "recorder.h"
@@ -41,7 +42,6 @@ const struct cli_option record_options_table[] = {
 	{"dump-state", 265, NULL, "compare the program's final machine with the replayed one"},
 	{"precise-time", 266, NULL, "read the clock at every event"},
 	{"wait", 269, "MS", "how long a full buffer may hold the program up; default: 2000"},
-	{"no-record", 270, NULL, "serve the program, record nothing"},
 	{0},
 };
 
@@ -94,21 +94,6 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-// A script without an interpreter line is run as shells run it.
-static void exec_shell(struct launch *l)
-{
-	size_t argc = 0;
-	while (l->opt.argv[argc])
-		argc++;
-	char **sh = calloc(argc + 2, sizeof(*sh));
-	if (!sh)
-		return;
-	sh[0] = "sh";
-	sh[1] = l->check.path;
-	memcpy(sh + 2, l->opt.argv + 1, argc * sizeof(*sh));
-	execv("/bin/sh", sh);
-}
-
 static void program_main(struct launch *l) __attribute__((noreturn));
 static void program_main(struct launch *l)
 {
@@ -118,17 +103,7 @@ static void program_main(struct launch *l)
 		_exit(EXIT_RECORD);
 	session[n] = 0;
 
-	const char *old = getenv("LD_PRELOAD");
-	char *preload = NULL;
-	if (asprintf(&preload, "%s%s%s", l->library, old && *old ? ":" : "", old ? old : "") < 0)
-		_exit(EXIT_RECORD);
-	setenv("LD_PRELOAD", preload, 1);
-	setenv(SESSION_ENV, session, 1);
-	unsetenv(OPTIONS_ENV);
-	execv(l->check.path, l->opt.argv);
-	if (errno == ENOEXEC)
-		exec_shell(l);
-	int err = errno;
+	int err = launch_exec(&l->check, l->opt.argv, l->library, session);
 	if (write(l->failed[1], &err, sizeof(err)) < 0)
 		_exit(EXIT_RECORD);
 	_exit(EXIT_CANNOT_RUN);
@@ -319,62 +294,31 @@ static void report(struct launch *l)
 		summary_print_recorded(l->output, exit_status(l->wait_status));
 }
 
-// The option just read, written so that it means the same wherever it stands.
-static char *canonical(const struct cli *c, int id)
+static bool own_option(void *ctx, int id)
 {
-	const struct cli_option *o = c->cmd->options;
-	char *text = NULL;
-	while (o->id != id)
-		o++;
-	if (asprintf(&text, "--%s%s%s", o->name, o->value ? "=" : "", o->value ? c->value : "") < 0)
-		cli_usage("record", "out of memory");
-	return text;
+	((struct launch *)ctx)->quiet |= id == 'q';
+	return id == 'q';
 }
 
-// Options before "--" go into l; the rest is the program.
 static void parse(struct launch *l, int argc, char **argv)
 {
 	struct args args = {1, {argv[0]}};
-	int split = 1;
-	char err[ERR_LEN] = "";
-	struct cli c;
-	while (split < argc && strcmp(argv[split], "--"))
-		split++;
+	char err[ERR_LEN] = "", **program;
+
 	args_add_environment(&args);
-	cli_init(&c, "record", split, argv);
-	for (int id; (id = cli_next(&c)) != -1;)
-		if (id == 'q')
-			l->quiet = true;
-		else
-			args_add(&args, canonical(&c, id));
-	if (split == argc && c.optind < split)
-		cli_usage("record",
-			  "'--' is missing before the program: kalloscope record -- %s ...",
-			  argv[c.optind]);
-	if (c.optind < split)
-		cli_usage("record", "unexpected '%s' before '--'", argv[c.optind]);
-	if (split + 1 >= argc)
-		cli_usage("record", "no program given: kalloscope record -- PROGRAM [ARGUMENTS]");
+	program = args_split(&args, "record", argc, argv, own_option, l);
 	options_default(&l->opt);
 	if (options_parse(&l->opt, args.n, args.v, err))
 		cli_usage("record", "%s", err);
-	l->opt.argv = argv + split + 1;
+	l->opt.argv = program;
 }
 
 // The library, and ourselves for the targets that may have to start a recorder.
 static bool find_parts(struct launch *l)
 {
 	l->opt.self = place_self();
-	l->library = place_preload();
-	if (!l->library)
-		cli_error("libkalloscope.so is not installed where this program expects it");
-	else if (strpbrk(l->library, " :"))
-		cli_error(
-			"%s: the loader splits LD_PRELOAD at spaces and colons; install elsewhere",
-			l->library);
-	else
-		return true;
-	return false;
+	l->library = launch_library();
+	return l->library;
 }
 
 int cmd_record(int argc, char **argv)

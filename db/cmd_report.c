@@ -22,6 +22,7 @@ static const struct {
 	{"fragmentation", report_fragmentation},
 	{"history", report_history},
 	{"summary", report_summary},
+	{"storage", report_storage},
 	{NULL, NULL}, // ends the list
 };
 

@@ -116,7 +116,7 @@ static void calibrate(struct session_header *h)
 }
 
 // A configuration that does not boot is refused here, not in the program.
-static int try_boot(const struct machine_config *cfg, char *err)
+int machine_bootable(const struct machine_config *cfg, char *err)
 {
 	size_t needed = machine_size(cfg), size = needed ? needed : PAGE_SIZE; // 0: refused
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -258,7 +258,7 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 	    strlen(folder) > PATH_MAX - 32)
 		return sentence(err, -ENAMETOOLONG,
 				"the name of the recording is empty or too long");
-	error = try_boot(&o->session.machine, err);
+	error = machine_bootable(&o->session.machine, err);
 	if (!error)
 		error = remove_old(o, folder, err);
 	if (error)

@@ -12,7 +12,8 @@
 #include "symbols.h"
 
 enum {
-	STACK_DEPTH_MAX = 512
+	STACK_DEPTH_MAX = 512,
+	CHUNK = 8, // frames
 };
 
 struct address_key {
@@ -31,6 +32,7 @@ struct finisher {
 	struct intern addresses;
 	struct module_range *module; // sorted by image, start
 	size_t nmodules;
+	uint8_t *chunk_seen; // bit per depot node that a chunk ends with
 };
 
 static int by_image_start(const void *a, const void *b)
@@ -97,47 +99,96 @@ static int64_t address_of(struct finisher *f, uint32_t image, uint64_t ip)
 	return id;
 }
 
+struct walk {
+	uint32_t node[STACK_DEPTH_MAX];
+	uint64_t ip[STACK_DEPTH_MAX];
+	unsigned depth;
+	uint32_t image;
+};
+
 // A stack from its innermost frame outwards. Parents are older than children, so an id that does
 // not fall ends the walk.
-static void store_stack(struct finisher *f, uint32_t stack)
+static void walk_stack(const struct segment *seg, uint32_t stack, struct walk *w)
 {
-	const struct segment *seg = &f->ins->seg;
 	const struct depot_node *nodes =
 		(const struct depot_node *)((const char *)seg->h + seg->own.off_nodes);
-	uint64_t ip[STACK_DEPTH_MAX], word = 0;
-	uint32_t id = stack, image = 0;
-	unsigned depth = 0;
+	uint64_t word = 0;
+	uint32_t id = stack;
 
-	while (id && id < seg->own.max_nodes && depth < STACK_DEPTH_MAX) {
+	w->depth = 0;
+	w->image = 0;
+	while (id && id < seg->own.max_nodes && w->depth < STACK_DEPTH_MAX) {
 		uint32_t parent = nodes[id].parent;
 
 		word = atomic_load_explicit(&nodes[id].ip, memory_order_relaxed);
 		if (!word || word & DEPOT_ROOT)
 			break;
-		ip[depth++] = word;
+		w->node[w->depth] = id;
+		w->ip[w->depth++] = word;
 		id = parent < id ? parent : 0;
 	}
 	if (word & DEPOT_ROOT)
-		image = (uint32_t)word;
-	for (unsigned i = 0; i < depth; i++)
-		store_run(f->ins, ST_FRAME, "iii", (int64_t)stack, (int64_t)i,
-			  address_of(f, image, ip[i]));
+		w->image = (uint32_t)word;
+}
+
+// How many frames the chunk has that ends `left` frames before the outermost one's end.
+static unsigned chunk_frames(unsigned left)
+{
+	return (left - 1) % CHUNK + 1;
+}
+
+static void store_row(struct inserter *ins, enum batch_id id, int64_t a, int64_t b, int64_t c)
+{
+	int64_t *cell = batch_row(ins, id);
+
+	cell[0] = a;
+	cell[1] = b;
+	cell[2] = c;
+}
+
+// Its chunks, each named after the node of its innermost frame: that says what is outside of it.
+static void store_parts(struct finisher *f, uint32_t stack)
+{
+	struct walk w;
+
+	walk_stack(&f->ins->seg, stack, &w);
+	for (unsigned at = 0; at < w.depth; at += chunk_frames(w.depth - at)) {
+		store_row(f->ins, BATCH_PART, stack, at, w.node[at]);
+		f->chunk_seen[w.node[at] / 8] |= (uint8_t)(1 << w.node[at] % 8);
+	}
+}
+
+static void store_chunk(struct finisher *f, uint32_t chunk)
+{
+	struct walk w;
+
+	walk_stack(&f->ins->seg, chunk, &w);
+	for (unsigned i = 0; w.depth && i < chunk_frames(w.depth); i++)
+		store_row(f->ins, BATCH_FRAME, chunk, i, address_of(f, w.image, w.ip[i]));
+}
+
+static void each_bit(struct finisher *f, const uint8_t *seen,
+		     void (*fn)(struct finisher *f, uint32_t id))
+{
+	for (uint32_t byte = 0; byte < f->ins->seg.own.max_nodes / 8; byte++)
+		for (unsigned bit = 0; seen[byte] >> bit; bit++)
+			if (seen[byte] >> bit & 1)
+				fn(f, byte * 8 + bit);
 }
 
 static void store_stacks(struct inserter *ins)
 {
-	struct finisher f = {.ins = ins};
+	struct finisher f = {.ins = ins, .chunk_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1)};
 
-	if (intern_init(&f.addresses, sizeof(struct address_key))) {
+	if (!f.chunk_seen || intern_init(&f.addresses, sizeof(struct address_key))) {
 		store_fail(ins, -ENOMEM, strerror(ENOMEM));
-		return;
+	} else {
+		load_modules(&f);
+		each_bit(&f, ins->stack_seen, store_parts);
+		each_bit(&f, f.chunk_seen, store_chunk);
 	}
-	load_modules(&f);
-	for (uint32_t byte = 0; byte < ins->seg.own.max_nodes / 8; byte++)
-		for (unsigned bit = 0; ins->stack_seen[byte] >> bit; bit++)
-			if (ins->stack_seen[byte] >> bit & 1)
-				store_stack(&f, byte * 8 + bit);
 	intern_finish(&f.addresses);
+	free(f.chunk_seen);
 	free(f.module);
 }
 

@@ -31,6 +31,8 @@ enum {
 	BATCH_ROWS = 32768,
 };
 
+struct inserter;
+
 // --- matching.c: live allocations by address, with a way back for children of a fork
 enum live_flags {
 	LIVE_MAP = 1,	    // a mapping: may be unmapped piece by piece
@@ -50,7 +52,23 @@ struct live {
 	uint64_t span;	// length of a mapping
 	uint32_t stack;
 	uint32_t flags;
+	uint32_t call;	  // which made it
+	uint32_t spacing; // bytes from one object of its slab to the next; 0: not of a slab
 };
+// --- live_pages.c: those of them that are objects of slabs, in little room
+struct live_pages {
+	struct live_middle **top; // NULL: empty
+	bool short_of_memory;
+};
+void live_pages_finish(struct live_pages *t);
+bool live_pages_get(const struct live_pages *t, uint32_t addr, struct live *l); // but stack, bytes
+bool live_pages_put(struct live_pages *t, const struct live *l); // replaces; false: not for here
+bool live_pages_take(struct live_pages *t, uint32_t addr);	 // false: it was not there
+void live_pages_each(const struct live_pages *t, void (*fn)(void *ctx, const struct live *l),
+		     void *ctx);
+void live_pages_inherit(struct live_pages *t);
+bool live_pages_copy(struct live_pages *to, const struct live_pages *from);
+
 struct undo {
 	struct live old; // bytes 0 and event 0: was not there
 	uint64_t key;
@@ -65,10 +83,16 @@ struct matching {
 	uint64_t journal_base; // entries dropped from its start
 	size_t shadows;	       // keys with LIVE_SHADOW or LIVE_OWED
 	bool journalling;
+	struct live_pages pages;
+	const struct inserter *ins; // has the calls
+	struct live found[2];	    // copies of what the pages have, as matching_find returned them
+	unsigned nfound;
 };
-int matching_init(struct matching *t);
+int matching_init(struct matching *t, const struct inserter *ins);
 void matching_finish(struct matching *t);
+// Valid until the second call after this one, or a change.
 struct live *matching_find(struct matching *t, uint64_t key);
+void matching_each(struct matching *t, void (*fn)(void *ctx, const struct live *l), void *ctx);
 struct live *matching_find_map(struct matching *t, uint64_t key); // the mapping around key
 void matching_add(struct matching *t, const struct live *l);	  // replaces
 void matching_remove(struct matching *t, struct live *l);
@@ -104,7 +128,7 @@ void stats_free_tables(struct stats *s); // the totals stay
 void stats_alloc(struct stats *s, const struct live *l, uint64_t alloc, uint64_t event);
 void stats_failed(struct stats *s, uint32_t stack);
 void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whole, bool temporary);
-void stats_inherit(struct stats *s, const struct matching *t);
+void stats_inherit(struct stats *s, struct matching *t);
 void timeline_event(struct inserter *ins, struct proc *p, uint64_t event, int64_t t_ns,
 		    bool failed);
 int stats_store(struct inserter *ins, struct proc *p); // rows of a finished process
@@ -259,6 +283,8 @@ void text_finish(struct proc *p);
 enum batch_id {
 	BATCH_EVENT,
 	BATCH_CLOCK,
+	BATCH_PART,
+	BATCH_FRAME,
 	BATCH_TRANSITION,
 	BATCHES
 };
@@ -326,7 +352,8 @@ enum statement {
 	ST_TIMELINE,
 	ST_META,
 	ST_ADDRESS,
-	ST_FRAME,
+	ST_PARTS,
+	ST_FRAMES,
 	ST_SERVED,
 	ST_COUNT,
 };

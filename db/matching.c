@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Live allocations by address: open addressing, linear probing, no tombstones.
+// Live allocations by address: objects of slabs in live_pages.c, the others here: open addressing,
+// linear probing, no tombstones.
 //
 // A forked child appears in the spool later than its parent's barrier, and the parent has gone on
 // by then. So from the first barrier on a journal keeps what every change replaced, and a child's
@@ -21,9 +22,9 @@ static size_t home(const struct matching *t, uint64_t key)
 	return (key * 0x9E3779B97F4A7C15ull >> 20) & t->mask;
 }
 
-int matching_init(struct matching *t)
+int matching_init(struct matching *t, const struct inserter *ins)
 {
-	*t = (struct matching){.mask = FIRST_SLOTS - 1};
+	*t = (struct matching){.mask = FIRST_SLOTS - 1, .ins = ins};
 	t->slot = calloc(FIRST_SLOTS, sizeof(*t->slot));
 	return t->slot ? 0 : -ENOMEM;
 }
@@ -33,6 +34,7 @@ void matching_finish(struct matching *t)
 	free(t->slot);
 	free(t->maps);
 	free(t->journal);
+	live_pages_finish(&t->pages);
 	*t = (struct matching){0};
 }
 
@@ -45,10 +47,24 @@ static struct live *probe(const struct matching *t, uint64_t key)
 	return &t->slot[i];
 }
 
+static void fill(const struct matching *t, struct live *l)
+{
+	const struct call_key *k = call_key(t->ins, l->call);
+
+	l->stack = k->stack;
+	l->bytes = k->req;
+}
+
 struct live *matching_find(struct matching *t, uint64_t key)
 {
-	struct live *l = key ? probe(t, key) : NULL;
+	struct live *l = &t->found[t->nfound & 1];
 
+	if (key && key <= UINT32_MAX && live_pages_get(&t->pages, (uint32_t)key, l)) {
+		t->nfound++;
+		fill(t, l);
+		return l;
+	}
+	l = key && t->used ? probe(t, key) : NULL;
 	return l && l->key ? l : NULL;
 }
 
@@ -120,10 +136,30 @@ struct live *matching_find_map(struct matching *t, uint64_t key)
 	return l && key - l->key < l->span ? l : NULL;
 }
 
+static void take(struct matching *t, struct live *l);
+
+// Sizes that stand in rows are in no call, so the hash table keeps them.
+static bool put_object(struct matching *t, const struct live *l)
+{
+	struct live *at;
+
+	if (!l->spacing || call_key(t->ins, l->call)->req != l->bytes ||
+	    !live_pages_put(&t->pages, l))
+		return false;
+	at = t->used ? probe(t, l->key) : NULL;
+	if (at && at->key)
+		take(t, at);
+	return true;
+}
+
 static void put(struct matching *t, const struct live *l)
 {
 	struct live *at;
 
+	if (put_object(t, l))
+		return;
+	if (l->key <= UINT32_MAX)
+		live_pages_take(&t->pages, (uint32_t)l->key);
 	if (t->used * 2 > t->mask)
 		grow(t);
 	at = probe(t, l->key);
@@ -138,8 +174,13 @@ static void put(struct matching *t, const struct live *l)
 		map_add(t, l->key);
 }
 
+// l: as found, here or among the objects.
 static void take(struct matching *t, struct live *l)
 {
+	if (l == &t->found[0] || l == &t->found[1]) {
+		live_pages_take(&t->pages, (uint32_t)l->key);
+		return;
+	}
 	size_t hole = (size_t)(l - t->slot), i = hole;
 
 	if (l->flags & LIVE_MAP)
@@ -212,9 +253,10 @@ int matching_clone(struct matching *to, const struct matching *from, uint64_t ma
 {
 	size_t keep = mark > from->journal_base ? (size_t)(mark - from->journal_base) : 0;
 
-	*to = (struct matching){.mask = from->mask, .used = from->used, .shadows = from->shadows};
+	*to = (struct matching){
+		.mask = from->mask, .used = from->used, .shadows = from->shadows, .ins = from->ins};
 	to->slot = malloc((to->mask + 1) * sizeof(*to->slot));
-	if (!to->slot)
+	if (!to->slot || !live_pages_copy(&to->pages, &from->pages))
 		return -ENOMEM;
 	memcpy(to->slot, from->slot, (to->mask + 1) * sizeof(*to->slot));
 	for (size_t i = 0; i < from->nmaps; i++)
@@ -231,5 +273,31 @@ int matching_clone(struct matching *to, const struct matching *from, uint64_t ma
 	for (size_t i = 0; i <= to->mask; i++)
 		if (to->slot[i].key)
 			to->slot[i].flags |= LIVE_INHERITED;
+	live_pages_inherit(&to->pages);
 	return 0;
+}
+
+struct filled {
+	const struct matching *t;
+	void (*fn)(void *ctx, const struct live *l);
+	void *ctx;
+};
+
+static void fill_each(void *ctx, const struct live *l)
+{
+	const struct filled *f = ctx;
+	struct live copy = *l;
+
+	fill(f->t, &copy);
+	f->fn(f->ctx, &copy);
+}
+
+void matching_each(struct matching *t, void (*fn)(void *ctx, const struct live *l), void *ctx)
+{
+	struct filled f = {t, fn, ctx};
+
+	for (size_t i = 0; i <= t->mask; i++)
+		if (t->slot[i].key)
+			fn(ctx, &t->slot[i]);
+	live_pages_each(&t->pages, fill_each, &f);
 }

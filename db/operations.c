@@ -174,12 +174,14 @@ static void shadow(struct proc *p, struct live *l)
 	matching_add(&p->live, &copy);
 }
 
-static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc)
+static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
+			     uint32_t call)
 {
 	struct live l = {.key = live_key(r->op.addr, r->path),
 			 .event = event,
 			 .bytes = r->op.req,
-			 .stack = r->ticket};
+			 .stack = r->ticket,
+			 .call = call};
 	struct ended ended = {0};
 	struct live *old;
 
@@ -194,6 +196,8 @@ static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t ev
 		l.flags = LIVE_MAP;
 		l.bytes = l.span = page_round(l.bytes);
 	}
+	if ((r->path == PATH_KMALLOC || r->path == PATH_SLAB) && alloc > 0)
+		l.spacing = (uint32_t)alloc;
 	l.flags |= r->path == PATH_HOST ? LIVE_HOST : r->path == PATH_FILE ? LIVE_FILE : 0;
 	old = matching_find(&p->live, l.key);
 	if (old)
@@ -207,7 +211,7 @@ static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t ev
 }
 
 static struct ended match(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
-			  struct thread_info *t)
+			  uint32_t call, struct thread_info *t)
 {
 	bool failed = r->op.flags & OPF_FAILED;
 	struct ended ended = {0};
@@ -215,7 +219,7 @@ static struct ended match(struct proc *p, const struct record *r, uint64_t event
 	if (failed && gives_memory(r->kind))
 		stats_failed(&p->stats, r->ticket);
 	else if (!failed && gives_memory(r->kind))
-		ended = op_alloc(p, r, event, alloc);
+		ended = op_alloc(p, r, event, alloc, call);
 	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
 		ended = op_free(p, r, t);
 	if (p->nheld)
@@ -331,7 +335,7 @@ uint64_t operation(struct proc *p, const struct record *r)
 	bool in_row;
 
 	call = call_of(p, r, &in_row);
-	ended = match(p, r, event, alloc, t);
+	ended = match(p, r, event, alloc, call, t);
 	if (gives_memory(r->kind) && !(r->op.flags & OPF_FAILED))
 		served_count(p->ins, r, event);
 	event_row(p, r, event, call, in_row, &ended);

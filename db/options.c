@@ -32,7 +32,6 @@ enum option_code {
 	OPT_FRAMES,
 	OPT_DUMP_STATE,
 	OPT_PRECISE_TIME,
-	OPT_NO_RECORD,
 	OPT_WAIT,
 };
 
@@ -58,7 +57,6 @@ static const struct option long_options[] = {
 	{"frames", required_argument, NULL, OPT_FRAMES},
 	{"dump-state", no_argument, NULL, OPT_DUMP_STATE},
 	{"precise-time", no_argument, NULL, OPT_PRECISE_TIME},
-	{"no-record", no_argument, NULL, OPT_NO_RECORD},
 	{"wait", required_argument, NULL, OPT_WAIT},
 	{0},
 };
@@ -271,9 +269,6 @@ static bool session_option(struct record_options *o, int code, const char *arg)
 		return true;
 	case OPT_PRECISE_TIME:
 		s->flags |= SESSION_PRECISE_TIME;
-		return true;
-	case OPT_NO_RECORD:
-		s->flags |= SESSION_NO_RECORD;
 		return true;
 	case OPT_SITE_THRESHOLD:
 		return parse_number(arg, 1, UINT32_MAX, &s->site_threshold);

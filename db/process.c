@@ -242,7 +242,7 @@ int proc_begin(struct inserter *ins, const struct slot *s, uint32_t number)
 	p->start_ns = p->end_ns = stamp_time(ins, s->start_tsc, ins->last_t_ns);
 	memcpy(p->exe, s->exe, sizeof(p->exe));
 	p->exe[sizeof(p->exe) - 1] = 0;
-	if (matching_init(&p->live) || stats_init(&p->stats))
+	if (matching_init(&p->live, ins) || stats_init(&p->stats))
 		return -ENOMEM;
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		p->queue[i].t_ns = p->start_ns;

@@ -27,6 +27,40 @@ void args_add_environment(struct args *a)
 		args_add(a, t); // the copy lives as long as the options do
 }
 
+// The option just read, written so that it means the same wherever it stands.
+static char *canonical(const struct cli *c, int id)
+{
+	const struct cli_option *o = c->cmd->options;
+	char *text = NULL;
+	while (o->id != id)
+		o++;
+	if (asprintf(&text, "--%s%s%s", o->name, o->value ? "=" : "", o->value ? c->value : "") < 0)
+		cli_usage(c->cmd->name, "out of memory");
+	return text;
+}
+
+char **args_split(struct args *a, const char *command, int argc, char **argv,
+		  bool (*own)(void *ctx, int id), void *ctx)
+{
+	struct cli c;
+	int split = 1;
+	while (split < argc && strcmp(argv[split], "--"))
+		split++;
+	cli_init(&c, command, split, argv);
+	for (int id; (id = cli_next(&c)) != -1;)
+		if (!own || !own(ctx, id))
+			args_add(a, canonical(&c, id));
+	if (split == argc && c.optind < split)
+		cli_usage(command, "'--' is missing before the program: kalloscope %s -- %s ...",
+			  command, argv[c.optind]);
+	if (c.optind < split)
+		cli_usage(command, "unexpected '%s' before '--'", argv[c.optind]);
+	if (split + 1 >= argc)
+		cli_usage(command, "no program given: kalloscope %s -- PROGRAM [ARGUMENTS]",
+			  command);
+	return argv + split + 1;
+}
+
 // The recorder works in another folder, so the path is made absolute.
 void output_path(const char *output, const char *argv0, int pid, char *path, size_t size)
 {

@@ -131,7 +131,7 @@ struct scan_context {
 };
 struct scan_event {
 	uint64_t id, req, back;
-	int64_t t_ns, addr;
+	int64_t t_ns, addr; // addr 0 for most that end a block: its allocation has it
 	uint32_t stack;
 	const struct scan_context *c;
 };
@@ -156,6 +156,7 @@ int report_temporary(struct report *rp);
 int report_peak(struct report *rp);
 int report_leaks(struct report *rp);
 int report_sizes(struct report *rp);
+int report_storage(struct report *rp);
 int report_lifetimes(struct report *rp);
 int report_threads(struct report *rp);
 int report_slab(struct report *rp);

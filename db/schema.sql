@@ -166,12 +166,19 @@ CREATE TABLE address(
 	offset INTEGER       -- within the module's file
 );
 
--- Stacks, innermost frame first.
-CREATE TABLE stack_frame(
+-- Stacks in pieces that many share: chunks of at most eight frames, counted from the outermost one.
+-- The view `stack_frame` has them frame by frame.
+CREATE TABLE stack_part(
 	stack INTEGER,
-	depth INTEGER,       -- 0 is the caller of malloc
-	address INTEGER,
+	depth INTEGER,       -- of the chunk's innermost frame; 0 is the caller of malloc
+	chunk INTEGER,
 	PRIMARY KEY(stack, depth)
+) WITHOUT ROWID;
+CREATE TABLE chunk_frame(
+	chunk INTEGER,
+	place INTEGER,       -- 0: innermost
+	address INTEGER,
+	PRIMARY KEY(chunk, place)
 ) WITHOUT ROWID;
 
 -- Names of an address, innermost inlined function first. Filled when the recording ends; can be
@@ -266,6 +273,10 @@ CREATE TABLE reason_name(reason INTEGER PRIMARY KEY, name TEXT); -- why the host
 CREATE TABLE gfp_name(gfp INTEGER PRIMARY KEY, name TEXT);       -- those that occur
 CREATE TABLE migratetype_name(migratetype INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE zone_name(zone INTEGER PRIMARY KEY, name TEXT);
+
+-- Stacks, innermost frame first.
+CREATE VIEW stack_frame(stack, depth, address) AS
+SELECT s.stack, s.depth + f.place, f.address FROM stack_part s CROSS JOIN chunk_frame f USING (chunk);
 
 -- Events with what they share put back, in numbers. back: id - back is the matching allocation; 0 none.
 CREATE VIEW event(rowid, context, t_ns, addr, req, stack, back) AS

@@ -140,12 +140,15 @@ void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whol
 	st->live_count -= whole;
 }
 
-void stats_inherit(struct stats *s, const struct matching *t)
+static void inherit_block(void *ctx, const struct live *l)
 {
-	for (size_t i = 0; i <= t->mask; i++)
-		if (t->slot[i].key && !(t->slot[i].key & LIVE_OWED) &&
-		    !(t->slot[i].flags & LIVE_FILE))
-			program_grows(s, &t->slot[i]);
+	if (!(l->key & LIVE_OWED) && !(l->flags & LIVE_FILE))
+		program_grows(ctx, l);
+}
+
+void stats_inherit(struct stats *s, struct matching *t)
+{
+	matching_each(t, inherit_block, s);
 	s->peak_bytes = s->live_bytes;
 }
 

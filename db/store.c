@@ -37,7 +37,8 @@ static const char *const sql[ST_COUNT] = {
 	[ST_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
 	[ST_ADDRESS] = "INSERT INTO address VALUES(?,?,?,?,?)",
-	[ST_FRAME] = "INSERT INTO stack_frame VALUES(?,?,?)",
+	[ST_PARTS] = "INSERT INTO stack_part SELECT * FROM part_batch",
+	[ST_FRAMES] = "INSERT INTO chunk_frame SELECT * FROM frame_batch",
 	[ST_SERVED] = "INSERT OR REPLACE INTO served VALUES(?,?,?,?,?)",
 };
 

@@ -176,10 +176,51 @@ static uint32_t find_parent(struct session_header *h, const struct slot *own, en
 	return spawner;
 }
 
+// Two hexadecimal digits; -1: not such.
+static int hex_byte(const char *text)
+{
+	int value = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int c = text[i], digit = c >= '0' && c <= '9' ? c - '0' : c - 'a' + 10;
+
+		if (digit < 0 || digit > 15)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value;
+}
+
+// `kalloscope run`: there is no session but options. False: they are not of this build.
+static bool options_read(const char *text)
+{
+	struct session_options o = {0};
+	unsigned char *bytes = (unsigned char *)&o;
+	uint32_t layout = 0;
+	int byte = 0;
+
+	for (int i = 0; i < 4 && byte >= 0; i++, text += *text ? 2 : 0)
+		layout = layout << 8 | (uint32_t)(byte = hex_byte(text));
+	for (size_t i = 0; *text && byte >= 0; i++, text += 2)
+		if (i == sizeof(o) || (byte = hex_byte(text)) < 0)
+			return false;
+		else
+			bytes[i] = (unsigned char)byte;
+	if (byte < 0 || layout != machine_layout())
+		return false;
+	process.opt = o;
+	return true;
+}
+
 static bool session_find(void)
 {
 	const char *path = start_env(SESSION_ENV);
 
+	if (path && !strncmp(path, SESSION_OPTIONS, strlen(SESSION_OPTIONS))) {
+		if (!options_read(path + strlen(SESSION_OPTIONS)))
+			warn("the options are of another build of kalloscope: this machine is the usual one");
+		return false;
+	}
 	if (path && *path) {
 		size_t len = strlen(path);
 
@@ -214,10 +255,6 @@ bool session_attach(void)
 	}
 	process.opt = h->opt;
 	atomic_fetch_add(&h->announced, 1);
-	if (process.opt.flags & SESSION_NO_RECORD) {
-		sys(SYS_munmap, h, h->size);
-		return false;
-	}
 	process.session = h;
 	process.slot = slot_claim(h, &process.slot_index);
 	if (!process.slot) {

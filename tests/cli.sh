@@ -59,10 +59,10 @@ expect 0 'Commands:' '--help' "$kalloscope" --help
 expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
 expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
 expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
-for c in record info view sql proc translate report export diff check render verify recover symbols recorder; do
+for c in record run info view sql proc translate report export diff check render verify recover symbols recorder; do
 	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
-	[ $c = record ] || [ $c = recorder ] ||
+	[ $c = record ] || [ $c = run ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
 for c in record info view sql proc translate report export diff check render verify recover symbols; do
@@ -75,6 +75,21 @@ expect 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope
 expect 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
 expect 2 'needs an argument' 'option without its argument' "$kalloscope" record -o
 expect 2 'too many operands' 'too many operands' "$kalloscope" info a b
+
+# --- run: nothing but the allocator
+expect 2 "'--' is missing" 'run: -- missing' "$kalloscope" run ls
+expect 2 'no program' 'run: program missing' "$kalloscope" run --
+expect 2 "did you mean '--vmalloc'" 'run: unknown option names the nearest' "$kalloscope" run --vmaloc=1G -- true
+expect 2 'cannot be built' 'run: impossible machine' "$kalloscope" run --ram=20M -- true
+expect 127 'not found' 'run: program not in PATH' "$kalloscope" run -- no-such-program-xyz
+expect 7 '' "run: the program's status" "$kalloscope" run -- sh -c 'exit 7'
+greedy='$n = 2e8; $x = "a" x $n; print length($x), "\n"'
+expect 0 '^200000000' 'run: a machine of 4 GiB has 200 MB' "$kalloscope" run -- perl -e "$greedy"
+expect 0 '^200000000' 'run: a full machine spills' "$kalloscope" run --ram=64M -- perl -e "$greedy"
+expect 1 'Out of memory' 'run: --ram and --fail reach the machine' "$kalloscope" run --ram=64M --fail -- perl -e "$greedy"
+expect 1 'Out of memory' 'run: and the machine of a child' "$kalloscope" run --ram=64M --fail -- sh -c 'perl -e "$1"; exit $?' - "$greedy"
+mkdir empty && (cd empty && "$kalloscope" run -- true)
+is 'run: leaves no file' '' "$(ls -A empty)"
 
 # --- record: programs that cannot be recorded, before anything is run
 expect 2 "'--' is missing" 'record: -- missing' "$kalloscope" record ls

@@ -118,7 +118,7 @@ for f in $formats; do
 	result "$f: odd names" $status
 done
 is 'folded: an odd name stays one frame of one line' 10 "$(awk -F';' '/build/ {split($NF, a, " "); print a[length(a)]}' odd.folded)"
-for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation summary; do
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation summary storage; do
 	"$kalloscope" report $r --json odd.k >out 2>err && $python -c 'import json; json.load(open("out", encoding="utf-8"))' 2>>err
 	result "report $r --json: odd names" $?
 done

@@ -272,7 +272,8 @@ static void add_extras(void)
 	made_exec(
 		&made,
 		"INSERT INTO address VALUES (1, 0, 273, 1, 273), (2, 0, 546, 1, 546), (3, 0, 30583, NULL, NULL)");
-	made_exec(&made, "INSERT INTO stack_frame VALUES (7, 0, 1), (7, 1, 2), (7, 2, 3)");
+	made_exec(&made, "INSERT INTO stack_part VALUES (7, 0, 7), (7, 1, 5);"
+		   "INSERT INTO chunk_frame VALUES (7, 0, 1), (5, 0, 2), (5, 1, 3)");
 	made_exec(
 		&made,
 		"INSERT INTO frame VALUES (1, 0, 'inner', 'a.c', 10), (1, 1, 'outer', 'a.c', 20)");

@@ -97,6 +97,7 @@ static void show(const char *sql)
 // What the model knows of itself, left in a page shared with the test.
 static struct truth {
 	uint64_t ops[2], live[2], bytes[2], lost;
+	_Atomic bool full; // the rings are, and more was made
 } * truth;
 
 static void tell_truth(const struct target *t, unsigned i)
@@ -424,6 +425,7 @@ static void run_lossy_model(void)
 
 	model_start(&t, folder);
 	model_work(&t, 600000); // more than both rings hold, and nobody drains
+	atomic_store(&truth->full, true);
 	usleep(200000);
 	model_work(&t, 20000);
 	tell_truth(&t, 0);
@@ -436,7 +438,8 @@ static void losses_are_counted(void)
 
 	session();
 	target = spawn_model(run_lossy_model);
-	usleep(100000);
+	for (int i = 0; i < 20000 && !atomic_load(&truth->full); i++)
+		usleep(1000);
 	drainer = spawn_drainer(target);
 	CHECK_EQ(wait_for(target), 0);
 	CHECK_EQ(wait_for(drainer), 0);

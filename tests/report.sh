@@ -200,9 +200,11 @@ is 'fragmentation: as the proc file says' \
 	"$("$kalloscope" proc unusable_index --at "$(query gcc.k "SELECT last_event FROM process WHERE process = $busy")" gcc.k |
 		awk '/Normal/ {print $15}')" \
 	"$("$kalloscope" report fragmentation gcc.k | awk '$2 == "Normal" {v = $6} END {print v}')"
+json "d['events'] == $(query gcc.k 'SELECT count(*) FROM event_row') and
+	d['bytes'] == $(stat -c %s gcc.k) and sum(t['bytes'] for t in d['tables']) == d['bytes']" 'storage: every byte has its table' storage gcc.k
 address=$(query gcc.k "SELECT printf('%x', addr) FROM events WHERE process = $busy AND kind = 'malloc'
 	GROUP BY addr ORDER BY count(*) DESC LIMIT 1")
-for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation history summary; do
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation history summary storage; do
 	[ $r = history ] && operand=$address || operand=
 	# shellcheck disable=SC2086
 	for width in 80 132; do
