@@ -42,7 +42,7 @@ is_png() {
 [ -s r.kalloscope ]
 result $? "a recording to look at"
 
-for view in map zones percpu slab vmalloc highmem address summary events timeline event steps flame sites; do
+for view in map zones percpu slab vmalloc highmem address summary events timeline event steps flame sites processes boot; do
 	"$render" --view $view --size 900x600 -o $view.png r.kalloscope 2>error && is_png $view.png 900x600 && [ ! -s error ]
 	result $? "draw $view"
 done
@@ -51,6 +51,11 @@ done
 result $? "the map at two events differs"
 "$render" --view slab --cache size-64 --dark -o dark.png r.kalloscope
 result $? "a named cache"
+
+"$render" --view map --size 900x600 -o map.svg r.kalloscope && head -c 5 map.svg | grep -q '<?xml'
+result $? "a picture as SVG"
+"$render" --view slab -o slab.csv r.kalloscope && grep -q '^size-64,64,' slab.csv
+result $? "its table as CSV"
 
 refused() { # name, words of the message, arguments
 	name=$1 words=$2
@@ -66,6 +71,8 @@ refused "no such process" "no process" --view map --process 4711 -o x.png r.kall
 refused "missing file" "nothing.kalloscope" --view map -o x.png nothing.kalloscope
 refused "folder of the picture missing" "cannot write" --view map -o none/x.png r.kalloscope
 echo "just some text, not a recording at all" >text.kalloscope
+refused "bad step" "step must be" --view steps --step first -o x.png r.kalloscope
+refused "no table" "no table" --view events -o x.csv r.kalloscope
 refused "not a recording" "text.kalloscope" --view map -o x.png text.kalloscope
 
 # Half a file may be refused or shown in part, but never crashes
@@ -94,7 +101,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	[ -s "$display" ] && break
 	sleep 0.3
 done
-export DISPLAY=":$(cat "$display")" GDK_BACKEND=x11 GSK_RENDERER=cairo LC_ALL=C.UTF-8 XDG_CONFIG_HOME="$folder"
+export DISPLAY=":$(cat "$display")" GDK_BACKEND=x11 GSK_RENDERER=cairo LC_ALL=C.UTF-8 XDG_CONFIG_HOME="$folder" XDG_STATE_HOME="$folder" XDG_DATA_HOME="$folder"
 export GSETTINGS_BACKEND=memory GTK_A11Y=none
 
 # A picture that stays the same for a moment; waits for the worker and the frame after it

@@ -10,7 +10,10 @@
 #include "viewer/app/ksv-details.h"
 #include "viewer/app/ksv-places.h"
 #include "viewer/filter.h"
+#include "viewer/app/ksv-state.h"
+#include "viewer/draw/draw.h"
 #include "viewer/source.h"
+#include "viewer/table.h"
 
 enum {
 	MOST_ROWS = 20000
@@ -352,6 +355,95 @@ static void a_popped_object_is_a_step_of_its_own(void)
 	model_unref(v);
 }
 
+// ---- pictures as tables ----
+
+static long column_sum(const struct table *t, unsigned column)
+{
+	long sum = 0;
+
+	for (unsigned r = 0; r < t->rows; r++)
+		sum += strtol(table_cell_text(t, r, column), NULL, 0);
+	return sum;
+}
+
+static void every_picture_has_its_table(void)
+{
+	struct view_model *v = model_at(nrows, row[nrows - 1].process,
+					WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED | WANT_CALLS |
+						WANT_STEPS | WANT_BOOT);
+	long frames = 0, free_pages = 0;
+	struct table t;
+
+	CHECK(v != NULL);
+	for (unsigned i = 0; i < VIEWS; i++) {
+		bool built = table_build(v, views[i].id, &t);
+
+		CHECK(built == (strcmp(views[i].id, "events") != 0));
+		if (built)
+			CHECK(t.columns >= 2);
+		table_finish(&t);
+	}
+	for (unsigned z = 0; z < v->nzones; z++) {
+		frames += v->zone[z].end - v->zone[z].start;
+		for (unsigned o = 0; o < MAX_ORDER; o++)
+			free_pages += (long)v->zone[z].nr_free[o] << o;
+	}
+	CHECK(table_build(v, "map", &t));
+	CHECK_EQ(column_sum(&t, 3), frames);
+	table_finish(&t);
+	CHECK(table_build(v, "zones", &t));
+	CHECK_EQ(column_sum(&t, 9), free_pages);
+	table_finish(&t);
+	CHECK(table_build(v, "processes", &t));
+	CHECK_EQ(t.rows, source_processes(source));
+	table_finish(&t);
+	CHECK(table_build(v, "boot", &t));
+	CHECK(t.rows > 3);
+	table_finish(&t);
+	model_unref(v);
+}
+
+static void csv_quotes_what_needs_it(void)
+{
+	struct view_model *v = model_at(nrows, row[nrows - 1].process, 0);
+	g_autoptr(GString) csv = g_string_new(NULL);
+	struct table t;
+
+	CHECK(v != NULL);
+	snprintf(v->processes[0].argv, sizeof(v->processes[0].argv), "a,\"b\" c");
+	CHECK(table_build(v, "processes", &t));
+	table_append_csv(&t, csv);
+	CHECK(strstr(csv->str, "\"a,\"\"b\"\" c\"") != NULL);
+	table_finish(&t);
+	model_unref(v);
+}
+
+// ---- what is remembered ----
+
+static void the_window_and_recent_files_are_remembered(void)
+{
+	struct window_state s;
+	g_auto(GStrv) recent = NULL;
+
+	state_load_window(&s);
+	CHECK_EQ(s.width, 1280);
+	s.width = 1000;
+	s.letters = FALSE;
+	state_save_window(&s);
+	state_add_recent("/nonexistent/file");
+	state_add_recent(path);
+	state_add_recent(path);
+	state_load_window(&s);
+	CHECK_EQ(s.width, 1000);
+	CHECK(!s.letters && s.sidebar);
+	recent = state_recent();
+	CHECK_EQ(g_strv_length(recent), 1);
+	s.width = -5; // a damaged file gives the defaults
+	state_save_window(&s);
+	state_load_window(&s);
+	CHECK_EQ(s.width, 1280);
+}
+
 // ---- places ----
 
 static void back_and_forward_undo_each_other(void)
@@ -443,6 +535,9 @@ int main(int argc, char **argv)
 	RUN(details_tell_both_ends_of_a_block);
 	RUN(steps_lead_from_one_state_to_the_next);
 	RUN(a_popped_object_is_a_step_of_its_own);
+	RUN(every_picture_has_its_table);
+	RUN(csv_quotes_what_needs_it);
+	RUN(the_window_and_recent_files_are_remembered);
 	RUN(back_and_forward_undo_each_other);
 	RUN(bookmarks_are_kept_for_the_recording);
 	RUN(names_of_positions_are_understood);

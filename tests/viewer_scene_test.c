@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "core/bootlog.h"
 #include "viewer/draw/map.h"
 #include "viewer/explain.h"
+#include "viewer/lessons.h"
 
 enum {
 	ROWS = 200,
@@ -177,6 +179,40 @@ static void add_summary(struct view_model *v)
 			snprintf(site->caller, sizeof(site->caller),
 				 "parse_object ← read_file ← main");
 		}
+}
+
+// Three processes, the boot of this machine, and one step of every kind.
+static void add_parts(struct view_model *v, struct machine *m)
+{
+	v->processes = calloc(3, sizeof(*v->processes));
+	for (int i = 0; i < 3; i++, v->nprocesses++) {
+		struct process_info *p = &v->processes[i];
+
+		*p = (struct process_info){.process = i + 1,
+					   .parent = i ? 1 : 0,
+					   .how = i,
+					   .pid = 100 + i,
+					   .events = 5,
+					   .start_ns = (uint64_t)i * 1000000000,
+					   .end_ns = 4000000000};
+		snprintf(p->exe, sizeof(p->exe), "/usr/bin/gcc");
+	}
+	v->duration_ns = 4000000000;
+	v->boot = calloc(1, sizeof(*v->boot));
+	v->boot->map = m->s->cfg.e820;
+	v->boot->memblock = m->s->memblock;
+	boot_log(m, v->boot->log, sizeof(v->boot->log));
+	v->steps = calloc(1, sizeof(*v->steps));
+	steps_begin(v->steps, m);
+	for (unsigned k = EV_LAST_STEP + 1; k < EV_COUNT; k++)
+		steps_trace(v->steps, &(struct trace_event){.kind = (uint16_t)k,
+							    .cache = 5,
+							    .zone = ZONE_NORMAL,
+							    .order = 1,
+							    .order2 = k == EV_T_BUDDY_SPLIT ? 0 : 4,
+							    .pfn = 0x1234,
+							    .addr = v->vmalloc_start,
+							    .count = 3});
 }
 
 static void add_calls(struct view_model *v)
@@ -509,6 +545,68 @@ static void every_view_draws(void)
 		}
 }
 
+// Hostile numbers included: a recording may claim any order, count or address.
+static void every_step_draws_at_every_moment(void)
+{
+	static struct draw_result out;
+	static struct steps odd;
+	struct steps *good = model->steps;
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < model->steps->n; i++)
+			for (unsigned k = 0; k < 3; k++) {
+				struct viewport vp = {.width = k ? 640 : 1280,
+						      .height = 600,
+						      .out = &out,
+						      .step = i,
+						      .moment = k / 2.0};
+				cairo_surface_t *s = picture(view_find("steps"), &vp, pass);
+
+				CHECK(different_colours(s) > 24);
+				cairo_surface_destroy(s);
+			}
+		odd = *good;
+		for (unsigned i = 0; i < odd.n; i++) {
+			struct trace_event *t = &odd.step[i].t;
+
+			t->order = 255;
+			t->order2 = 200;
+			t->zone = 99;
+			t->cpu = 77;
+			t->migratetype = 250;
+			t->cache = 60000;
+			t->addr = 0xffffffff;
+			t->count = odd.step[i].run = UINT32_MAX;
+			t->stride = INT32_MIN;
+		}
+		model->steps = &odd;
+	}
+	model->steps = good;
+}
+
+static void every_kind_has_a_lesson_and_a_picture(void)
+{
+	for (unsigned k = EV_LAST_STEP + 1; k < EV_COUNT; k++) {
+		CHECK(lesson_of((enum event_kind)k) != NULL);
+		CHECK(strlen(lesson_of((enum event_kind)k)->text) > 200);
+	}
+	CHECK(lesson_of(EV_MALLOC) == NULL);
+	CHECK(lesson_of((enum event_kind)60000) == NULL);
+}
+
+static void boot_goes_through_its_stages(void)
+{
+	static struct draw_result out;
+
+	for (unsigned i = 0; i < BOOT_STAGES; i++) {
+		struct viewport vp = {.width = 900, .height = 600, .out = &out, .step = i};
+		cairo_surface_t *s = picture(view_find("boot"), &vp, false);
+
+		CHECK(different_colours(s) > 24);
+		cairo_surface_destroy(s);
+	}
+}
+
 static void the_map_names_the_frame_under_the_pointer(void)
 {
 	static struct draw_result out;
@@ -675,6 +773,7 @@ int main(int argc, char **argv)
 	add_summary(model);
 	add_happened(model);
 	add_calls(model);
+	add_parts(model, &machine);
 	RUN(call_trees_add_up);
 	RUN(the_flame_graph_zooms);
 	RUN(an_event_is_told_with_its_numbers);
@@ -688,6 +787,9 @@ int main(int argc, char **argv)
 	RUN(colours_keep_their_distance);
 	RUN(a_single_frame_survives_the_mip);
 	RUN(every_view_draws);
+	RUN(every_step_draws_at_every_moment);
+	RUN(every_kind_has_a_lesson_and_a_picture);
+	RUN(boot_goes_through_its_stages);
 	RUN(the_map_names_the_frame_under_the_pointer);
 	RUN(the_timeline_goes_back_and_forth);
 	RUN(positions_are_understood);

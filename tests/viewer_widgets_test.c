@@ -7,6 +7,8 @@
 #include "harness.h"
 #include "viewer/app/ksv-canvas.h"
 #include "viewer/app/ksv-event-panel.h"
+#include "viewer/app/ksv-palette.h"
+#include "viewer/app/ksv-record-dialog.h"
 #include "viewer/app/ksv-scrubber.h"
 #include "viewer/app/ksv-calls.h"
 #include "viewer/app/ksv-sql-page.h"
@@ -289,6 +291,65 @@ static void sql_reads_and_nothing_else(void)
 	g_object_unref(page);
 }
 
+static void actions_are_found_by_any_word(void)
+{
+	GtkWindow *palette = ksv_palette_new(GTK_WINDOW(window));
+	guint all = ksv_palette_count(palette, "");
+
+	CHECK(all > 40);
+	CHECK_EQ(ksv_palette_count(palette, "export png"), 1);
+	CHECK_EQ(ksv_palette_count(palette, "PNG export"), 1);
+	CHECK(ksv_palette_count(palette, "view:") >= VIEWS);
+	CHECK_EQ(ksv_palette_count(palette, "no such thing"), 0);
+	gtk_window_destroy(palette);
+}
+
+static void a_program_that_is_not_there_is_told(void)
+{
+	KsvRecordDialog *dialog = KSV_RECORD_DIALOG(ksv_record_dialog_new(GTK_WINDOW(window)));
+
+	ksv_record_dialog_run(dialog, "");
+	CHECK(strstr(ksv_record_dialog_get_status(dialog), "empty") != NULL);
+	ksv_record_dialog_run(dialog, "'unfinished");
+	CHECK(!ksv_record_dialog_is_running(dialog));
+	gtk_window_destroy(GTK_WINDOW(dialog));
+}
+
+static bool is_file(const char *path, const char *start)
+{
+	g_autofree char *text = NULL;
+	gsize n = 0;
+
+	return g_file_get_contents(path, &text, &n, NULL) && n > 500 &&
+	       !memcmp(text, start, strlen(start));
+}
+
+static void the_view_is_exported(void)
+{
+	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	g_autoptr(GError) error = NULL;
+	KsvWindow *w;
+
+	if (!path)
+		return;
+	w = ksv_window_new(NULL);
+	gtk_window_present(GTK_WINDOW(w));
+	ksv_window_open(w, path);
+	for (int i = 0; i < 100 && strcmp(visible_page(w), "recording"); i++)
+		iterate(100);
+	CHECK_STR(visible_page(w), "recording");
+	CHECK(ksv_window_export_picture(w, "export.png", &error));
+	CHECK(is_file("export.png", "\x89PNG"));
+	CHECK(ksv_window_export_picture(w, "export.svg", &error));
+	CHECK(is_file("export.svg", "<?xml"));
+	CHECK(ksv_window_export_table(w, "export.csv", &error));
+	CHECK(is_file("export.csv", "Zone,First pfn"));
+	CHECK(!ksv_window_export_picture(w, "/nonexistent/x.png", &error));
+	CHECK(error && strstr(error->message, "/nonexistent/x.png"));
+	gtk_window_destroy(GTK_WINDOW(w));
+	iterate(100);
+}
+
 static void a_missing_file_shows_the_error_page(void)
 {
 	KsvWindow *w = ksv_window_new(NULL);
@@ -324,6 +385,9 @@ int main(void)
 	RUN(the_panel_says_what_happened);
 	RUN(call_sites_sort_and_open);
 	RUN(sql_reads_and_nothing_else);
+	RUN(actions_are_found_by_any_word);
+	RUN(a_program_that_is_not_there_is_told);
+	RUN(the_view_is_exported);
 	RUN(a_missing_file_shows_the_error_page);
 	model_unref(model);
 	return DONE();

@@ -368,6 +368,8 @@ void model_unref(struct view_model *v)
 	free(v->summary);
 	free(v->happened);
 	free(v->steps);
+	free(v->boot);
+	free(v->processes);
 	calltree_unref(v->calls);
 	calltree_unref(v->callers);
 	free(v);

@@ -117,6 +117,12 @@ enum {
 	MODEL_SITES = 8
 };
 
+struct model_boot { // as it was when memblock handed over; the same at every event
+	struct e820map map;
+	struct memblock memblock;
+	char log[8192];
+};
+
 struct model_summary { // of the process, the same at every event
 	bool known;
 	char argv[512];
@@ -130,7 +136,8 @@ struct model_summary { // of the process, the same at every event
 enum {
 	MODEL_SLABS = 1024,
 	MODEL_ROWS = 256,
-	MODEL_FRAMES = 64
+	MODEL_FRAMES = 64,
+	MODEL_PROCESSES = 1024
 };
 
 struct view_model {
@@ -174,7 +181,10 @@ struct view_model {
 	struct steps *steps;		  // the same, as it was made; NULL: not asked for
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
-	struct model_summary *summary; // NULL: not asked for
+	struct model_boot *boot; // NULL: not asked for
+	unsigned nprocesses;
+	struct process_info *processes; // of the recording
+	struct model_summary *summary;	// NULL: not asked for
 };
 
 // Copies the machine. cache: id whose slabs to include, 0 = the largest cache. NULL: no memory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// kalloscope-render: one view of a recording as a PNG, without a display.
+// kalloscope-render: one view of a recording as a picture or table, without a display.
+#include <cairo-svg.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "draw/draw.h"
 #include "source.h"
+#include "table.h"
 
 enum {
 	EXIT_USAGE = 2
@@ -16,6 +18,7 @@ enum {
 
 struct arguments {
 	const struct view *view;
+	bool svg, csv; // by the name of the output
 	const char *at, *output, *file;
 	int process, width, height;
 	kaddr_t address;
@@ -27,10 +30,11 @@ struct arguments {
 };
 
 static const char help[] =
-	"usage: kalloscope-render --view VIEW [options] -o OUT.png RECORDING\n"
+	"usage: kalloscope-render --view VIEW [options] -o FILE RECORDING\n"
 	"\n"
 	"  --view VIEW      map, zones, percpu, slab, vmalloc, highmem, address, summary, events,\n"
-	"                   timeline, event, steps, flame or sites\n"
+	"                   timeline, event, steps, flame, sites, processes\n"
+	"                   or boot\n"
 	"  --at POSITION    event number, #123, 3.2s, start, peak or end (default)\n"
 	"  --process N      process of the recording (default: the one with most events)\n"
 	"  --address ADDR   linear address the address view walks (default: the event's)\n"
@@ -38,10 +42,10 @@ static const char help[] =
 	"  --cost COST      flame, sites: peak, live, calls, temporary or\n"
 	"                   bytes (default: peak)\n"
 	"  --search TEXT    flame: functions to highlight\n"
-	"  --step N[:PART]  steps: the Nth step, at a part of its way (0.5: half way; default: done)\n"
+	"  --step N[:PART]  steps, boot: the Nth step, at a part of its way (0.5: half way; default: done)\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
 	"  --dark           dark colours\n"
-	"  -o FILE          where to write the PNG\n";
+	"  -o FILE          where to write: a PNG; FILE.svg: drawn as SVG; FILE.csv: its table\n";
 
 static const char *cache_name; // resolved to an id once a machine is there
 
@@ -50,6 +54,13 @@ static int usage(const char *what, const char *value)
 	fprintf(stderr, "kalloscope-render: %s%s%s; see --help\n", what, value ? " " : "",
 		value ? value : "");
 	return EXIT_USAGE;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
 }
 
 static bool parse_size(const char *text, struct arguments *a)
@@ -148,16 +159,20 @@ static int parse(int argc, char **argv, struct arguments *a)
 	if (!a->view)
 		return usage("--view is missing", NULL);
 	if (!a->output)
-		return usage("-o OUT.png is missing", NULL);
+		return usage("-o FILE is missing", NULL);
+	a->svg = ends_with(a->output, ".svg");
+	a->csv = ends_with(a->output, ".csv");
 	if (optind + 1 != argc)
 		return usage("exactly one recording is expected", NULL);
 	a->file = argv[optind];
 	return 0;
 }
 
-static int write_png(const struct arguments *a, const struct view_model *v)
+static int write_picture(const struct arguments *a, const struct view_model *v)
 {
-	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, a->width, a->height);
+	cairo_surface_t *s =
+		a->svg ? cairo_svg_surface_create(a->output, a->width, a->height)
+		       : cairo_image_surface_create(CAIRO_FORMAT_RGB24, a->width, a->height);
 	cairo_t *cr = cairo_create(s);
 	struct viewport vp = {.width = a->width,
 			      .height = a->height,
@@ -170,8 +185,11 @@ static int write_png(const struct arguments *a, const struct view_model *v)
 
 	a->view->draw(cr, v, &vp, palette_get(a->dark));
 	status = cairo_status(cr);
-	if (status == CAIRO_STATUS_SUCCESS)
+	if (status == CAIRO_STATUS_SUCCESS && !a->svg)
 		status = cairo_surface_write_to_png(s, a->output);
+	cairo_surface_finish(s);
+	if (status == CAIRO_STATUS_SUCCESS)
+		status = cairo_surface_status(s);
 	if (status != CAIRO_STATUS_SUCCESS)
 		fprintf(stderr, "kalloscope-render: cannot write %s: %s\n", a->output,
 			status == CAIRO_STATUS_WRITE_ERROR ? strerror(errno)
@@ -179,6 +197,32 @@ static int write_png(const struct arguments *a, const struct view_model *v)
 	cairo_destroy(cr);
 	cairo_surface_destroy(s);
 	return status == CAIRO_STATUS_SUCCESS ? 0 : EXIT_USAGE;
+}
+
+static int write_table(const struct arguments *a, const struct view_model *v)
+{
+	FILE *f = fopen(a->output, "w");
+	struct table t;
+	int ret = 0;
+
+	if (!table_build(v, a->view->id, &t)) {
+		fprintf(stderr,
+			"kalloscope-render: %s has no table here; kalloscope export --format "
+			"csv writes all events\n",
+			a->view->id);
+		ret = EXIT_USAGE;
+	} else if (!f || table_write_csv(&t, f)) {
+		fprintf(stderr, "kalloscope-render: cannot write %s: %s\n", a->output,
+			strerror(errno));
+		ret = EXIT_USAGE;
+	}
+	if (f && fclose(f) && !ret) {
+		fprintf(stderr, "kalloscope-render: cannot write %s: %s\n", a->output,
+			strerror(errno));
+		ret = EXIT_USAGE;
+	}
+	table_finish(&t);
+	return ret;
 }
 
 static unsigned cache_id(const struct view_model *v, const char *name)
@@ -202,6 +246,8 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 		q.want |= WANT_CALLS; // dear, and nobody else's
 	if (!strcmp(a->view->id, "steps"))
 		q.want |= WANT_STEPS;
+	if (!strcmp(a->view->id, "boot"))
+		q.want |= WANT_BOOT;
 	if (!position_parse(a->at, &at) || !source_resolve(s, a->process, &at, &q.event)) {
 		snprintf(
 			err, size,
@@ -242,7 +288,7 @@ int main(int argc, char **argv)
 		a.process = source_main_process(s);
 	v = model_for(s, &a, err, sizeof(err));
 	if (v)
-		ret = write_png(&a, v);
+		ret = a.csv ? write_table(&a, v) : write_picture(&a, v);
 	else
 		fprintf(stderr, "kalloscope-render: %s\n", err);
 	model_unref(v);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/bootlog.h"
 #include "explain.h"
 
 struct source {
@@ -60,6 +61,11 @@ void source_close(struct source *s)
 struct recording *source_recording(struct source *s)
 {
 	return s->recording;
+}
+
+unsigned source_processes(struct source *s)
+{
+	return s->nprocesses;
 }
 
 const struct process_info *source_process(struct source *s, int process)
@@ -350,6 +356,32 @@ static void add_own(struct source *s, struct steps *o, uint64_t event)
 					.value = row.gfp});
 }
 
+static void add_boot(struct source *s, struct view_model *v)
+{
+	const struct machine *m = replay_machine(s->replay);
+	struct model_boot *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return;
+	b->map = m->s->cfg.e820;
+	sanitize_e820_map(&b->map);
+	b->memblock = m->s->memblock;
+	boot_log(m, b->log, sizeof(b->log));
+	v->boot = b;
+}
+
+static void add_processes(struct source *s, struct view_model *v)
+{
+	unsigned n = s->nprocesses < MODEL_PROCESSES ? s->nprocesses : MODEL_PROCESSES;
+
+	v->processes = calloc(n + 1, sizeof(*v->processes));
+	if (!v->processes)
+		return;
+	v->nprocesses = n;
+	if (n)
+		memcpy(v->processes, s->processes, n * sizeof(*v->processes));
+}
+
 // Goes to the event before and on from there, listening. NULL: no memory, or no such event.
 static struct steps *take_steps(struct source *s, uint64_t event)
 {
@@ -402,6 +434,9 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 		add_rows(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_STACKS)
 		add_stacks(s, v, q->selected ? q->selected : v->event);
+	if (q->want & WANT_BOOT)
+		add_boot(s, v);
+	add_processes(s, v);
 	if (q->want & WANT_HAPPENED)
 		add_happened(s, v);
 	if (q->want & WANT_CALLS)

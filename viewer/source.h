@@ -14,7 +14,8 @@ enum model_want {
 	WANT_SUMMARY = 8,
 	WANT_HAPPENED = 16, // the event explained
 	WANT_CALLS = 32,    // call trees
-	WANT_STEPS = 64,    // the event taken apart; seeks back one event
+	WANT_BOOT = 128,
+	WANT_STEPS = 64, // the event taken apart; seeks back one event
 };
 
 struct model_request {
@@ -34,6 +35,7 @@ struct source;
 struct source *source_open(const char *path, enum recording_error *code, char *err, size_t size);
 void source_close(struct source *s); // NULL is fine
 struct recording *source_recording(struct source *s);
+unsigned source_processes(struct source *s); // how many
 // Process by its number in the recording; NULL: there is none.
 const struct process_info *source_process(struct source *s, int process);
 // The process a viewer shows first: the one with most events.

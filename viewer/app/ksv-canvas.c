@@ -17,6 +17,7 @@ struct _KsvCanvas {
 	uint64_t hover_id, selected_id;
 	double pointer_x, pointer_y;
 	char *search;
+	gboolean letters;
 };
 
 G_DEFINE_FINAL_TYPE(KsvCanvas, ksv_canvas, GTK_TYPE_WIDGET)
@@ -247,6 +248,20 @@ static gboolean on_flame_key(KsvCanvas *self, guint key)
 	return TRUE;
 }
 
+// Up and Down choose the stage of booting.
+static gboolean on_boot_key(KsvCanvas *self, guint key)
+{
+	if (self->view->draw != draw_boot)
+		return FALSE;
+	if (key == GDK_KEY_Down && self->vp.step + 1 < BOOT_STAGES)
+		ksv_canvas_set_step(self, self->vp.step + 1, 1);
+	else if (key == GDK_KEY_Up && self->vp.step)
+		ksv_canvas_set_step(self, self->vp.step - 1, 1);
+	else
+		return FALSE;
+	return TRUE;
+}
+
 static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvCanvas *self)
 {
 	uint64_t id;
@@ -260,6 +275,10 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
 	if (h->kind == HIT_SORT) {
 		self->vp.sort = (unsigned)id;
 		invalidate(self);
+		return;
+	}
+	if (h->kind == HIT_BOOT) {
+		ksv_canvas_set_step(self, (unsigned)id, 1);
 		return;
 	}
 	if (h->kind == HIT_CALL) {
@@ -329,7 +348,9 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	(void)code;
 	if (state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
 		return FALSE;
-	if (on_flame_key(self, key))
+	if (key < 128 && g_ascii_isalpha((char)key) && !self->letters)
+		return FALSE;
+	if (on_flame_key(self, key) || on_boot_key(self, key))
 		return TRUE;
 	switch (key) {
 	case GDK_KEY_Up:
@@ -394,11 +415,30 @@ void ksv_canvas_set_step(KsvCanvas *self, unsigned step, double moment)
 	if (step != self->vp.step) {
 		self->vp.scroll[1] = 0;
 		// the chosen row stays in view
-		self->vp.scroll[0] = MAX(0, ((int)step - 8) * 24);
+		self->vp.scroll[0] =
+			self->view->draw == draw_steps ? MAX(0, ((int)step - 8) * 24) : 0;
 	}
 	self->vp.step = step;
 	self->vp.moment = moment;
 	invalidate(self);
+}
+
+void ksv_canvas_draw(KsvCanvas *self, cairo_t *cr, int width, int height)
+{
+	struct viewport vp = self->vp;
+
+	if (!self->model)
+		return;
+	vp.width = width;
+	vp.height = height;
+	vp.bare = FALSE;
+	vp.out = NULL;
+	self->view->draw(cr, self->model, &vp, palette_get(self->dark));
+}
+
+void ksv_canvas_set_letters(KsvCanvas *self, gboolean on)
+{
+	self->letters = on;
 }
 
 unsigned ksv_canvas_get_step(KsvCanvas *self)
@@ -496,6 +536,7 @@ static void ksv_canvas_init(KsvCanvas *self)
 	self->out = g_new0(struct draw_result, 1);
 	self->vp.zoom = MAP_ZOOM_FIT;
 	self->vp.moment = 1;
+	self->letters = TRUE;
 	self->vp.bare = TRUE;
 	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
 	g_signal_connect(motion, "leave", G_CALLBACK(on_leave), self);

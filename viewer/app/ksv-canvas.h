@@ -24,6 +24,9 @@ void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost);
 void ksv_canvas_set_search(KsvCanvas *self, const char *text);
 uint32_t ksv_canvas_get_call(KsvCanvas *self);	  // node the flame graph is zoomed to
 void ksv_canvas_zoom(KsvCanvas *self, int steps); // 0: fit
+// The view alone, for export.
+void ksv_canvas_draw(KsvCanvas *self, cairo_t *cr, int width, int height);
+void ksv_canvas_set_letters(KsvCanvas *self, gboolean on); // whether single letters act
 // Step by step: which transition is shown, and at what moment of its picture (0..1).
 void ksv_canvas_set_step(KsvCanvas *self, unsigned step, double moment);
 unsigned ksv_canvas_get_step(KsvCanvas *self);

@@ -314,6 +314,11 @@ uint64_t ksv_events_page_neighbour(KsvEventsPage *self, int direction)
 	return event;
 }
 
+GArray *ksv_events_page_get_ids(KsvEventsPage *self)
+{
+	return self->matches ? ksv_matches_get_ids(self->matches) : NULL;
+}
+
 void ksv_events_page_focus_filter(KsvEventsPage *self)
 {
 	gtk_widget_grab_focus(GTK_WIDGET(self->filter));

@@ -22,6 +22,7 @@ void ksv_events_page_set_details(KsvEventsPage *self, const struct details *d);
 void ksv_events_page_set_filter(KsvEventsPage *self, const char *text);
 // The next (1) or previous (-1) match of the filter; 0: there is none, or no filter.
 uint64_t ksv_events_page_neighbour(KsvEventsPage *self, int direction);
+GArray *ksv_events_page_get_ids(KsvEventsPage *self); // guint64 of the filter; NULL: all events
 void ksv_events_page_focus_filter(KsvEventsPage *self);
 const char *ksv_events_page_get_state(KsvEventsPage *self); // of the filter, in words
 guint ksv_events_page_get_rows(KsvEventsPage *self);

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-sql-page.h"
 
+#include "../../db/quote.h"
 #include "../../db/reader.h"
 
 #define EXAMPLE                                                                                    \
@@ -324,6 +325,27 @@ void ksv_sql_page_set_path(KsvSqlPage *self, const char *path)
 		g_cancellable_cancel(self->cancel);
 	g_free(self->path);
 	self->path = g_strdup(path);
+}
+
+void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv)
+{
+	GListModel *columns = gtk_column_view_get_columns(self->table);
+	guint n = g_list_model_get_n_items(columns);
+
+	for (guint i = 0; i < n; i++) {
+		g_autoptr(GtkColumnViewColumn) c = g_list_model_get_item(columns, i);
+
+		csv_quote(csv, gtk_column_view_column_get_title(c));
+		g_string_append(csv, i + 1 == n ? "\r\n" : ",");
+	}
+	for (guint r = 0; r < ksv_sql_page_get_rows(self); r++) {
+		g_autoptr(GtkStringList) row = g_list_model_get_item(G_LIST_MODEL(self->rows), r);
+
+		for (guint i = 0; i < n; i++) {
+			csv_quote(csv, gtk_string_list_get_string(row, i));
+			g_string_append(csv, i + 1 == n ? "\r\n" : ",");
+		}
+	}
 }
 
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self)

@@ -17,6 +17,7 @@ G_DECLARE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, KSV, SQL_PAGE, GtkWidget)
 GtkWidget *ksv_sql_page_new(void);
 void ksv_sql_page_set_path(KsvSqlPage *self, const char *path); // of the recording, NULL none
 void ksv_sql_page_run(KsvSqlPage *self, const char *sql);
+void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv); // the result shown
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self);
 const char *ksv_sql_page_get_status(KsvSqlPage *self);
 guint ksv_sql_page_get_rows(KsvSqlPage *self);

@@ -151,6 +151,52 @@ static void inspector_action(GtkWidget *widget, const char *name, GVariant *para
 	adw_flap_set_reveal_flap(self->side, !adw_flap_get_reveal_flap(self->side));
 }
 
+// Where typing begins on the page shown; elsewhere the events are searched.
+static void search_action(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+	KsvWindow *self = KSV_WINDOW(widget);
+	unsigned view = ksv_window_shown_view(self);
+
+	(void)name;
+	(void)parameter;
+	if (view == ksv_window_view_index("flame")) {
+		ksv_flame_page_focus_search(self->flame_page);
+		return;
+	}
+	if (view != ksv_window_view_index("events")) {
+		ksv_window_leave_place(self);
+		ksv_window_show_view(self, ksv_window_view_index("events"));
+	}
+	ksv_events_page_focus_filter(self->events_page);
+}
+
+// F6: sidebar, view, inspector, timeline, and round again.
+static void next_area_action(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+	KsvWindow *self = KSV_WINDOW(widget);
+	GtkWidget *area[] = {GTK_WIDGET(self->sidebar), GTK_WIDGET(self->views),
+			     GTK_WIDGET(self->inspector), GTK_WIDGET(self->scrubber)};
+	GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(self));
+	unsigned n = G_N_ELEMENTS(area), now = n - 1;
+
+	(void)name;
+	(void)parameter;
+	for (unsigned i = 0; focus && i < n; i++)
+		if (focus == area[i] || gtk_widget_is_ancestor(focus, area[i]))
+			now = i;
+	for (unsigned i = 1; i <= n; i++) {
+		GtkWidget *next = area[(now + i) % n];
+
+		if (!gtk_widget_get_mapped(next))
+			continue;
+		if (next == area[1])
+			next = gtk_stack_get_visible_child(self->views);
+		if (gtk_widget_grab_focus(next) ||
+		    gtk_widget_child_focus(next, GTK_DIR_TAB_FORWARD))
+			return;
+	}
+}
+
 static void reload_action(GtkWidget *widget, const char *name, GVariant *parameter)
 {
 	KsvWindow *self = KSV_WINDOW(widget);
@@ -300,6 +346,8 @@ void ksv_window_install_actions(GtkWidgetClass *class)
 	gtk_widget_class_install_action(class, "win.view", "i", view_action);
 	gtk_widget_class_install_action(class, "win.sidebar", NULL, sidebar_action);
 	gtk_widget_class_install_action(class, "win.inspector", NULL, inspector_action);
+	gtk_widget_class_install_action(class, "win.search", NULL, search_action);
+	gtk_widget_class_install_action(class, "win.next-area", NULL, next_area_action);
 	gtk_widget_class_install_action(class, "win.reload", NULL, reload_action);
 	gtk_widget_class_install_action(class, "win.about", NULL, about_action);
 	gtk_widget_class_install_action(class, "win.full-screen", NULL, fullscreen_action);

@@ -33,6 +33,8 @@ struct _KsvWindow {
 	GtkBox *bottom;
 	GtkButton *play_button, *goto_button, *sidebar_button;
 	GtkMenuButton *bookmark_button;
+	GtkButton *follow_button;
+	GtkListBox *recent;
 	GtkDropDown *process_chooser, *rate_chooser;
 	GtkSearchBar *goto_bar;
 	GtkEntry *goto_entry;
@@ -56,6 +58,14 @@ struct _KsvWindow {
 	struct places places;
 	gboolean returning; // a place is being shown: no new one
 	GArray *bookmarks;  // struct bookmark; NULL: no recording
+
+	KsvLoader *newer;      // of the same file, opened later; NULL: none
+	uint64_t known_events; // in the recording as `loader` knows it
+	guint follow_timer;
+	gboolean follow;   // a recording that is being written
+	int start_process; // what to show first; 0, UINT64_MAX: the usual
+	uint64_t start_event;
+	unsigned start_view;
 
 	KsvLoader *loader; // NULL: no recording
 	gboolean opened, unfinished, calls_wanted;
@@ -91,6 +101,22 @@ void ksv_window_set_play_start(KsvWindow *self);
 unsigned ksv_window_view_index(const char *id);
 unsigned ksv_window_shown_view(KsvWindow *self); // row of the sidebar
 void ksv_window_show_view(KsvWindow *self, unsigned index);
+
+// Start, recording, following: ksv-window-start.c
+void ksv_window_install_start(GtkWidgetClass *class);
+void ksv_window_init_start(KsvWindow *self);
+void ksv_window_show_recent(KsvWindow *self);
+void ksv_window_set_follow(KsvWindow *self, gboolean on);
+void ksv_window_stop_following(KsvWindow *self);
+// Takes a loader over that has the same recording opened again; the position stays, or goes to the
+// new end when it stood at the old one.
+void ksv_window_replace_loader(KsvWindow *self, KsvLoader *loader);
+void ksv_window_duplicate(KsvWindow *self, int process); // a second window beside this one
+void ksv_window_restore_state(KsvWindow *self);
+void ksv_window_save_state(KsvWindow *self);
+
+// Export: ksv-window-export.c
+void ksv_window_install_export(GtkWidgetClass *class);
 
 // Places: ksv-window-places.c
 void ksv_window_install_places(GtkWidgetClass *class);

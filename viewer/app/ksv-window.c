@@ -3,6 +3,7 @@
 #include "ksv-window-private.h"
 
 #include "i18n.h"
+#include "ksv-state.h"
 
 enum {
 	BUCKETS = 1024,
@@ -16,6 +17,8 @@ void ksv_window_request(KsvWindow *self)
 	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
 	if (gtk_widget_get_mapped(GTK_WIDGET(self->steps_page)))
 		self->request.want |= WANT_STEPS;
+	if (ksv_window_shown_view(self) == ksv_window_view_index("boot"))
+		self->request.want |= WANT_BOOT;
 	// once the trees are there they stay
 	if (self->calls_wanted || gtk_widget_get_mapped(self->flame_page) ||
 	    gtk_widget_get_mapped(GTK_WIDGET(self->sites_page)))
@@ -209,7 +212,12 @@ static void set_open_actions(KsvWindow *self, gboolean enabled)
 					    "win.bookmark",
 					    "win.peak",
 					    "win.next-of-thing",
-					    "win.previous-of-thing"};
+					    "win.previous-of-thing",
+					    "win.export",
+					    "win.table",
+					    "win.duplicate",
+					    "win.search",
+					    "win.follow"};
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
 		gtk_widget_action_set_enabled(GTK_WIDGET(self), names[i], enabled);
@@ -299,6 +307,46 @@ static void on_process_chosen(KsvWindow *self)
 		use_process(self, process);
 }
 
+// What belongs to the recording's file as the loader has it open.
+static void use_recording(KsvWindow *self, struct recording *r)
+{
+	if (self->details) {
+		ksv_details_stop(self->details);
+		g_signal_handlers_disconnect_by_data(self->details, self);
+	}
+	g_clear_object(&self->details);
+	self->details = ksv_details_new(self->path);
+	g_signal_connect(self->details, "changed", G_CALLBACK(on_details), self);
+	ksv_events_page_set_recording(self->events_page, r);
+	self->unfinished = !recording_complete(r);
+	self->known_events = recording_events(r);
+	show_state(self);
+	ksv_window_set_follow(self, self->follow);
+}
+
+// The process and event asked for when the window was made, else the busiest at its peak.
+static void use_first_process(KsvWindow *self, struct source *reader)
+{
+	int process = self->start_process ? self->start_process : source_main_process(reader);
+	uint64_t event = self->start_event;
+
+	if (!source_process(reader, process)) {
+		if (!self->unfinished)
+			show_error(self,
+				   _("The recording holds no process: nothing was recorded."));
+		return;
+	}
+	use_process(self, process);
+	ksv_window_show_process(self, process);
+	if (self->start_view)
+		ksv_window_show_view(self, self->start_view);
+	if (event)
+		ksv_window_seek(self, event);
+	self->start_process = 0;
+	self->start_event = 0;
+	self->start_view = 0;
+}
+
 static void on_opened(KsvLoader *loader, KsvWindow *self)
 {
 	struct source *reader;
@@ -308,15 +356,51 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 	reader = ksv_loader_get_reader(loader);
 	list_processes(self, reader);
 	self->bookmarks = bookmarks_load(source_recording(reader));
-	self->details = ksv_details_new(self->path);
-	g_signal_connect(self->details, "changed", G_CALLBACK(on_details), self);
-	ksv_events_page_set_recording(self->events_page, source_recording(reader));
 	self->opened = TRUE;
+	use_recording(self, source_recording(reader));
 	ksv_sql_page_set_path(self->sql_page, self->path);
 	set_open_actions(self, TRUE);
-	self->unfinished = !recording_complete(source_recording(reader));
-	show_state(self);
-	use_process(self, source_main_process(reader));
+	state_add_recent(self->path);
+	ksv_window_show_recent(self);
+	use_first_process(self, reader);
+}
+
+static void set_loader(KsvWindow *self, KsvLoader *loader)
+{
+	if (self->loader)
+		g_signal_handlers_disconnect_by_data(self->loader, self);
+	g_clear_object(&self->loader);
+	self->loader = loader;
+	if (!loader)
+		return;
+	g_signal_connect(self->loader, "opened", G_CALLBACK(on_opened), self);
+	g_signal_connect(self->loader, "failed", G_CALLBACK(on_failed), self);
+	g_signal_connect(self->loader, "model", G_CALLBACK(on_model), self);
+}
+
+void ksv_window_replace_loader(KsvWindow *self, KsvLoader *loader)
+{
+	struct source *reader = ksv_loader_get_reader(loader);
+	const struct process_info *p = source_process(reader, self->request.process);
+	gboolean at_end = self->request.event >= self->last;
+
+	set_loader(self, loader);
+	use_recording(self, source_recording(reader));
+	if ((guint)self->processes->len != source_processes(reader)) {
+		self->opened = FALSE; // filling the chooser is no choice
+		list_processes(self, reader);
+		ksv_window_show_process(self, self->request.process);
+		self->opened = TRUE;
+	}
+	if (!p || !self->model) {
+		use_first_process(self, reader);
+		return;
+	}
+	self->first = p->first_event;
+	self->last = p->last_event;
+	if (at_end)
+		ksv_window_seek(self, self->last);
+	ksv_window_request(self);
 }
 
 static void close_recording(KsvWindow *self)
@@ -325,6 +409,7 @@ static void close_recording(KsvWindow *self)
 	self->opened = FALSE;
 	self->following = 0;
 	g_clear_handle_id(&self->details_wait, g_source_remove);
+	ksv_window_stop_following(self);
 	if (self->details) {
 		ksv_details_stop(self->details);
 		g_signal_handlers_disconnect_by_data(self->details, self);
@@ -336,9 +421,7 @@ static void close_recording(KsvWindow *self)
 	ksv_inspector_set_details(self->inspector, NULL);
 	ksv_sql_page_set_path(self->sql_page, NULL);
 	ksv_events_page_set_recording(self->events_page, NULL);
-	if (self->loader)
-		g_signal_handlers_disconnect_by_data(self->loader, self);
-	g_clear_object(&self->loader);
+	set_loader(self, NULL);
 	g_clear_pointer(&self->model, model_unref);
 	self->unfinished = FALSE;
 	show_state(self);
@@ -359,10 +442,7 @@ void ksv_window_open(KsvWindow *self, const char *path)
 	adw_window_title_set_subtitle(self->title, "");
 	gtk_window_set_title(GTK_WINDOW(self), name);
 	gtk_stack_set_visible_child_name(self->pages, "loading");
-	self->loader = ksv_loader_new(self->path);
-	g_signal_connect(self->loader, "opened", G_CALLBACK(on_opened), self);
-	g_signal_connect(self->loader, "failed", G_CALLBACK(on_failed), self);
-	g_signal_connect(self->loader, "model", G_CALLBACK(on_model), self);
+	set_loader(self, ksv_loader_new(self->path));
 }
 
 static void on_file_chosen(GtkNativeDialog *dialog, int response, KsvWindow *self)
@@ -397,8 +477,11 @@ static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *sel
 	int at = row ? gtk_list_box_row_get_index(row) : -1;
 
 	(void)list;
-	if (row)
-		gtk_stack_set_visible_child_name(self->views, at < VIEWS ? views[at].id : "sql");
+	if (!row)
+		return;
+	gtk_stack_set_visible_child_name(self->views, at < VIEWS ? views[at].id : "sql");
+	if (self->model && !self->model->boot && at < VIEWS && !strcmp(views[at].id, "boot"))
+		ksv_window_request(self);
 }
 
 // The linear address of what was picked, 0 when it has none.
@@ -439,6 +522,11 @@ static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 	(void)canvas;
 	if (kind == HIT_STEP)
 		return; // the page's own
+	if (kind == HIT_PROCESS) {
+		ksv_window_leave_place(self);
+		ksv_window_show_process(self, (int)id);
+		return;
+	}
 	if (kind == HIT_SITE && self->model && self->model->callers)
 		ksv_selection_set_site(self->selection,
 				       calltree_name(self->model->callers, (uint32_t)id));
@@ -588,12 +676,19 @@ static void ksv_window_dispose(GObject *object)
 	if (self->processes)
 		close_recording(self);
 	g_clear_pointer(&self->processes, g_array_unref);
+	ksv_window_stop_following(self);
 	g_clear_object(&self->selection);
 	places_finish(&self->places);
 	g_clear_object(&self->chooser);
 	g_clear_pointer(&self->path, g_free);
 	g_signal_handlers_disconnect_by_data(adw_style_manager_get_default(), self);
 	G_OBJECT_CLASS(ksv_window_parent_class)->dispose(object);
+}
+
+static gboolean on_close(KsvWindow *self)
+{
+	ksv_window_save_state(self);
+	return FALSE;
 }
 
 static void bind_children(GtkWidgetClass *class)
@@ -612,6 +707,8 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, goto_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, bookmark_button);
+	gtk_widget_class_bind_template_child(class, KsvWindow, follow_button);
+	gtk_widget_class_bind_template_child(class, KsvWindow, recent);
 	gtk_widget_class_bind_template_child(class, KsvWindow, process_chooser);
 	gtk_widget_class_bind_template_child(class, KsvWindow, rate_chooser);
 	gtk_widget_class_bind_template_child(class, KsvWindow, goto_bar);
@@ -630,6 +727,8 @@ static void ksv_window_class_init(KsvWindowClass *class)
 	gtk_widget_class_install_action(widget_class, "win.open", NULL, open_action);
 	ksv_window_install_actions(widget_class);
 	ksv_window_install_places(widget_class);
+	ksv_window_install_start(widget_class);
+	ksv_window_install_export(widget_class);
 }
 
 static void ksv_window_init(KsvWindow *self)
@@ -664,6 +763,8 @@ static void ksv_window_init(KsvWindow *self)
 	gtk_drop_down_set_selected(self->rate_chooser, RATE_DEFAULT);
 	gtk_search_bar_connect_entry(self->goto_bar, GTK_EDITABLE(self->goto_entry));
 	ksv_window_add_keys(self);
+	ksv_window_init_start(self);
+	g_signal_connect(self, "close-request", G_CALLBACK(on_close), NULL);
 	on_style(self);
 	set_open_actions(self, FALSE);
 }

@@ -44,6 +44,8 @@ enum hit_kind {
 	HIT_PGD,       // id: index in the page directory
 	HIT_CALL,      // id: node of model->calls
 	HIT_SITE,      // id: node of model->callers
+	HIT_PROCESS,   // id: number of the process
+	HIT_BOOT,      // id: stage of booting
 	HIT_STEP,      // id: index in model->steps
 	HIT_TIMELINE,  // the plot of the timeline
 	HIT_ADDRESS,   // id: a linear address someone asked for; drawn nowhere
@@ -105,7 +107,8 @@ struct viewport {
 typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		     const struct palette *pal);
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
-	draw_summary, draw_events, draw_timeline, draw_happened, draw_steps, draw_flame, draw_sites;
+	draw_summary, draw_events, draw_timeline, draw_happened, draw_steps, draw_flame, draw_sites,
+	draw_processes, draw_boot;
 
 struct view {
 	const char *id;	   // "map": command line, actions
@@ -114,7 +117,8 @@ struct view {
 	bool recording; // needs event rows or the timeline, not just the machine
 };
 enum {
-	VIEWS = 14
+	VIEWS = 16,
+	BOOT_STAGES = 6
 };
 extern const struct view views[VIEWS + 1];    // ends with a NULL id
 const struct view *view_find(const char *id); // NULL: unknown

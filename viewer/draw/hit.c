@@ -15,6 +15,7 @@ const struct view views[VIEWS + 1] = {
 	{"vmalloc", "vmalloc", draw_vmalloc, false},
 	{"highmem", "Highmem windows", draw_highmem, false},
 	{"address", "Paging", draw_address, false},
+	{"boot", "Boot", draw_boot, false},
 	{"summary", "Summary", draw_summary, true},
 	{"events", "Events", draw_events, true},
 	{"timeline", "Timeline", draw_timeline, true},
@@ -22,6 +23,7 @@ const struct view views[VIEWS + 1] = {
 	{"steps", "Step by step", draw_steps, true},
 	{"flame", "Flame graph", draw_flame, true},
 	{"sites", "Call sites", draw_sites, true},
+	{"processes", "Processes", draw_processes, true},
 	{NULL, NULL, NULL, false},
 };
 

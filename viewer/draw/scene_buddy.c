@@ -8,7 +8,9 @@
 #include "scene.h"
 
 enum {
-	LABEL_W = 128,
+	WIDE_LABEL = 128,
+	NARROW_LABEL = 64,
+	NARROW = 560,
 	SIDE_W = 190,
 	BOX_GAP = 4,
 };
@@ -18,16 +20,22 @@ struct shelves {
 	struct box list, cpu, request;
 };
 
+static double label_width(const struct scene *c)
+{
+	return c->w < NARROW ? NARROW_LABEL : WIDE_LABEL;
+}
+
 static struct shelves layout(const struct scene *c)
 {
 	struct shelves l;
-	double right = c->x + c->w - SIDE_W;
+	double side = fmin(SIDE_W, c->w * 0.34), right = c->x + c->w - side;
 
 	l.row = fmin(34, floor(c->h / MAX_ORDER));
 	l.block = l.row - 8;
-	l.list = (struct box){c->x + LABEL_W, c->y, right - c->x - LABEL_W - 30, l.row * MAX_ORDER};
-	l.request = (struct box){right, c->y + 8, SIDE_W, 62};
-	l.cpu = (struct box){right, c->y + l.row * MAX_ORDER - 70, SIDE_W, 62};
+	l.list = (struct box){c->x + label_width(c), c->y, right - c->x - label_width(c) - 30,
+			      l.row * MAX_ORDER};
+	l.request = (struct box){right, c->y + 8, side, 62};
+	l.cpu = (struct box){right, c->y + l.row * MAX_ORDER - 70, side, 62};
 	return l;
 }
 
@@ -65,7 +73,8 @@ static void draw_shelf(const struct scene *c, const struct shelves *l, unsigned 
 	struct rgb colour = c->p->pal->zone[c->s->t.zone < MAX_NR_ZONES ? c->s->t.zone : 0];
 
 	pen_textf(c->p, changed ? STYLE_BOLD : STYLE_BODY, ALIGN_LEFT, c->x, y + l->row / 2 - 8, 0,
-		  changed ? c->p->pal->accent : c->p->pal->dim, "order %u · %s", order,
+		  changed ? c->p->pal->accent : c->p->pal->dim,
+		  c->w < NARROW ? "order %u" : "order %u · %s", order,
 		  fmt_bytes(4096ull << order).s);
 	pen_line(c->p, l->list.x, y + l->row - 2, l->list.x + l->list.w, y + l->row - 2,
 		 c->p->pal->border);
