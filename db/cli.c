@@ -90,13 +90,18 @@ static const struct cli_option check_options[] = {
 
 static const struct cli_option render_options[] = {
 	{"view", 'V', "NAME",
-	 "map (default), zones, percpu, slab, vmalloc, highmem, events, timeline"},
+	 "map (default), zones, percpu, slab, vmalloc, highmem, address, boot, summary, events, "
+	 "timeline, event, steps, flame, sites, processes"},
 	{"at", 'a', "MOMENT", "the machine at this moment; default: end"},
 	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
 	{"cache", 'c', "NAME", "whose slabs the slab view shows; default: the largest"},
 	{"size", 's', "WxH", "size in pixels; default: 1280x800"},
+	{"step", 'T', "N[:PART]", "steps, boot: the Nth step, at a part of its way (3:0.5)"},
+	{"address", 'A', "ADDR", "whose walk the address view shows; default: the event's"},
+	{"cost", 'C', "COST", "flame, sites: peak, live, calls, temporary or bytes"},
+	{"search", 'S', "TEXT", "flame: functions to highlight"},
 	{"dark", 'd', NULL, "dark colours"},
-	{"output", 'o', "PNG", "file to write"},
+	{"output", 'o', "FILE", "file to write: a PNG; .svg: drawn as SVG; .csv: the table behind it"},
 	{0},
 };
 
@@ -169,7 +174,7 @@ const struct command commands[] = {
 	 "K, M or G (1024s), of a share in %. '--rule list' lists the figures.\n"
 	 "Exit status: 0 when all rules hold; 1 when one does not, or the recording is incomplete;\n"
 	 "2 when a rule or the file cannot be used.\n"},
-	{"render", "-o PNG FILE", "draw a view of a recording into a picture", render_options,
+	{"render", "-o OUTPUT FILE", "draw a view of a recording into a picture", render_options,
 	 cmd_render, moments},
 	{"export", "FILE", "write a recording in another tool's format", export_options, cmd_export,
 	 "\nFormats:\n"

@@ -180,11 +180,11 @@ static void dark_and_light_differ(void)
 {
 	cairo_surface_t *before = pixels_of(canvas), *after;
 
-	ksv_canvas_set_dark(KSV_CANVAS(canvas), TRUE);
+	ksv_canvas_set_palette(KSV_CANVAS(canvas), palette_get(true));
 	iterate(100);
 	after = pixels_of(canvas);
 	CHECK(differing_pixels(before, after) > 100000);
-	ksv_canvas_set_dark(KSV_CANVAS(canvas), FALSE);
+	ksv_canvas_set_palette(KSV_CANVAS(canvas), palette_get(false));
 	cairo_surface_destroy(before);
 	cairo_surface_destroy(after);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "explain_steps.h"
+#include "text.h"
 
 __attribute__((format(printf, 4, 5))) static void add(struct explanation *e, enum explain_role role,
 						      const char *name, const char *fmt, ...)
@@ -20,7 +21,7 @@ __attribute__((format(printf, 4, 5))) static void add(struct explanation *e, enu
 	l->role = role;
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	va_start(ap, fmt);
-	vsnprintf(l->text, sizeof(l->text), fmt, ap);
+	vsnprintf(l->text, sizeof(l->text), gettext(fmt), ap);
 	va_end(ap);
 }
 

@@ -6,6 +6,7 @@
 #include "../core/misuse.h"
 #include "explain_steps.h"
 #include "format.h"
+#include "text.h"
 
 struct told { // where a sentence goes, and the machine it is about
 	const struct view_model *v;
@@ -27,7 +28,7 @@ struct text64 explain_cache(const struct view_model *v, unsigned id)
 	if (c)
 		snprintf(s.s, sizeof(s.s), "%s", c->name);
 	else
-		snprintf(s.s, sizeof(s.s), "cache %u", id);
+		snprintf(s.s, sizeof(s.s), _("cache %u"), id);
 	return s;
 }
 
@@ -38,10 +39,10 @@ static struct text64 frames(const struct trace_event *t)
 	int64_t last = (int64_t)t->pfn + (int64_t)t->stride * ((int64_t)t->count - 1);
 
 	if (t->count > 1)
-		snprintf(s.s, sizeof(s.s), "%.16s frames, pfn 0x%x to 0x%x", fmt_count(t->count).s,
-			 t->pfn, (unsigned)last);
+		snprintf(s.s, sizeof(s.s), _("%.16s frames, pfn 0x%x to 0x%x"),
+			 fmt_count(t->count).s, t->pfn, (unsigned)last);
 	else
-		snprintf(s.s, sizeof(s.s), "pfn 0x%x", t->pfn);
+		snprintf(s.s, sizeof(s.s), _("pfn 0x%x"), t->pfn);
 	return s;
 }
 
@@ -50,7 +51,7 @@ static struct text64 gfp_text(gfp_t gfp)
 	struct text64 s;
 
 	if (gfp_string(gfp, s.s, sizeof(s.s)) <= 0)
-		snprintf(s.s, sizeof(s.s), "no gfp flags");
+		snprintf(s.s, sizeof(s.s), _("no gfp flags"));
 	return s;
 }
 
@@ -64,11 +65,12 @@ static void page_alloc(const struct told *w)
 	const struct trace_event *t = w->t;
 
 	if (t->order)
-		snprintf(w->buf, w->size,
-			 "%s of %s: a block of order %u (%u frames) left the zone's free lists, %s",
-			 frames(t).s, zone_of(t), t->order, 1u << t->order, gfp_text(t->value).s);
+		snprintf(
+			w->buf, w->size,
+			_("%s of %s: a block of order %u (%u frames) left the zone's free lists, %s"),
+			frames(t).s, zone_of(t), t->order, 1u << t->order, gfp_text(t->value).s);
 	else
-		snprintf(w->buf, w->size, "%s of %s popped from CPU %u's per-CPU list (%s), %s",
+		snprintf(w->buf, w->size, _("%s of %s popped from CPU %u's per-CPU list (%s), %s"),
 			 frames(t).s, zone_of(t), t->cpu, migratetype_name(t->migratetype),
 			 gfp_text(t->value).s);
 }
@@ -79,11 +81,11 @@ static void page_free(const struct told *w)
 
 	if (t->order)
 		snprintf(w->buf, w->size,
-			 "%s of %s: the block of order %u went back to the buddy "
-			 "system",
+			 _("%s of %s: the block of order %u went back to the buddy "
+			   "system"),
 			 frames(t).s, zone_of(t), t->order);
 	else
-		snprintf(w->buf, w->size, "%s of %s pushed on CPU %u's per-CPU list (%s)",
+		snprintf(w->buf, w->size, _("%s of %s pushed on CPU %u's per-CPU list (%s)"),
 			 frames(t).s, zone_of(t), t->cpu, migratetype_name(t->migratetype));
 }
 
@@ -91,14 +93,14 @@ static void zone_locked(const struct told *w)
 {
 	const struct trace_event *t = w->t;
 
-	snprintf(w->buf, w->size, "%s of %s, order %u, from the %s lists%s", frames(t).s,
+	snprintf(w->buf, w->size, _("%s of %s, order %u, from the %s lists%s"), frames(t).s,
 		 zone_of(t), t->order, migratetype_name(t->migratetype),
 		 t->flags ? ", to refill the CPU's list" : "");
 }
 
 static void pcpu_drain(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s of %s given back to the %s free lists", frames(w->t).s,
+	snprintf(w->buf, w->size, _("%s of %s given back to the %s free lists"), frames(w->t).s,
 		 zone_of(w->t), migratetype_name(w->t->migratetype));
 }
 
@@ -107,8 +109,8 @@ static void extfrag(const struct told *w)
 	const struct trace_event *t = w->t;
 
 	snprintf(w->buf, w->size,
-		 "the %s lists of %s had no block of order %u or more: the block of order %u at "
-		 "pfn 0x%x of another type was broken, its rest is now %s",
+		 _("the %s lists of %s had no block of order %u or more: the block of order %u at "
+		   "pfn 0x%x of another type was broken, its rest is now %s"),
 		 migratetype_name(t->migratetype), zone_of(t), t->order, t->order2, t->pfn,
 		 migratetype_name(t->migratetype2));
 }
@@ -129,11 +131,12 @@ static void split(const struct told *w)
 	char orders[48];
 
 	orders_between(t->order, t->order2, orders, sizeof(orders));
-	snprintf(w->buf, w->size,
-		 "free list of order %u of %s/%s gave pfn 0x%x, split down to order %u: the upper "
-		 "%s went back to order%s %s",
-		 t->order, zone_of(t), migratetype_name(t->migratetype), t->pfn, t->order2,
-		 several ? "halves" : "half", several ? "s" : "", orders);
+	snprintf(
+		w->buf, w->size,
+		_("free list of order %u of %s/%s gave pfn 0x%x, split down to order %u: the upper "
+		  "%s went back to order%s %s"),
+		t->order, zone_of(t), migratetype_name(t->migratetype), t->pfn, t->order2,
+		several ? "halves" : "half", several ? "s" : "", orders);
 }
 
 static void merge(const struct told *w)
@@ -142,51 +145,52 @@ static void merge(const struct told *w)
 	char buddies[48];
 
 	if (t->order2 > t->order + 1)
-		snprintf(buddies, sizeof(buddies), "buddies of orders %u to %u were", t->order,
+		snprintf(buddies, sizeof(buddies), _("buddies of orders %u to %u were"), t->order,
 			 t->order2 - 1u);
 	else
-		snprintf(buddies, sizeof(buddies), "buddy of order %u was", t->order);
+		snprintf(buddies, sizeof(buddies), _("buddy of order %u was"), t->order);
 	snprintf(w->buf, w->size,
-		 "the %s free too: now one block of order %u at pfn 0x%x on the %s list of %s",
+		 _("the %s free too: now one block of order %u at pfn 0x%x on the %s list of %s"),
 		 buddies, t->order2, t->pfn, migratetype_name(t->migratetype), zone_of(t));
 }
 
 static void steal(const struct told *w)
 {
-	snprintf(w->buf, w->size, "the pageblock of pfn 0x%x in %s is %s now; %s moved with it",
+	snprintf(w->buf, w->size, _("the pageblock of pfn 0x%x in %s is %s now; %s moved with it"),
 		 w->t->pfn, zone_of(w->t), migratetype_name(w->t->migratetype),
 		 fmt_pages(w->t->value).s);
 }
 
 static void kswapd(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s fell below its low watermark for order %u", zone_of(w->t),
+	snprintf(w->buf, w->size, _("%s fell below its low watermark for order %u"), zone_of(w->t),
 		 w->t->order);
 }
 
 static void reclaim(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s of page cache given up in %s for a request of order %u, %s",
+	snprintf(w->buf, w->size,
+		 _("%s of page cache given up in %s for a request of order %u, %s"),
 		 fmt_pages(w->t->count).s, zone_of(w->t), w->t->order, gfp_text(w->t->value).s);
 }
 
 static void oom(const struct told *w)
 {
 	snprintf(w->buf, w->size,
-		 "no zone had a block of order %u and nothing could be given up, "
-		 "%s",
+		 _("no zone had a block of order %u and nothing could be given up, "
+		   "%s"),
 		 w->t->order, gfp_text(w->t->value).s);
 }
 
 static void object_alloc(const struct told *w)
 {
-	snprintf(w->buf, w->size, "an object of %s at 0x%08x, %s",
+	snprintf(w->buf, w->size, _("an object of %s at 0x%08x, %s"),
 		 explain_cache(w->v, w->t->cache).s, w->t->addr, gfp_text(w->t->value).s);
 }
 
 static void object_free(const struct told *w)
 {
-	snprintf(w->buf, w->size, "the object at 0x%08x went back to %s", w->t->addr,
+	snprintf(w->buf, w->size, _("the object at 0x%08x went back to %s"), w->t->addr,
 		 explain_cache(w->v, w->t->cache).s);
 }
 
@@ -195,8 +199,8 @@ static void grow(const struct told *w)
 	const struct model_cache *c = model_cache(w->v, w->t->cache);
 
 	snprintf(w->buf, w->size,
-		 "%s got a new slab of order %u at pfn 0x%x: %u object%s, the first "
-		 "one %u bytes in (its colour)",
+		 _("%s got a new slab of order %u at pfn 0x%x: %u object%s, the first "
+		   "one %u bytes in (its colour)"),
 		 explain_cache(w->v, w->t->cache).s, w->t->order, w->t->pfn, c ? c->per_slab : 0,
 		 plural(c ? c->per_slab : 0), w->t->value);
 }
@@ -204,27 +208,27 @@ static void grow(const struct told *w)
 static void refill(const struct told *w)
 {
 	snprintf(w->buf, w->size,
-		 "CPU %u's array of %s was empty: %u object%s moved into it from %s", w->t->cpu,
+		 _("CPU %u's array of %s was empty: %u object%s moved into it from %s"), w->t->cpu,
 		 explain_cache(w->v, w->t->cache).s, w->t->count, plural(w->t->count),
 		 w->t->flags ? "the shared array" : "the cache's slabs");
 }
 
 static void flush(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u object%s of %s left CPU %u's array for %s", w->t->count,
+	snprintf(w->buf, w->size, _("%u object%s of %s left CPU %u's array for %s"), w->t->count,
 		 plural(w->t->count), explain_cache(w->v, w->t->cache).s, w->t->cpu,
 		 w->t->flags ? "the shared array" : "their slabs");
 }
 
 static void slab_gone(const struct told *w)
 {
-	snprintf(w->buf, w->size, "the slab of %s at pfn 0x%x had no object in use",
+	snprintf(w->buf, w->size, _("the slab of %s at pfn 0x%x had no object in use"),
 		 explain_cache(w->v, w->t->cache).s, w->t->pfn);
 }
 
 static void reap(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s gave up %u slab%s", explain_cache(w->v, w->t->cache).s,
+	snprintf(w->buf, w->size, _("%s gave up %u slab%s"), explain_cache(w->v, w->t->cache).s,
 		 w->t->count, plural(w->t->count));
 }
 
@@ -235,66 +239,66 @@ static void cache_life(const struct told *w)
 
 static void area(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u pages of addresses, guard page included, at 0x%08x",
+	snprintf(w->buf, w->size, _("%u pages of addresses, guard page included, at 0x%08x"),
 		 w->t->count, w->t->addr);
 }
 
 static void purge(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u area%s, %s of addresses", w->t->count, plural(w->t->count),
+	snprintf(w->buf, w->size, _("%u area%s, %s of addresses"), w->t->count, plural(w->t->count),
 		 fmt_pages(w->t->value).s);
 }
 
 static void map(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s from 0x%08x on %s %s", fmt_pages(w->t->count).s, w->t->addr,
-		 w->t->count == 1 ? "is" : "are", frames(w->t).s);
+	snprintf(w->buf, w->size, _("%s from 0x%08x on %s %s"), fmt_pages(w->t->count).s,
+		 w->t->addr, w->t->count == 1 ? "is" : "are", frames(w->t).s);
 }
 
 static void unmap(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s from 0x%08x on %s no longer mapped", fmt_pages(w->t->count).s,
-		 w->t->addr, w->t->count == 1 ? "is" : "are");
+	snprintf(w->buf, w->size, _("%s from 0x%08x on %s no longer mapped"),
+		 fmt_pages(w->t->count).s, w->t->addr, w->t->count == 1 ? "is" : "are");
 }
 
 static void page_table(const struct told *w)
 {
-	snprintf(w->buf, w->size, "pfn 0x%x is the page table of pgd[%u], 4 MiB from 0x%08x",
+	snprintf(w->buf, w->size, _("pfn 0x%x is the page table of pgd[%u], 4 MiB from 0x%08x"),
 		 w->t->pfn, w->t->value, w->t->value << 22);
 }
 
 static void kmapped(const struct told *w)
 {
-	snprintf(w->buf, w->size, "pfn 0x%x at 0x%08x, pkmap_count is now %u", w->t->pfn,
+	snprintf(w->buf, w->size, _("pfn 0x%x at 0x%08x, pkmap_count is now %u"), w->t->pfn,
 		 w->t->addr, w->t->value);
 }
 
 static void kmap_waits(const struct told *w)
 {
-	snprintf(w->buf, w->size, "task %u for pfn 0x%x, %u waiting", w->t->value, w->t->pfn,
+	snprintf(w->buf, w->size, _("task %u for pfn 0x%x, %u waiting"), w->t->value, w->t->pfn,
 		 w->t->count);
 }
 
 static void kmap_woken(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u woken", w->t->count);
+	snprintf(w->buf, w->size, _("%u woken"), w->t->count);
 }
 
 static void kmap_flushed(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u window%s cleared for use again", w->t->count,
+	snprintf(w->buf, w->size, _("%u window%s cleared for use again"), w->t->count,
 		 plural(w->t->count));
 }
 
 static void kmap_atomic_told(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%s, one after another, at 0x%08x of CPU %u", frames(w->t).s,
+	snprintf(w->buf, w->size, _("%s, one after another, at 0x%08x of CPU %u"), frames(w->t).s,
 		 w->t->addr, w->t->cpu);
 }
 
 static void constructed(const struct told *w)
 {
-	snprintf(w->buf, w->size, "%u object%s of %s from 0x%08x by %s", w->t->count,
+	snprintf(w->buf, w->size, _("%u object%s of %s from 0x%08x by %s"), w->t->count,
 		 w->t->count == 1 ? "" : "s", explain_cache(w->v, w->t->cache).s, w->t->addr,
 		 slab_ctor_name(w->t->value));
 }
@@ -310,88 +314,89 @@ static const struct {
 	const char *meaning;
 } kinds[EV_COUNT - EV_LAST_STEP] = {
 	KIND(MM_PAGE_ALLOC, page_alloc,
-	     "The page allocator hands out frames. Single ones come from the CPU's own list "
-	     "without a lock, larger blocks from the zone's free lists under its lock."),
+	     N_("The page allocator hands out frames. Single ones come from the CPU's own list "
+		"without a lock, larger blocks from the zone's free lists under its lock.")),
 	KIND(MM_PAGE_FREE, page_free,
-	     "Frames come back. A single one goes on the CPU's list, so that the next request "
-	     "finds it still in the cache; larger blocks go straight to the buddy system."),
-	KIND(MM_PAGE_FREE_BATCHED, page_free, "Single frames freed as a batch."),
+	     N_("Frames come back. A single one goes on the CPU's list, so that the next request "
+		"finds it still in the cache; larger blocks go straight to the buddy system.")),
+	KIND(MM_PAGE_FREE_BATCHED, page_free, N_("Single frames freed as a batch.")),
 	KIND(MM_PAGE_ALLOC_ZONE_LOCKED, zone_locked,
-	     "A block was taken off the zone's free lists while the zone was locked."),
+	     N_("A block was taken off the zone's free lists while the zone was locked.")),
 	KIND(MM_PAGE_PCPU_DRAIN, pcpu_drain,
-	     "A CPU's list had reached its high mark, so a batch of its frames returned to the "
-	     "zone, where they can merge."),
+	     N_("A CPU's list had reached its high mark, so a batch of its frames returned to the "
+		"zone, where they can merge.")),
 	KIND(MM_PAGE_ALLOC_EXTFRAG, extfrag,
-	     "Out of blocks of the wanted mobility, the allocator takes the largest one of "
-	     "another type, which mixes types in a pageblock: external fragmentation."),
+	     N_("Out of blocks of the wanted mobility, the allocator takes the largest one of "
+		"another type, which mixes types in a pageblock: external fragmentation.")),
 	KIND(BUDDY_SPLIT, split,
-	     "No block of the wanted order was free, so a larger one was halved until it fitted."),
+	     N_("No block of the wanted order was free, so a larger one was halved until it fitted.")),
 	KIND(BUDDY_MERGE, merge,
-	     "When a block and its buddy (the frame number with one bit flipped) are both free, "
-	     "they become one block of the next order, and so on upwards."),
+	     N_("When a block and its buddy (the frame number with one bit flipped) are both free, "
+		"they become one block of the next order, and so on upwards.")),
 	KIND(PAGEBLOCK_STEAL, steal,
-	     "At least half of the pageblock was free, so the whole of it changed its mobility "
-	     "type."),
+	     N_("At least half of the pageblock was free, so the whole of it changed its mobility "
+		"type.")),
 	KIND(KSWAPD_WAKE, kswapd,
-	     "The kernel would wake kswapd here, to free memory in the background."),
+	     N_("The kernel would wake kswapd here, to free memory in the background.")),
 	KIND(DIRECT_RECLAIM, reclaim,
-	     "Memory was so short that the request itself had to give up page cache first."),
-	KIND(OUT_OF_MEMORY, oom, "The kernel would call its out-of-memory killer here."),
+	     N_("Memory was so short that the request itself had to give up page cache first.")),
+	KIND(OUT_OF_MEMORY, oom, N_("The kernel would call its out-of-memory killer here.")),
 	KIND(KMALLOC, object_alloc,
-	     "kmalloc served memory the machine needed for its own bookkeeping."),
-	KIND(KFREE, object_free, "kfree gave it back to the general cache of its size."),
+	     N_("kmalloc served memory the machine needed for its own bookkeeping.")),
+	KIND(KFREE, object_free, N_("kfree gave it back to the general cache of its size.")),
 	KIND(KMEM_CACHE_ALLOC, object_alloc,
-	     "A cache gave an object for bookkeeping, such as the slab descriptor of a large slab."),
-	KIND(KMEM_CACHE_FREE, object_free, "An object of a cache came back."),
+	     N_("A cache gave an object for bookkeeping, such as the slab descriptor of a large slab.")),
+	KIND(KMEM_CACHE_FREE, object_free, N_("An object of a cache came back.")),
 	KIND(CACHE_GROW, grow,
-	     "No free object was left in any slab, so the page allocator gave frames for another. "
-	     "Each slab begins at another offset to spread objects over the CPU's cache lines."),
+	     N_("No free object was left in any slab, so the page allocator gave frames for another. "
+		"Each slab begins at another offset to spread objects over the CPU's cache lines.")),
 	KIND(CACHE_REFILL, refill,
-	     "Each CPU keeps an array of free objects to work without a lock; when it runs empty, "
-	     "a batch comes from the array all CPUs share, else from partial and then free slabs."),
+	     N_("Each CPU keeps an array of free objects to work without a lock; when it runs empty, "
+		"a batch comes from the array all CPUs share, else from partial and then free slabs.")),
 	KIND(CACHE_FLUSH, flush,
-	     "The CPU's array was full, so its oldest objects moved out in one batch: to the array "
-	     "all CPUs share while it has room, else back into their slabs."),
+	     N_("The CPU's array was full, so its oldest objects moved out in one batch: to the array "
+		"all CPUs share while it has room, else back into their slabs.")),
 	KIND(CACHE_SLAB_DESTROY, slab_gone,
-	     "The cache had enough free objects without this slab, so its frames go back to the "
-	     "page allocator."),
+	     N_("The cache had enough free objects without this slab, so its frames go back to the "
+		"page allocator.")),
 	KIND(CACHE_CTOR, constructed,
-	     "The cache has a constructor. It ran over the objects of the new slab once; whoever "
-	     "gives one back leaves it constructed, so taking one is cheaper."),
-	KIND(CACHE_REAP, reap, "The timer's reaping shrinks caches that were not used lately."),
-	KIND(CACHE_CREATED, cache_life, "A cache for objects of one size was set up."),
-	KIND(CACHE_DESTROYED, cache_life, "A cache was taken down."),
+	     N_("The cache has a constructor. It ran over the objects of the new slab once; whoever "
+		"gives one back leaves it constructed, so taking one is cheaper.")),
+	KIND(CACHE_REAP, reap, N_("The timer's reaping shrinks caches that were not used lately.")),
+	KIND(CACHE_CREATED, cache_life, N_("A cache for objects of one size was set up.")),
+	KIND(CACHE_DESTROYED, cache_life, N_("A cache was taken down.")),
 	KIND(VMAP_AREA_ALLOC, area,
-	     "The first hole of the vmalloc space that is large enough was reserved. The page "
-	     "behind an area stays unmapped, so that overruns fault."),
+	     N_("The first hole of the vmalloc space that is large enough was reserved. The page "
+		"behind an area stays unmapped, so that overruns fault.")),
 	KIND(VMAP_AREA_FREE, area,
-	     "The addresses are free, but only noted so: reusing them needs a flush of every CPU's "
-	     "TLB, which is put off until enough have gathered."),
+	     N_("The addresses are free, but only noted so: reusing them needs a flush of every CPU's "
+		"TLB, which is put off until enough have gathered.")),
 	KIND(VMAP_AREA_PURGE, purge,
-	     "One flush of the TLBs made all areas freed so far usable again."),
+	     N_("One flush of the TLBs made all areas freed so far usable again.")),
 	KIND(VMAP_MAP, map,
-	     "Page table entries were written, so that scattered frames appear as one range of "
-	     "addresses."),
-	KIND(VMAP_UNMAP, unmap, "The page table entries were cleared."),
-	KIND(PAGE_TABLE, page_table, "The range had no page table yet; a frame became one."),
+	     N_("Page table entries were written, so that scattered frames appear as one range of "
+		"addresses.")),
+	KIND(VMAP_UNMAP, unmap, N_("The page table entries were cleared.")),
+	KIND(PAGE_TABLE, page_table, N_("The range had no page table yet; a frame became one.")),
 	KIND(KMAP_MAP, kmapped,
-	     "Frames of HighMem have no address of their own; kmap lends one of 1,024 windows. "
-	     "A count of 1 is a window without user, 2 one with one user."),
-	KIND(KMAP_UNMAP, kmapped, "A user less. The window stays mapped until all are flushed."),
+	     N_("Frames of HighMem have no address of their own; kmap lends one of 1,024 windows. "
+		"A count of 1 is a window without user, 2 one with one user.")),
+	KIND(KMAP_UNMAP, kmapped,
+	     N_("A user less. The window stays mapped until all are flushed.")),
 	KIND(KMAP_WAIT, kmap_waits,
-	     "All 1,024 windows have a user. A kernel thread sleeps here until one is given back; the "
-	     "program's thread gets another kind of memory instead."),
+	     N_("All 1,024 windows have a user. A kernel thread sleeps here until one is given back; the "
+		"program's thread gets another kind of memory instead.")),
 	KIND(KMAP_WAKE, kmap_woken,
-	     "A window lost its last user: whoever waits for one tries again."),
+	     N_("A window lost its last user: whoever waits for one tries again.")),
 	KIND(KMAP_FLUSHED, kmap_flushed,
-	     "The search came around to the first window: those without users were unmapped with "
-	     "one flush of the TLBs."),
+	     N_("The search came around to the first window: those without users were unmapped with "
+		"one flush of the TLBs.")),
 	KIND(KMAP_ATOMIC_MAP, kmap_atomic_told,
-	     "A window that belongs to the CPU alone was put over HighMem frames for a moment, to "
-	     "clear or copy them."),
+	     N_("A window that belongs to the CPU alone was put over HighMem frames for a moment, to "
+		"clear or copy them.")),
 	KIND(MISUSE, misused,
-	     "The call was wrong; a kernel would print this, stop, or corrupt itself. Here nothing "
-	     "was changed."),
+	     N_("The call was wrong; a kernel would print this, stop, or corrupt itself. Here nothing "
+		"was changed.")),
 };
 
 const char *explain_meaning(enum event_kind kind)
@@ -400,7 +405,7 @@ const char *explain_meaning(enum event_kind kind)
 
 	if ((unsigned)kind > EV_LAST_STEP && (unsigned)kind < EV_COUNT)
 		s = kinds[kind - EV_LAST_STEP].meaning;
-	return s ? s : "";
+	return s ? gettext(s) : "";
 }
 
 void explain_step(const struct view_model *v, const struct trace_event *t, char *buf, size_t size)

@@ -3,4 +3,6 @@
 // Translation of what the window says.
 #pragma once
 
-#include <glib/gi18n.h>
+#include <glib.h>
+
+#include "../text.h"

@@ -12,7 +12,8 @@ struct _KsvCanvas {
 	struct draw_result *out;
 	GskRenderNode *rendered; // NULL: to be drawn again
 	int width, height, scale;
-	gboolean dark;
+	const struct palette *pal;
+	double text; // scale of the whole picture, as text is scaled
 	enum hit_kind hover_kind, selected_kind;
 	uint64_t hover_id, selected_id;
 	double pointer_x, pointer_y;
@@ -51,6 +52,14 @@ static gboolean clamp_scroll(KsvCanvas *self)
 	return changed;
 }
 
+double canvas_text_scale(GtkWidget *widget)
+{
+	int dpi = -1;
+
+	g_object_get(gtk_widget_get_settings(widget), "gtk-xft-dpi", &dpi, NULL);
+	return dpi > 0 ? CLAMP(dpi / 1024.0 / 96, 0.5, 4) : 1;
+}
+
 static cairo_surface_t *paint(KsvCanvas *self, int width, int height, int scale)
 {
 	cairo_surface_t *s =
@@ -59,12 +68,14 @@ static cairo_surface_t *paint(KsvCanvas *self, int width, int height, int scale)
 
 	cairo_surface_set_device_scale(s, scale, scale);
 	cr = cairo_create(s);
-	self->vp.width = width;
-	self->vp.height = height;
+	self->text = canvas_text_scale(GTK_WIDGET(self));
+	cairo_scale(cr, self->text, self->text);
+	self->vp.width = width / self->text;
+	self->vp.height = height / self->text;
 	self->vp.out = self->out;
-	self->view->draw(cr, self->model, &self->vp, palette_get(self->dark));
+	self->view->draw(cr, self->model, &self->vp, self->pal);
 	if (clamp_scroll(self))
-		self->view->draw(cr, self->model, &self->vp, palette_get(self->dark));
+		self->view->draw(cr, self->model, &self->vp, self->pal);
 	cairo_destroy(cr);
 	return s;
 }
@@ -111,6 +122,10 @@ static void outline(KsvCanvas *self, GtkSnapshot *snapshot, enum hit_kind kind, 
 	if (!h)
 		return;
 	hit_cell(h, id, &x, &y, &w, &height);
+	x *= self->text;
+	y *= self->text;
+	w *= self->text;
+	height *= self->text;
 	gsk_rounded_rect_init_from_rect(
 		&rect,
 		&GRAPHENE_RECT_INIT((float)x - 2, (float)y - 2, (float)w + 3, (float)height + 3),
@@ -124,7 +139,7 @@ static void ksv_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 	KsvCanvas *self = KSV_CANVAS(widget);
 	int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
 	int scale = gtk_widget_get_scale_factor(widget);
-	const struct palette *pal = palette_get(self->dark);
+	const struct palette *pal = self->pal;
 
 	if (!self->model || width < 2 || height < 2)
 		return;
@@ -152,7 +167,8 @@ static void ksv_canvas_measure(GtkWidget *widget, GtkOrientation orientation, in
 static void hover(KsvCanvas *self, double x, double y)
 {
 	uint64_t id = 0;
-	const struct hit *h = self->rendered ? hit_find(self->out, x, y, &id) : NULL;
+	const struct hit *h =
+		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
 	enum hit_kind kind = h ? h->kind : HIT_NONE;
 
 	self->pointer_x = x;
@@ -192,13 +208,15 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	(void)data;
 	if (keyboard || !self->rendered)
 		return FALSE;
-	h = hit_find(self->out, x, y, &id);
+	h = hit_find(self->out, x / self->text, y / self->text, &id);
 	if (!h || !hit_describe(self->model, h->kind, id, text, sizeof(text)))
 		return FALSE;
 	hit_cell(h, id, &cx, &cy, &cw, &ch);
 	gtk_tooltip_set_text(tooltip, text);
-	gtk_tooltip_set_tip_area(
-		tooltip, &(GdkRectangle){(int)cx, (int)cy, MAX(1, (int)cw), MAX(1, (int)ch)});
+	gtk_tooltip_set_tip_area(tooltip,
+				 &(GdkRectangle){(int)(cx * self->text), (int)(cy * self->text),
+						 MAX(1, (int)(cw * self->text)),
+						 MAX(1, (int)(ch * self->text))});
 	return TRUE;
 }
 
@@ -265,7 +283,8 @@ static gboolean on_boot_key(KsvCanvas *self, guint key)
 static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvCanvas *self)
 {
 	uint64_t id;
-	const struct hit *h = self->rendered ? hit_find(self->out, x, y, &id) : NULL;
+	const struct hit *h =
+		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
 
 	(void)gesture;
 	(void)n_press;
@@ -315,7 +334,8 @@ static gboolean on_scroll(GtkEventControllerScroll *controller, double dx, doubl
 	if (state & GDK_CONTROL_MASK)
 		ksv_canvas_zoom(self, dy < 0 ? 1 : -1);
 	else
-		scroll_by(self, self->pointer_x, self->pointer_y, dy * 60);
+		scroll_by(self, self->pointer_x / self->text, self->pointer_y / self->text,
+			  dy * 60);
 	hover(self, self->pointer_x, self->pointer_y);
 	return TRUE;
 }
@@ -339,6 +359,83 @@ void ksv_canvas_zoom(KsvCanvas *self, int steps)
 	}
 }
 
+gboolean ksv_canvas_has_cursor(KsvCanvas *self)
+{
+	return self->view->draw == draw_map && self->selected_kind == HIT_PAGE && self->model;
+}
+
+static void move_cursor(KsvCanvas *self, int64_t by)
+{
+	int64_t pfn = (int64_t)self->selected_id + by;
+
+	pfn = CLAMP(pfn, 0, (int64_t)self->model->max_pfn - 1);
+	ksv_canvas_select(self, HIT_PAGE, (uint64_t)pfn);
+	g_signal_emit(self, signals[SIGNAL_PICKED], 0, (int)HIT_PAGE, (guint64)pfn);
+}
+
+// The start of the zone before or after the cursor's.
+static void move_to_zone(KsvCanvas *self, int by)
+{
+	const struct view_model *v = self->model;
+	const struct model_zone *z = model_zone_of(v, (pfn_t)self->selected_id);
+	int to = (z ? (int)(z - v->zone) : 0) + by;
+
+	to = CLAMP(to, 0, (int)v->nzones - 1);
+	move_cursor(self, (int64_t)v->zone[to].start - (int64_t)self->selected_id);
+}
+
+static int64_t cursor_row(KsvCanvas *self)
+{
+	const struct hit *h = hit_of(self, HIT_PAGE, self->selected_id);
+
+	return h && h->columns ? (int64_t)h->columns * h->per_cell : 64;
+}
+
+static int64_t cursor_cell(KsvCanvas *self)
+{
+	const struct hit *h = hit_of(self, HIT_PAGE, self->selected_id);
+
+	return h && h->columns ? h->per_cell : 1;
+}
+
+// The first frame that is in use, for a cursor that is not there yet.
+static void start_cursor(KsvCanvas *self)
+{
+	const struct view_model *v = self->model;
+	pfn_t pfn = 0;
+
+	while (pfn + 1 < v->max_pfn && v->state[pfn] <= PS_RESERVED)
+		pfn++;
+	self->selected_id = pfn;
+	move_cursor(self, 0);
+}
+
+// Keys of the map's cell cursor; FALSE: not one of them.
+static gboolean on_cursor_key(KsvCanvas *self, guint key)
+{
+	if (self->view->draw != draw_map || !self->model)
+		return FALSE;
+	if (!ksv_canvas_has_cursor(self)) {
+		if (key != GDK_KEY_Return && key != GDK_KEY_KP_Enter)
+			return FALSE;
+		start_cursor(self);
+		return TRUE;
+	}
+	if (key == GDK_KEY_Left)
+		move_cursor(self, -cursor_cell(self));
+	else if (key == GDK_KEY_Right)
+		move_cursor(self, cursor_cell(self));
+	else if (key == GDK_KEY_Up)
+		move_cursor(self, -cursor_row(self));
+	else if (key == GDK_KEY_Down)
+		move_cursor(self, cursor_row(self));
+	else if (key == GDK_KEY_Page_Up || key == GDK_KEY_Page_Down)
+		move_to_zone(self, key == GDK_KEY_Page_Up ? -1 : 1);
+	else
+		return FALSE;
+	return TRUE;
+}
+
 static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 		       GdkModifierType state, KsvCanvas *self)
 {
@@ -350,7 +447,7 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 		return FALSE;
 	if (key < 128 && g_ascii_isalpha((char)key) && !self->letters)
 		return FALSE;
-	if (on_flame_key(self, key) || on_boot_key(self, key))
+	if (on_flame_key(self, key) || on_boot_key(self, key) || on_cursor_key(self, key))
 		return TRUE;
 	switch (key) {
 	case GDK_KEY_Up:
@@ -382,12 +479,24 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 		self->vp.unfolded = !self->vp.unfolded;
 		invalidate(self);
 		return TRUE;
-	case GDK_KEY_Escape:
-		ksv_canvas_select(self, HIT_NONE, 0);
+	case GDK_KEY_a:
+		scroll_by(self, -1, -1, -page / 3);
+		return TRUE;
+	case GDK_KEY_d:
+		scroll_by(self, -1, -1, page / 3);
 		return TRUE;
 	default:
 		return FALSE;
 	}
+}
+
+static void tell_selected(KsvCanvas *self)
+{
+	char text[512];
+
+	if (hit_describe(self->model, self->selected_kind, self->selected_id, text, sizeof(text)))
+		gtk_accessible_update_property(GTK_ACCESSIBLE(self),
+					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
 }
 
 void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id)
@@ -398,6 +507,8 @@ void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id)
 	self->selected_kind = kind;
 	self->selected_id = id;
 	gtk_widget_queue_draw(GTK_WIDGET(self));
+	if (self->model && kind != HIT_NONE && gtk_widget_get_mapped(GTK_WIDGET(self)))
+		tell_selected(self);
 	// scroll to it: cells far away in the same zone have a position all the same
 	h = kind == HIT_PAGE && self->out->npanes ? hit_of(self, kind, id) : NULL;
 	if (!h)
@@ -433,7 +544,7 @@ void ksv_canvas_draw(KsvCanvas *self, cairo_t *cr, int width, int height)
 	vp.height = height;
 	vp.bare = FALSE;
 	vp.out = NULL;
-	self->view->draw(cr, self->model, &vp, palette_get(self->dark));
+	self->view->draw(cr, self->model, &vp, self->pal);
 }
 
 void ksv_canvas_set_letters(KsvCanvas *self, gboolean on)
@@ -482,9 +593,9 @@ void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 		describe(self);
 }
 
-void ksv_canvas_set_dark(KsvCanvas *self, gboolean dark)
+void ksv_canvas_set_palette(KsvCanvas *self, const struct palette *pal)
 {
-	self->dark = dark;
+	self->pal = pal;
 	invalidate(self);
 }
 
@@ -537,6 +648,10 @@ static void ksv_canvas_init(KsvCanvas *self)
 	self->vp.zoom = MAP_ZOOM_FIT;
 	self->vp.moment = 1;
 	self->letters = TRUE;
+	self->text = 1;
+	self->pal = palette_get(FALSE);
+	g_signal_connect_object(gtk_settings_get_default(), "notify::gtk-xft-dpi",
+				G_CALLBACK(invalidate), self, G_CONNECT_SWAPPED);
 	self->vp.bare = TRUE;
 	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
 	g_signal_connect(motion, "leave", G_CALLBACK(on_leave), self);

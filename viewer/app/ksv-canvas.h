@@ -17,11 +17,13 @@ G_DECLARE_FINAL_TYPE(KsvCanvas, ksv_canvas, KSV, CANVAS, GtkWidget)
 
 GtkWidget *ksv_canvas_new(const struct view *view);
 void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model); // takes a reference
-void ksv_canvas_set_dark(KsvCanvas *self, gboolean dark);
+void ksv_canvas_set_palette(KsvCanvas *self, const struct palette *pal);
 // Marks something as selected; HIT_NONE: nothing. A page is scrolled into view.
 void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id);
 void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost);
 void ksv_canvas_set_search(KsvCanvas *self, const char *text);
+gboolean ksv_canvas_has_cursor(KsvCanvas *self);  // the arrows move it, not the position
+double canvas_text_scale(GtkWidget *widget);	  // how much larger than usual text is wanted
 uint32_t ksv_canvas_get_call(KsvCanvas *self);	  // node the flame graph is zoomed to
 void ksv_canvas_zoom(KsvCanvas *self, int steps); // 0: fit
 // The view alone, for export.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-event-panel.h"
+#include "i18n.h"
 
 struct _KsvEventPanel {
 	GtkWidget parent_instance;
@@ -37,9 +38,9 @@ void ksv_event_panel_set_model(KsvEventPanel *self, const struct view_model *mod
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	if (!e || !e->n) {
-		gtk_label_set_text(self->head, "Before the first event");
-		gtk_label_set_text(self->steps, "The booted machine, before the program's first "
-						"call. Right steps to the next event.");
+		gtk_label_set_text(self->head, _("Before the first event"));
+		gtk_label_set_text(self->steps, _("The booted machine, before the program's first "
+						  "call. Right steps to the next event."));
 		return;
 	}
 	for (unsigned i = 1; i < e->n; i++)
@@ -86,7 +87,7 @@ static GtkLabel *wrapping_label(void)
 static void ksv_event_panel_init(KsvEventPanel *self)
 {
 	GtkWidget *scrolled = gtk_scrolled_window_new();
-	GtkWidget *title = gtk_label_new("What happened");
+	GtkWidget *title = gtk_label_new(_("What happened"));
 
 	self->box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
 	self->head = wrapping_label();
@@ -111,7 +112,7 @@ static void ksv_event_panel_init(KsvEventPanel *self)
 	gtk_widget_set_size_request(self->box, 300, -1);
 	gtk_widget_set_parent(self->box, GTK_WIDGET(self));
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "What happened", -1);
+				       _("What happened"), -1);
 }
 
 GtkWidget *ksv_event_panel_new(void)

@@ -473,7 +473,7 @@ static void ksv_events_page_init(KsvEventsPage *self)
 	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(self->selection)));
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "Events", -1);
+				       _("Events"), -1);
 	add_columns(self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);

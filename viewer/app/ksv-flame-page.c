@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-calls.h"
+#include "i18n.h"
 
 static void on_cost_chosen(GtkDropDown *chooser, GParamSpec *pspec, KsvCanvas *canvas)
 {
@@ -50,12 +51,12 @@ GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
 	for (unsigned c = 0; c < COSTS; c++)
 		names[c] = cost_name(c);
 	chooser = gtk_drop_down_new_from_strings(names);
-	gtk_widget_set_tooltip_text(chooser, "What the width means (c)");
+	gtk_widget_set_tooltip_text(chooser, _("What the width means (c)"));
 	gtk_accessible_update_property(GTK_ACCESSIBLE(chooser), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "What the width means", -1);
+				       _("What the width means"), -1);
 	g_object_set(search, "placeholder-text", "Functions to highlight", NULL);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(search), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "Functions to highlight", -1);
+				       _("Functions to highlight"), -1);
 	gtk_widget_set_hexpand(search, TRUE);
 	gtk_widget_set_margin_start(bar, 12);
 	gtk_widget_set_margin_end(bar, 12);

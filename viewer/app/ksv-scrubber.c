@@ -2,11 +2,15 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-scrubber.h"
 
+#include "ksv-canvas.h"
+#include "i18n.h"
+
 struct _KsvScrubber {
 	GtkWidget parent_instance;
 	struct view_model *model;
 	struct viewport vp;
-	gboolean dark;
+	const struct palette *pal;
+	double text; // as in KsvCanvas
 	double pointer_x;
 	gboolean brushing;
 	uint64_t *marks;
@@ -35,11 +39,13 @@ static void ksv_scrubber_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 
 	if (!self->model || width < 2)
 		return;
-	self->vp.width = width;
-	self->vp.height = height;
+	self->text = canvas_text_scale(widget);
+	self->vp.width = width / self->text;
+	self->vp.height = height / self->text;
 	cr = gtk_snapshot_append_cairo(snapshot,
 				       &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
-	draw_timeline(cr, self->model, &self->vp, palette_get(self->dark));
+	cairo_scale(cr, self->text, self->text);
+	draw_timeline(cr, self->model, &self->vp, self->pal);
 	cairo_destroy(cr);
 	if (gtk_widget_has_visible_focus(widget))
 		gtk_snapshot_render_focus(snapshot, gtk_widget_get_style_context(widget), 1, 1,
@@ -52,24 +58,34 @@ static void ksv_scrubber_measure(GtkWidget *widget, GtkOrientation orientation, 
 {
 	(void)widget;
 	(void)for_size;
-	*minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? 320 : HEIGHT;
+	*minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL
+				      ? 320
+				      : (int)(HEIGHT * canvas_text_scale(widget));
 	*minimum_baseline = *natural_baseline = -1;
 }
 
 static void update_value(KsvScrubber *self)
 {
 	const struct view_model *v = self->model;
-	g_autofree char *text = NULL;
+	g_autoptr(GString) value = NULL;
 
 	if (!v)
 		return;
-	text = g_strdup_printf("event %s of %s, %s", fmt_count(self->vp.position).s,
+	value = g_string_new(NULL);
+	g_string_append_printf(value, _("event %s of %s, %s"), fmt_count(self->vp.position).s,
 			       fmt_count(v->last_event).s, fmt_time(v->t_ns).s);
+	for (unsigned z = 0; z < v->nzones; z++)
+		g_string_append_printf(value, _(", %s %s used"), v->zone[z].name,
+				       fmt_share(v->zone[z].present > v->zone[z].free
+							 ? v->zone[z].present - v->zone[z].free
+							 : 0,
+						 v->zone[z].present)
+					       .s);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_VALUE_MIN,
 				       (double)v->first_event, GTK_ACCESSIBLE_PROPERTY_VALUE_MAX,
 				       (double)v->last_event, GTK_ACCESSIBLE_PROPERTY_VALUE_NOW,
 				       (double)self->vp.position,
-				       GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, text, -1);
+				       GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, value->str, -1);
 }
 
 void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model)
@@ -90,9 +106,9 @@ void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event)
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
-void ksv_scrubber_set_dark(KsvScrubber *self, gboolean dark)
+void ksv_scrubber_set_palette(KsvScrubber *self, const struct palette *pal)
 {
-	self->dark = dark;
+	self->pal = pal;
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
@@ -131,8 +147,8 @@ static void brush_to_x(KsvScrubber *self, double from, double to)
 
 	if (!self->model || !self->model->last_event)
 		return;
-	a = timeline_event_at(self->model, &self->vp, MIN(from, to));
-	b = timeline_event_at(self->model, &self->vp, MAX(from, to));
+	a = timeline_event_at(self->model, &self->vp, MIN(from, to) / self->text);
+	b = timeline_event_at(self->model, &self->vp, MAX(from, to) / self->text);
 	if (a == b)
 		a = b = 0;
 	ksv_scrubber_set_brush(self, a, b);
@@ -143,7 +159,7 @@ static void seek_to_x(KsvScrubber *self, double x)
 {
 	if (self->model && self->model->last_event)
 		g_signal_emit(self, signals[SIGNAL_SEEK], 0,
-			      timeline_event_at(self->model, &self->vp, x));
+			      timeline_event_at(self->model, &self->vp, x / self->text));
 }
 
 static void on_drag_begin(GtkGestureDrag *drag, double x, double y, KsvScrubber *self)
@@ -206,7 +222,7 @@ static void zoom_at(KsvScrubber *self, double x, double factor)
 
 	if (!v || v->last_event <= v->first_event)
 		return;
-	at = timeline_event_at(v, &self->vp, x);
+	at = timeline_event_at(v, &self->vp, x / self->text);
 	from = self->vp.to ? self->vp.from : v->first_event;
 	to = self->vp.to ? self->vp.to : v->last_event;
 	width = MAX(LEAST_RANGE, (double)(to - from) * factor);
@@ -295,8 +311,9 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	(void)data;
 	if (keyboard || !self->model || !self->model->last_event)
 		return FALSE;
-	text = g_strdup_printf("event %s",
-			       fmt_count(timeline_event_at(self->model, &self->vp, x)).s);
+	text = g_strdup_printf(
+		_("event %s"),
+		fmt_count(timeline_event_at(self->model, &self->vp, x / self->text)).s);
 	gtk_tooltip_set_text(tooltip, text);
 	gtk_tooltip_set_tip_area(tooltip, &(GdkRectangle){x, 0, 1, HEIGHT});
 	return TRUE;
@@ -337,6 +354,10 @@ static void ksv_scrubber_init(KsvScrubber *self)
 	GtkGesture *drag = gtk_gesture_drag_new(), *click = gtk_gesture_click_new();
 
 	self->vp.bare = TRUE;
+	self->text = 1;
+	self->pal = palette_get(FALSE);
+	g_signal_connect_object(gtk_settings_get_default(), "notify::gtk-xft-dpi",
+				G_CALLBACK(gtk_widget_queue_resize), self, G_CONNECT_SWAPPED);
 	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
 	g_signal_connect(scroll, "scroll", G_CALLBACK(on_scroll), self);
 	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), self);
@@ -353,7 +374,7 @@ static void ksv_scrubber_init(KsvScrubber *self)
 	gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);
 	gtk_widget_set_hexpand(GTK_WIDGET(self), TRUE);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "Position in the recording", -1);
+				       _("Position in the recording"), -1);
 }
 
 GtkWidget *ksv_scrubber_new(void)

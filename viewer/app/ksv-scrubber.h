@@ -19,7 +19,7 @@ GtkWidget *ksv_scrubber_new(void);
 void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model); // takes a reference
 // Where the handle is; may run ahead of the model.
 void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event);
-void ksv_scrubber_set_dark(KsvScrubber *self, gboolean dark);
+void ksv_scrubber_set_palette(KsvScrubber *self, const struct palette *pal);
 void ksv_scrubber_set_brush(KsvScrubber *self, uint64_t from, uint64_t to);
 void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n); // copied
 void ksv_scrubber_reset_range(KsvScrubber *self);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-calls.h"
+#include "i18n.h"
 
 // ---- one row ----
 
@@ -291,7 +292,7 @@ static void ksv_sites_page_init(KsvSitesPage *self)
 	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(NULL));
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "Call sites", -1);
+				       _("Call sites"), -1);
 	g_signal_connect(self->table, "activate", G_CALLBACK(on_activate), self);
 	add_columns(self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(self->scrolled), GTK_WIDGET(self->table));

@@ -4,6 +4,7 @@
 
 #include "../../db/quote.h"
 #include "../../db/reader.h"
+#include "i18n.h"
 
 #define EXAMPLE                                                                                    \
 	"SELECT kind, path, count(*) AS calls, sum(req) AS bytes\nFROM events GROUP BY kind, path ORDER BY calls DESC"
@@ -85,7 +86,7 @@ static GStrv row_of(sqlite3_stmt *s)
 		const char *text = (const char *)sqlite3_column_text(s, i);
 
 		if (sqlite3_column_type(s, i) == SQLITE_BLOB)
-			row[i] = g_strdup_printf("%d bytes", sqlite3_column_bytes(s, i));
+			row[i] = g_strdup_printf(_("%d bytes"), sqlite3_column_bytes(s, i));
 		else
 			row[i] = g_utf8_make_valid(text ? text : "", -1);
 	}
@@ -102,7 +103,7 @@ static GError *statement_error(sqlite3 *db, int code, const struct question *q)
 	if (code != SQLITE_INTERRUPT)
 		return failed("%s", sqlite3_errmsg(db));
 	if (g_cancellable_is_cancelled(q->cancel))
-		return failed("%s", "Stopped.");
+		return failed("%s", _("Stopped."));
 	return g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
 			   "Stopped after %d seconds, the limit of this page.", SQL_SECONDS);
 }
@@ -143,9 +144,9 @@ static struct answer *ask(sqlite3 *db, struct question *q, GError **error)
 	if (sqlite3_prepare_v2(db, q->sql, -1, &s, &tail) != SQLITE_OK)
 		*error = failed("%s", sqlite3_errmsg(db));
 	else if (!s)
-		*error = failed("%s", "There is no statement.");
+		*error = failed("%s", _("There is no statement."));
 	else if (!sqlite3_stmt_readonly(s))
-		*error = failed("%s", "Only statements that read are allowed here.");
+		*error = failed("%s", _("Only statements that read are allowed here."));
 	else if (tail[strspn(tail, " \t\r\n;")])
 		*error = failed("One statement at a time; this is left over: %s", tail);
 	else
@@ -234,8 +235,8 @@ static void show_answer(KsvSqlPage *self, const struct answer *a)
 
 		g_list_store_append(self->rows, row);
 	}
-	status = g_strdup_printf("%u row%s in %.2f s%s", a->rows->len, a->rows->len == 1 ? "" : "s",
-				 (double)a->us / 1e6,
+	status = g_strdup_printf(_("%u row%s in %.2f s%s"), a->rows->len,
+				 a->rows->len == 1 ? "" : "s", (double)a->us / 1e6,
 				 a->cut ? "; there are more, which this page leaves out" : "");
 	gtk_label_set_text(self->status, status);
 }
@@ -282,7 +283,7 @@ void ksv_sql_page_run(KsvSqlPage *self, const char *sql)
 	q->cancel = g_cancellable_new();
 	q->until = g_get_monotonic_time() + SQL_SECONDS * G_USEC_PER_SEC;
 	set_busy(self, g_object_ref(q->cancel));
-	gtk_label_set_text(self->status, "Running…");
+	gtk_label_set_text(self->status, _("Running…"));
 	task = g_task_new(self, NULL, done, NULL);
 	g_task_set_task_data(task, q, question_free);
 	g_task_run_in_thread(task, thread);
@@ -395,14 +396,14 @@ static GtkWidget *editor_pane(KsvSqlPage *self)
 	gtk_text_view_set_top_margin(self->editor, 8);
 	gtk_text_buffer_set_text(gtk_text_view_get_buffer(self->editor), EXAMPLE, -1);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->editor), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "SQL statement", -1);
+				       _("SQL statement"), -1);
 	gtk_event_controller_set_propagation_phase(key, GTK_PHASE_CAPTURE);
 	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), self);
 	gtk_widget_add_controller(GTK_WIDGET(self), key);
 	self->run = GTK_BUTTON(gtk_button_new_with_label("Run"));
 	g_signal_connect_swapped(self->run, "clicked", G_CALLBACK(run_editor), self);
-	self->status = GTK_LABEL(gtk_label_new("Ctrl+Enter runs. Only reads, at most 10,000 rows "
-					       "and 20 seconds; Esc stops."));
+	self->status = GTK_LABEL(gtk_label_new(_("Ctrl+Enter runs. Only reads, at most 10,000 rows "
+						 "and 20 seconds; Esc stops.")));
 	gtk_label_set_wrap(self->status, TRUE);
 	gtk_label_set_xalign(self->status, 0);
 	gtk_label_set_selectable(self->status, TRUE);
@@ -430,7 +431,7 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(selection)));
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       "Result", -1);
+				       _("Result"), -1);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);
 	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);

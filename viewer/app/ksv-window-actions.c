@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The window's actions and keys: moving, playing, views, going to a place.
 #include "ksv-window-private.h"
+#include "i18n.h"
 
 void ksv_window_pause(KsvWindow *self)
 {
@@ -9,9 +10,9 @@ void ksv_window_pause(KsvWindow *self)
 		gtk_widget_remove_tick_callback(GTK_WIDGET(self), self->tick);
 	self->tick = 0;
 	gtk_button_set_icon_name(self->play_button, "media-playback-start-symbolic");
-	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), "Play (Space)");
+	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), _("Play (Space)"));
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->play_button),
-				       GTK_ACCESSIBLE_PROPERTY_LABEL, "Play", -1);
+				       GTK_ACCESSIBLE_PROPERTY_LABEL, _("Play"), -1);
 }
 
 // Playback: at most one state a frame, and none while the worker is still at the last one.
@@ -72,9 +73,9 @@ static void play_action(GtkWidget *widget, const char *name, GVariant *parameter
 	self->tick_us = 0;
 	self->tick = gtk_widget_add_tick_callback(widget, on_tick, NULL, NULL);
 	gtk_button_set_icon_name(self->play_button, "media-playback-pause-symbolic");
-	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), "Pause (Space)");
+	gtk_widget_set_tooltip_text(GTK_WIDGET(self->play_button), _("Pause (Space)"));
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->play_button),
-				       GTK_ACCESSIBLE_PROPERTY_LABEL, "Pause", -1);
+				       GTK_ACCESSIBLE_PROPERTY_LABEL, _("Pause"), -1);
 }
 
 static void move_action(GtkWidget *widget, const char *name, GVariant *parameter)
@@ -274,6 +275,11 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 		return TRUE;
 	}
 	if (control)
+		return FALSE;
+	// with a cursor on the map the arrows are its
+	if ((key == GDK_KEY_Left || key == GDK_KEY_Right) && !(state & GDK_SHIFT_MASK) &&
+	    KSV_IS_CANVAS(gtk_window_get_focus(GTK_WINDOW(self))) &&
+	    ksv_canvas_has_cursor(KSV_CANVAS(gtk_window_get_focus(GTK_WINDOW(self)))))
 		return FALSE;
 	if (step_key(self, key, state & GDK_SHIFT_MASK ? 100 : 1))
 		return TRUE;

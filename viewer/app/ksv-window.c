@@ -151,10 +151,10 @@ static void show_state(KsvWindow *self)
 	const char *text = NULL;
 
 	if (self->model && self->model->damaged)
-		text = "The recording is damaged here: this is the last good state before it.";
+		text = _("The recording is damaged here: this is the last good state before it.");
 	else if (self->unfinished)
-		text = "This recording is not finished: it is still being written, or was cut off. "
-		       "What it holds so far is shown.";
+		text = _("This recording is not finished: it is still being written, or was cut "
+			 "off. What it holds so far is shown.");
 	if (text)
 		gtk_label_set_text(self->info_label, text);
 	if (g_strcmp0(text, self->info_shown))
@@ -167,10 +167,10 @@ static void show_position(KsvWindow *self)
 	const struct view_model *v = self->model;
 	g_autofree char *text = NULL, *subtitle = NULL;
 
-	subtitle = g_strdup_printf("event %s of %s · %s", fmt_count(v->event).s,
+	subtitle = g_strdup_printf(_("event %s of %s · %s"), fmt_count(v->event).s,
 				   fmt_count(v->last_event).s, fmt_time(v->t_ns).s);
 	adw_window_title_set_subtitle(self->title, subtitle);
-	text = g_strdup_printf("%sevent %s of %s · %s of %s",
+	text = g_strdup_printf(_("%sevent %s of %s · %s of %s"),
 			       v->in_flight ? "operation in flight · " : "", fmt_count(v->event).s,
 			       fmt_count(v->last_event).s, fmt_time(v->t_ns).s,
 			       fmt_time((int64_t)v->duration_ns).s);
@@ -466,8 +466,8 @@ static void open_action(GtkWidget *widget, const char *name, GVariant *parameter
 	(void)parameter;
 	g_clear_object(&self->chooser);
 	self->chooser =
-		gtk_file_chooser_native_new("Open a Recording", GTK_WINDOW(self),
-					    GTK_FILE_CHOOSER_ACTION_OPEN, "_Open", "_Cancel");
+		gtk_file_chooser_native_new(_("Open a Recording"), GTK_WINDOW(self),
+					    GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), _("_Cancel"));
 	g_signal_connect(self->chooser, "response", G_CALLBACK(on_file_chosen), self);
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(self->chooser));
 }
@@ -575,17 +575,21 @@ static void on_range(KsvScrubber *scrubber, guint64 from, guint64 to, KsvWindow 
 
 static void on_style(KsvWindow *self)
 {
-	gboolean dark = adw_style_manager_get_dark(adw_style_manager_get_default());
+	AdwStyleManager *style = adw_style_manager_get_default();
+	gboolean dark = adw_style_manager_get_dark(style);
+	const struct palette *pal = adw_style_manager_get_high_contrast(style)
+					    ? palette_get_contrast(dark)
+					    : palette_get(dark);
 
 	for (unsigned i = 0; i < VIEWS; i++)
 		if (self->canvas[i])
-			ksv_canvas_set_dark(self->canvas[i], dark);
-	ksv_scrubber_set_dark(self->scrubber, dark);
+			ksv_canvas_set_palette(self->canvas[i], pal);
+	ksv_scrubber_set_palette(self->scrubber, pal);
 }
 
 static void add_view(KsvWindow *self, unsigned i)
 {
-	GtkWidget *label = gtk_label_new(views[i].title), *page;
+	GtkWidget *label = gtk_label_new(gettext(views[i].title)), *page;
 
 	gtk_label_set_xalign(GTK_LABEL(label), 0);
 	gtk_list_box_append(self->sidebar, label);
@@ -646,7 +650,7 @@ static void group_header(GtkListBoxRow *row, GtkListBoxRow *before, gpointer dat
 		gtk_list_box_row_set_header(row, NULL);
 		return;
 	}
-	label = gtk_label_new(of_recording(row) ? "Recording" : "Memory");
+	label = gtk_label_new(of_recording(row) ? _("Recording") : _("Memory"));
 	gtk_label_set_xalign(GTK_LABEL(label), 0);
 	gtk_widget_add_css_class(label, "heading");
 	gtk_widget_add_css_class(label, "dim-label");
@@ -759,6 +763,8 @@ static void ksv_window_init(KsvWindow *self)
 	g_signal_connect_swapped(self->info_bar, "response", G_CALLBACK(gtk_info_bar_set_revealed),
 				 self->info_bar);
 	g_signal_connect_swapped(adw_style_manager_get_default(), "notify::dark",
+				 G_CALLBACK(on_style), self);
+	g_signal_connect_swapped(adw_style_manager_get_default(), "notify::high-contrast",
 				 G_CALLBACK(on_style), self);
 	gtk_drop_down_set_selected(self->rate_chooser, RATE_DEFAULT);
 	gtk_search_bar_connect_entry(self->goto_bar, GTK_EDITABLE(self->goto_entry));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // kalloscope-viewer: the application. One window per recording named on the command line.
+#include <libintl.h>
+#include <locale.h>
+
 #include "ksv-window.h"
 
 static void on_activate(GApplication *app)
@@ -74,6 +77,10 @@ int main(int argc, char **argv)
 {
 	g_autoptr(AdwApplication) app = NULL;
 
+	setlocale(LC_ALL, "");
+	bindtextdomain("kalloscope", KALLOSCOPE_LOCALEDIR);
+	bind_textdomain_codeset("kalloscope", "UTF-8");
+	textdomain("kalloscope");
 	app = adw_application_new("org.kalloscope.Viewer",
 				  G_APPLICATION_HANDLES_OPEN | G_APPLICATION_NON_UNIQUE);
 	g_application_set_option_context_parameter_string(G_APPLICATION(app), "[RECORDING…]");

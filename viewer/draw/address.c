@@ -187,11 +187,11 @@ void draw_address(cairo_t *cr, const struct view_model *v, const struct viewport
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, used;
 
-	pen_begin(&p, cr, v, vp, pal, "Paging", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Paging"), &y);
 	used = pen_textf(&p, STYLE_TITLE, ALIGN_LEFT, MARGIN, y - 4, 0, pal->text, "0x%08x",
 			 v->walk.t.addr);
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN + used + 14, y + 1, w - used - 14, pal->dim,
-		  "linear address in %s%s", linear_region_name(v->walk.t.region),
+		  _("linear address in %s%s"), linear_region_name(v->walk.t.region),
 		  v->walk.t.addr == v->event_address ? " · the address of this event" : "");
 	y += 30;
 	address_bits(&p, y, w);
@@ -199,7 +199,7 @@ void draw_address(cairo_t *cr, const struct view_model *v, const struct viewport
 	draw_walk(&p, y, w);
 	y += STEP_HEIGHT + 18;
 	pen_text(&p, STYLE_HEADING, ALIGN_LEFT, MARGIN, y, w, pal->text,
-		 "Page directory, 4 MiB a cell");
+		 _("Page directory, 4 MiB a cell"));
 	y += 26;
 	y += directory_legend(&p, y, w) + 4;
 	directory_grid(&p, y, w, vp->height - y - 12);

@@ -15,29 +15,29 @@ enum {
 static const struct {
 	const char *title, *text;
 } stages[BOOT_STAGES] = {
-	{"Firmware's map",
-	 "Before anything else the kernel asks the firmware where RAM is (e820). The ranges may "
-	 "overlap and come in any order; the kernel sorts them and lets the more cautious type win. "
-	 "Then it takes two ranges away for good: the first 64 KiB and the BIOS area from 640 KiB to "
-	 "1 MiB."},
-	{"memblock: memory",
-	 "The usable ranges become memblock's list of memory: sorted, disjoint, neighbours merged. "
-	 "memblock is the allocator of early boot. It knows ranges, not pages, and it has no idea "
-	 "of freeing for reuse beyond taking a range off a list."},
-	{"memblock: reserved",
-	 "What must not be given away is on a second list: the kernel's image, the page tables of "
-	 "the direct map, and then everything that is allocated before there is a page allocator, "
-	 "from the top of lowmem down: mem_map (one struct page of 32 bytes for each frame), the "
-	 "bits of the pageblocks, per-CPU areas, hash tables."},
-	{"Zones",
-	 "Frames are divided by what can reach them. DMA: the first 16 MiB, for old devices. "
-	 "Normal: what the kernel maps at all times. HighMem: the rest, which it sees only through "
-	 "windows. Each zone has its own free lists, watermarks and per-CPU lists."},
-	{"Hand-over",
-	 "Memory minus reserved is handed to the page allocator range by range, in the largest "
-	 "aligned blocks that fit, so most of it starts as blocks of 4 MiB on free_area[10]. From "
-	 "here on memblock is history, and event 0 is the state you see."},
-	{"Boot log", "What the kernel prints about memory while it boots."},
+	{N_("Firmware's map"),
+	 N_("Before anything else the kernel asks the firmware where RAM is (e820). The ranges may "
+	    "overlap and come in any order; the kernel sorts them and lets the more cautious type win. "
+	    "Then it takes two ranges away for good: the first 64 KiB and the BIOS area from 640 KiB to "
+	    "1 MiB.")},
+	{N_("memblock: memory"),
+	 N_("The usable ranges become memblock's list of memory: sorted, disjoint, neighbours merged. "
+	    "memblock is the allocator of early boot. It knows ranges, not pages, and it has no idea "
+	    "of freeing for reuse beyond taking a range off a list.")},
+	{N_("memblock: reserved"),
+	 N_("What must not be given away is on a second list: the kernel's image, the page tables of "
+	    "the direct map, and then everything that is allocated before there is a page allocator, "
+	    "from the top of lowmem down: mem_map (one struct page of 32 bytes for each frame), the "
+	    "bits of the pageblocks, per-CPU areas, hash tables.")},
+	{N_("Zones"),
+	 N_("Frames are divided by what can reach them. DMA: the first 16 MiB, for old devices. "
+	    "Normal: what the kernel maps at all times. HighMem: the rest, which it sees only through "
+	    "windows. Each zone has its own free lists, watermarks and per-CPU lists.")},
+	{N_("Hand-over"),
+	 N_("Memory minus reserved is handed to the page allocator range by range, in the largest "
+	    "aligned blocks that fit, so most of it starts as blocks of 4 MiB on free_area[10]. From "
+	    "here on memblock is history, and event 0 is the state you see.")},
+	{N_("Boot log"), N_("What the kernel prints about memory while it boots.")},
 };
 
 static double phys_x(const struct view_model *v, double x, double w, uint64_t phys)
@@ -110,7 +110,7 @@ static double stage_regions(struct pen *p, const struct memblock_type *t, struct
 			y += range_row(p, x, y, w, t->regions[i].base,
 				       (uint64_t)t->regions[i].base + t->regions[i].size, "",
 				       colour);
-	pen_textf(p, STYLE_BOLD, ALIGN_RIGHT, x + w, y + 3, 0, p->pal->text, "%s in all",
+	pen_textf(p, STYLE_BOLD, ALIGN_RIGHT, x + w, y + 3, 0, p->pal->text, _("%s in all"),
 		  fmt_bytes(t->total_size).s);
 	return y + ROW - start;
 }
@@ -152,10 +152,10 @@ static double stage_handover(struct pen *p, double x, double y, double w)
 			       p->pal->page[PS_PAGES]);
 		sum += to - from;
 	}
-	pen_textf(p, STYLE_BOLD, ALIGN_RIGHT, x + w, y + 3, 0, p->pal->text, "%s free",
+	pen_textf(p, STYLE_BOLD, ALIGN_RIGHT, x + w, y + 3, 0, p->pal->text, _("%s free"),
 		  fmt_bytes(sum).s);
 	pen_text(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, 0, p->pal->accent,
-		 "Show the machine as it is now, at event 0");
+		 _("Show the machine as it is now, at event 0"));
 	pen_hit(p, HIT_EVENT, 0, x, y, w * 0.6, ROW);
 	return y + ROW - start;
 }
@@ -209,7 +209,7 @@ static void draw_list(struct pen *p, unsigned chosen, double y)
 			pen_fill(p, MARGIN, y, 3, 28, p->pal->accent);
 		}
 		pen_textf(p, i == chosen ? STYLE_BOLD : STYLE_BODY, ALIGN_LEFT, MARGIN + 12, y + 6,
-			  LIST_W - 16, p->pal->text, "%u  %s", i + 1, stages[i].title);
+			  LIST_W - 16, p->pal->text, "%u  %s", i + 1, gettext(stages[i].title));
 		pen_hit(p, HIT_BOOT, i, MARGIN, y, LIST_W, 28);
 	}
 }
@@ -222,17 +222,18 @@ void draw_boot(cairo_t *cr, const struct view_model *v, const struct viewport *v
 		  start;
 	struct pen p;
 
-	pen_begin(&p, cr, v, vp, pal, "Boot", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Boot"), &y);
 	if (!v->boot) {
-		pen_empty(&p, y, "No boot", "The machine's configuration is not in this model.");
+		pen_empty(&p, y, _("No boot"),
+			  _("The machine's configuration is not in this model."));
 		pen_end(&p);
 		return;
 	}
 	draw_list(&p, stage, y);
 	start = at = pen_pane_begin(&p, 0, x, y, w + 8, vp->height - y - 8);
-	pen_text(&p, STYLE_TITLE, ALIGN_LEFT, x, at, w, pal->text, stages[stage].title);
+	pen_text(&p, STYLE_TITLE, ALIGN_LEFT, x, at, w, pal->text, gettext(stages[stage].title));
 	at += 30;
-	at += pen_paragraph(&p, STYLE_BODY, x, at, w, pal->text, stages[stage].text) + 16;
+	at += pen_paragraph(&p, STYLE_BODY, x, at, w, pal->text, gettext(stages[stage].text)) + 16;
 	at += draw_stage(&p, stage, x, at, w);
 	pen_pane_end(&p, 0, at - start + 12);
 	pen_end(&p);

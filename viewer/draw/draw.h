@@ -26,6 +26,8 @@ struct palette {
 };
 
 const struct palette *palette_get(bool dark);
+const struct palette *
+palette_get_contrast(bool dark);		     // for the desktop's high contrast; one thread
 double palette_contrast(struct rgb a, struct rgb b); // WCAG ratio, 1..21
 
 enum hit_kind {

@@ -103,15 +103,15 @@ static void stack_card(struct pen *p, const struct model_stack *s, const char *t
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 9, w / 2, p->pal->text, title);
 	if (!s->event) {
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, at, w - 24, p->pal->dim,
-			 "None: not freed within this recording, or not an allocation.");
+			 _("None: not freed within this recording, or not an allocation."));
 		return;
 	}
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + w - 12, y + 10, w / 2, p->pal->dim,
-		  "%s · event %s · %s", event_name(s->row.kind), fmt_count(s->event).s,
+		  _("%s · event %s · %s"), event_name(s->row.kind), fmt_count(s->event).s,
 		  fmt_time(s->row.t_ns).s);
 	if (!s->n)
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, at, w - 24, p->pal->dim,
-			 "No backtrace was recorded for this event.");
+			 _("No backtrace was recorded for this event."));
 	for (unsigned i = 0; i < s->n && at + LINE < y + h; i++, at += LINE) {
 		double used;
 
@@ -130,9 +130,9 @@ void draw_events(cairo_t *cr, const struct view_model *v, const struct viewport 
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, h, half;
 
-	pen_begin(&p, cr, v, vp, pal, "Events", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Events"), &y);
 	if (!v->nrows) {
-		pen_empty(&p, y, "No events", "The recording holds no event here.");
+		pen_empty(&p, y, _("No events"), _("The recording holds no event here."));
 		pen_end(&p);
 		return;
 	}

@@ -111,7 +111,7 @@ static void heading(struct flame *f, double y, double w)
 	double used;
 
 	used = pen_textf(f->p, STYLE_BODY, ALIGN_LEFT, MARGIN, y, w * 0.6, f->p->pal->text,
-			 "Width: %s · %s%s%s", cost_name(vp->cost), cost_text(all, vp->cost).s,
+			 _("Width: %s · %s%s%s"), cost_name(vp->cost), cost_text(all, vp->cost).s,
 			 f->zoomed ? " · zoomed to " : "",
 			 f->zoomed ? calltree_name(f->t, f->zoomed) : "");
 	if (f->zoomed)
@@ -161,10 +161,10 @@ void draw_flame(cairo_t *cr, const struct view_model *v, const struct viewport *
 	struct flame f = {.p = &p, .t = v->calls};
 	double y, w = vp->width - 2 * MARGIN;
 
-	pen_begin(&p, cr, v, vp, pal, "Flame graph", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Flame graph"), &y);
 	if (!v->calls || calltree_size(v->calls) < 2) {
-		pen_empty(&p, y, "No call stacks",
-			  "The recording has none of this process, or is not finished.");
+		pen_empty(&p, y, _("No call stacks"),
+			  _("The recording has none of this process, or is not finished."));
 		pen_end(&p);
 		return;
 	}
@@ -173,6 +173,6 @@ void draw_flame(cairo_t *cr, const struct view_model *v, const struct viewport *
 	if (calltree_node(f.t, 0)->cost[vp->cost])
 		graph(&f, y + HEAD, w, vp->height - y - HEAD);
 	else
-		pen_empty(&p, y, "Nothing to show", cost_name(vp->cost));
+		pen_empty(&p, y, _("Nothing to show"), cost_name(vp->cost));
 	pen_end(&p);
 }

@@ -46,11 +46,11 @@ void draw_happened(cairo_t *cr, const struct view_model *v, const struct viewpor
 	double y, at, start, w = vp->width - 2 * MARGIN;
 	struct pen p;
 
-	pen_begin(&p, cr, v, vp, pal, "What happened", &y);
+	pen_begin(&p, cr, v, vp, pal, _("What happened"), &y);
 	if (!e || !e->n) {
-		pen_empty(&p, y, "Nothing yet",
-			  "Before the first event there is only the booted "
-			  "machine. The next event is one key away: Right.");
+		pen_empty(&p, y, _("Nothing yet"),
+			  _("Before the first event there is only the booted "
+			    "machine. The next event is one key away: Right."));
 		pen_end(&p);
 		return;
 	}

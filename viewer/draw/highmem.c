@@ -117,7 +117,7 @@ static void atomic_row(struct pen *p, unsigned cpu, double x, double y, double w
 		hit->per_cell = 1;
 	}
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + label + KM_TYPE_NR * cell + 12, y + 3, pairs,
-		  p->pal->dim, "depth %u · %s pairs", k->atomic_depth[cpu],
+		  p->pal->dim, _("depth %u · %s pairs"), k->atomic_depth[cpu],
 		  fmt_count(k->atomic_pairs[cpu]).s);
 }
 
@@ -128,9 +128,9 @@ static void atomic_card(struct pen *p, double y, double w)
 
 	pen_card(p, MARGIN, y, w, h);
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, MARGIN + 12, y + 10, w - 24, p->pal->text,
-		 "kmap_atomic");
+		 _("kmap_atomic"));
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, MARGIN + w - 12, y + 11, w - 160, p->pal->dim,
-		  "%u slots a CPU, a stack in the fixmap below 0x%08x", KM_TYPE_NR,
+		  _("%u slots a CPU, a stack in the fixmap below 0x%08x"), KM_TYPE_NR,
 		  p->v->kmap.fixaddr_top);
 	for (unsigned cpu = 0; cpu < n; cpu++)
 		atomic_row(p, cpu, MARGIN + 12, y + 38 + cpu * ROW, w - 24);
@@ -147,20 +147,20 @@ void draw_highmem(cairo_t *cr, const struct view_model *v, const struct viewport
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, atomic = 40 + v->ncpus * ROW + 10, h, start;
 
-	pen_begin(&p, cr, v, vp, pal, "Highmem windows", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Highmem windows"), &y);
 	if (!has_highmem(v)) {
 		char why[128];
 
 		snprintf(why, sizeof(why),
 			 "All of its %s is below high_memory and has a permanent address.",
 			 fmt_bytes((uint64_t)v->max_pfn << 12).s);
-		pen_empty(&p, y, "This machine has no highmem", why);
+		pen_empty(&p, y, _("This machine has no highmem"), why);
 		pen_end(&p);
 		return;
 	}
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  "%u kmap windows of one page from 0x%08x, the number in a cell is pkmap_count; "
-		  "%u waiting for a window",
+		  _("%u kmap windows of one page from 0x%08x, the number in a cell is pkmap_count; "
+		    "%u waiting for a window"),
 		  LAST_PKMAP, v->kmap.pkmap_base, v->kmap.waiters);
 	y += 20;
 	y += slot_legend(&p, y, w) + 4;

@@ -5,25 +5,26 @@
 #include <string.h>
 
 #include "../../core/event.h"
+#include "../text.h"
 #include "flame.h"
 
 const struct view views[VIEWS + 1] = {
-	{"map", "Memory map", draw_map, false},
-	{"zones", "Zones and buddy", draw_zones, false},
-	{"percpu", "Per-CPU lists", draw_percpu, false},
-	{"slab", "Slab", draw_slab, false},
-	{"vmalloc", "vmalloc", draw_vmalloc, false},
-	{"highmem", "Highmem windows", draw_highmem, false},
-	{"address", "Paging", draw_address, false},
-	{"boot", "Boot", draw_boot, false},
-	{"summary", "Summary", draw_summary, true},
-	{"events", "Events", draw_events, true},
-	{"timeline", "Timeline", draw_timeline, true},
-	{"event", "What happened", draw_happened, true},
-	{"steps", "Step by step", draw_steps, true},
-	{"flame", "Flame graph", draw_flame, true},
-	{"sites", "Call sites", draw_sites, true},
-	{"processes", "Processes", draw_processes, true},
+	{"map", N_("Memory map"), draw_map, false},
+	{"zones", N_("Zones and buddy"), draw_zones, false},
+	{"percpu", N_("Per-CPU lists"), draw_percpu, false},
+	{"slab", N_("Slab"), draw_slab, false},
+	{"vmalloc", N_("vmalloc"), draw_vmalloc, false},
+	{"highmem", N_("Highmem windows"), draw_highmem, false},
+	{"address", N_("Paging"), draw_address, false},
+	{"boot", N_("Boot"), draw_boot, false},
+	{"summary", N_("Summary"), draw_summary, true},
+	{"events", N_("Events"), draw_events, true},
+	{"timeline", N_("Timeline"), draw_timeline, true},
+	{"event", N_("What happened"), draw_happened, true},
+	{"steps", N_("Step by step"), draw_steps, true},
+	{"flame", N_("Flame graph"), draw_flame, true},
+	{"sites", N_("Call sites"), draw_sites, true},
+	{"processes", N_("Processes"), draw_processes, true},
 	{NULL, NULL, NULL, false},
 };
 

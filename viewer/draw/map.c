@@ -266,7 +266,7 @@ static void band_head(struct pen *p, const struct model_zone *z, unsigned index,
 
 	pen_fill(p, x, y + 5, 5, 14, p->pal->zone[index]);
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 24 + used, y + 3, w - used - 24, p->pal->dim,
-		  "%s – %s · pfn 0x%x – 0x%x · present %s · free %s",
+		  _("%s – %s · pfn 0x%x – 0x%x · present %s · free %s"),
 		  fmt_bytes((uint64_t)z->start << 12).s, fmt_bytes((uint64_t)z->end << 12).s,
 		  z->start, z->end - 1, fmt_pages(z->present).s, fmt_pages(z->free).s);
 }
@@ -289,7 +289,7 @@ static void folded_run(struct pen *p, const struct model_zone *z, const struct m
 		pen_fill(p, at, y + FOLD - 1, 4, 1, p->pal->dim);
 	}
 	pen_textf(p, STYLE_SMALL, ALIGN_CENTER, x + w / 2, y + 3, w, p->pal->dim,
-		  "pfn 0x%x – 0x%x · %s %s", from, to - 1, fmt_pages(to - from).s,
+		  _("pfn 0x%x – 0x%x · %s %s"), from, to - 1, fmt_pages(to - from).s,
 		  s == PS_HOLE ? "of no RAM" : "free, folded");
 }
 
@@ -368,7 +368,7 @@ void draw_map(cairo_t *cr, const struct view_model *v, const struct viewport *vp
 	struct legend legend[PAGE_STATES];
 	double y, w = vp->width - 2 * MARGIN, h, at;
 
-	pen_begin(&p, cr, v, vp, pal, "Memory map", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Memory map"), &y);
 	y += pen_legend(&p, MARGIN, y, w, legend, map_legend(v, pal, legend)) + 2;
 	h = vp->height - y - 26;
 	l = choose(v, vp->zoom, !vp->unfolded, w, h);
@@ -380,12 +380,12 @@ void draw_map(cairo_t *cr, const struct view_model *v, const struct viewport *vp
 	pen_pane_end(&p, 0, map_height(v, &l, !vp->unfolded));
 	if (l.per_cell > 1)
 		pen_textf(&p, STYLE_SMALL, ALIGN_LEFT, MARGIN, vp->height - 20, w, pal->dim,
-			  "one pixel is %u frames (%s), the rarest state wins · one row is %s",
+			  _("one pixel is %u frames (%s), the rarest state wins · one row is %s"),
 			  l.per_cell, fmt_bytes((uint64_t)l.per_cell << 12).s,
 			  fmt_bytes((uint64_t)l.columns * l.per_cell << 12).s);
 	else
 		pen_textf(&p, STYLE_SMALL, ALIGN_LEFT, MARGIN, vp->height - 20, w, pal->dim,
-			  "one cell is one frame of 4 KiB · one row is %s",
+			  _("one cell is one frame of 4 KiB · one row is %s"),
 			  fmt_bytes((uint64_t)l.columns << 12).s);
 	pen_end(&p);
 }

@@ -98,6 +98,30 @@ const struct palette *palette_get(bool want_dark)
 	return want_dark ? &dark : &light;
 }
 
+// Text and lines at full contrast; the hues of states stay, for legends and memory's sake.
+static struct palette harder(const struct palette *soft)
+{
+	struct palette p = *soft;
+	struct rgb black = RGB(0x000000), white = RGB(0xffffff);
+
+	p.background = p.card = p.page[PS_HOLE] = soft->dark ? black : white;
+	p.text = p.dim = p.border = soft->dark ? white : black;
+	p.accent = soft->dark ? (struct rgb)RGB(0x9ac8ff) : (struct rgb)RGB(0x003d80);
+	p.warn = soft->dark ? (struct rgb)RGB(0xffc080) : (struct rgb)RGB(0x7a3c00);
+	p.bad = p.focus = soft->dark ? (struct rgb)RGB(0xff9a94) : (struct rgb)RGB(0xa00010);
+	return p;
+}
+
+const struct palette *palette_get_contrast(bool want_dark)
+{
+	static struct palette hard[2];
+	struct palette *p = &hard[want_dark];
+
+	if (p->text.r == p->background.r) // not made yet
+		*p = harder(palette_get(want_dark));
+	return p;
+}
+
 static double linear(double c)
 {
 	return c <= 0.03928 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);

@@ -273,7 +273,8 @@ static void cell_at(struct pen *p, const struct column *c, double y, enum text_s
 void table_header(struct pen *p, const struct column *c, unsigned n, double x, double y, double w)
 {
 	for (unsigned i = 0; i < n; i++)
-		cell_at(p, &c[i], y + 4, STYLE_SMALL, p->pal->dim, c[i].title);
+		cell_at(p, &c[i], y + 4, STYLE_SMALL, p->pal->dim,
+			*c[i].title ? gettext(c[i].title) : "");
 	pen_line(p, x, y + ROW - 1, x + w, y + ROW - 1, p->pal->border);
 }
 

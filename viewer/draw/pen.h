@@ -6,6 +6,7 @@
 #include <pango/pangocairo.h>
 
 #include "../format.h"
+#include "../text.h"
 #include "draw.h"
 
 enum text_style {

@@ -57,10 +57,10 @@ static double pageset_card(struct pen *p, unsigned zone, double y, double w)
 	for (unsigned cpu = 0; cpu < p->v->ncpus; cpu++)
 		sum += z->pcp[cpu].count;
 	pen_card(p, MARGIN, y, w, h);
-	pen_textf(p, STYLE_HEADING, ALIGN_LEFT, x, y + 11, 0, p->pal->text, "Pagesets of %s",
+	pen_textf(p, STYLE_HEADING, ALIGN_LEFT, x, y + 11, 0, p->pal->text, _("Pagesets of %s"),
 		  z->name);
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + inner, y + 12, 0, p->pal->dim,
-		  "%s on per-CPU lists", fmt_pages(sum).s);
+		  _("%s on per-CPU lists"), fmt_pages(sum).s);
 	table_layout(c, 8, x, inner);
 	table_header(p, c, 8, x, at, inner);
 	for (unsigned cpu = 0; cpu < p->v->ncpus; cpu++) {
@@ -105,9 +105,9 @@ static double array_card(struct pen *p, double y, double w)
 		n += p->v->cache[i].slabs > 0;
 	h = 38 + ROW * (1 + n) + 10;
 	pen_card(p, MARGIN, y, w, h);
-	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x, y + 11, 0, p->pal->text, "Array caches");
+	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x, y + 11, 0, p->pal->text, _("Array caches"));
 	pen_text(p, STYLE_BODY, ALIGN_RIGHT, x + inner, y + 12, 0, p->pal->dim,
-		 "objects ready to be handed out / limit, largest caches first");
+		 _("objects ready to be handed out / limit, largest caches first"));
 	for (unsigned cpu = 0; cpu < p->v->ncpus; cpu++) {
 		snprintf(title[cpu], sizeof(title[cpu]), "CPU %u", cpu);
 		c[2 + cpu] = (struct column){title[cpu], 0, 1, ALIGN_CENTER, 0};
@@ -132,7 +132,7 @@ void draw_percpu(cairo_t *cr, const struct view_model *v, const struct viewport 
 	struct pen p;
 	double y, at, start, w = vp->width - 2 * MARGIN;
 
-	pen_begin(&p, cr, v, vp, pal, "Per-CPU lists", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Per-CPU lists"), &y);
 	start = at = pen_pane_begin(&p, 0, 0, y, vp->width, vp->height - y);
 	for (unsigned z = 0; z < v->nzones; z++)
 		at += pageset_card(&p, z, at, w);

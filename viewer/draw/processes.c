@@ -118,7 +118,7 @@ static void lane(struct pen *p, const struct lanes *l, const struct tree *t, uns
 		  y + 4, p->vp->width - 2 * MARGIN - 240 - depth * INDENT, p->pal->text,
 		  "%d · %s · %s", o->process, base_name(o->exe), *o->argv ? o->argv : o->exe);
 	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, p->vp->width - MARGIN - 8, y + 6, 220, p->pal->dim,
-		  "%s, pid %d · %s events", how_text(o), o->pid, fmt_count(o->events).s);
+		  _("%s, pid %d · %s events"), how_text(o), o->pid, fmt_count(o->events).s);
 	pen_fill(p, from, y + LANE - 18, fmax(3, to - from), 10,
 		 shown ? p->pal->accent : p->pal->page[PS_RESERVED]);
 	pen_hit(p, HIT_PROCESS, (uint64_t)o->process, MARGIN, y, p->vp->width - 2 * MARGIN, LANE);
@@ -143,9 +143,9 @@ void draw_processes(cairo_t *cr, const struct view_model *v, const struct viewpo
 	double y, x;
 	struct lanes l = {MARGIN + 10, vp->width - 2 * MARGIN - 20, 0, v->duration_ns};
 
-	pen_begin(&p, cr, v, vp, pal, "Processes", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Processes"), &y);
 	if (!v->nprocesses) {
-		pen_empty(&p, y, "No process", "The recording holds none.");
+		pen_empty(&p, y, _("No process"), _("The recording holds none."));
 		pen_end(&p);
 		return;
 	}

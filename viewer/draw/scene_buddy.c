@@ -116,7 +116,7 @@ static void draw_split(const struct scene *c, const struct shelves *l)
 			c,
 			scene_between((struct box){from.x + from.w / 2, from.y, from.w / 2, from.h},
 				      half, part),
-			c->p->pal->accent, "upper half");
+			c->p->pal->accent, _("upper half"));
 }
 
 static void draw_merge(const struct scene *c, const struct shelves *l)
@@ -136,7 +136,7 @@ static void draw_merge(const struct scene *c, const struct shelves *l)
 
 		beside.x += from.w;
 		scene_block(c, scene_between(buddy, beside, fmin(1, part * 2)), c->p->pal->accent,
-			    "buddy");
+			    _("buddy"));
 	}
 }
 
@@ -191,7 +191,7 @@ void scene_buddy(const struct scene *c)
 		draw_shelf(c, &l, o, moment_of(c->s, o));
 	pen_card(c->p, l.request.x, l.request.y, l.request.w, l.request.h);
 	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, l.request.x + 10, l.request.y + 8, 0,
-		 c->p->pal->dim, "the request, or the user");
+		 c->p->pal->dim, _("the request, or the user"));
 	snprintf(label, sizeof(label), "CPU %u's lists of %.10s", c->s->t.cpu,
 		 c->s->t.zone < MAX_NR_ZONES ? zone_names[c->s->t.zone] : "?");
 	scene_counter(c, l.cpu, label, c->s->before.pcp, c->s->after.pcp);

@@ -82,7 +82,7 @@ static struct slab_lists lists(const struct scene *c, double y)
 	l.pages = (struct box){c->x + 3 * (w + 12), y, w, 74};
 	pen_card(c->p, l.pages.x, y, w, 74);
 	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, l.pages.x + 10, y + 8, w - 16, c->p->pal->dim,
-		 "page allocator");
+		 _("page allocator"));
 	return l;
 }
 

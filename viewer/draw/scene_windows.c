@@ -58,7 +58,7 @@ static void entries(const struct scene *c, double y, double bottom, bool made)
 	}
 	if (n < c->s->run)
 		pen_textf(c->p, STYLE_SMALL, ALIGN_RIGHT, c->x + c->w, bottom + 28, 0,
-			  c->p->pal->dim, "and %u more", c->s->run - n);
+			  c->p->pal->dim, _("and %u more"), c->s->run - n);
 }
 
 void scene_vmalloc(const struct scene *c)
@@ -100,9 +100,9 @@ void scene_kmap(const struct scene *c)
 	}
 	pen_fill(c->p, c->x, y, c->w, 30, c->p->pal->page[PS_FREE]);
 	pen_frame(c->p, c->x, y, c->w, 30, c->p->pal->border);
-	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, c->x, y - 18, 0, c->p->pal->dim, "window 0");
+	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, c->x, y - 18, 0, c->p->pal->dim, _("window 0"));
 	pen_textf(c->p, STYLE_SMALL, ALIGN_RIGHT, c->x + c->w, y - 18, 0, c->p->pal->dim,
-		  "window %u", LAST_PKMAP - 1);
+		  _("window %u"), LAST_PKMAP - 1);
 	if (t->kind == EV_T_KMAP_FLUSHED) { // one sweep over all
 		pen_alpha(c->p, c->p->pal->warn, 0.35);
 		cairo_rectangle(c->p->cr, c->x, y, c->w * c->t, 30);
@@ -111,11 +111,11 @@ void scene_kmap(const struct scene *c)
 	}
 	if (t->kind == EV_T_KMAP_ATOMIC_MAP) {
 		pen_textf(c->p, STYLE_BOLD, ALIGN_LEFT, c->x, y + 44, 0, c->p->pal->text,
-			  "not of these: 0x%08x is a fixed window of CPU %u", t->addr, t->cpu);
+			  _("not of these: 0x%08x is a fixed window of CPU %u"), t->addr, t->cpu);
 		return;
 	}
 	at = c->x + cell * ((t->addr - c->p->v->kmap.pkmap_base) >> PAGE_SHIFT);
 	pen_fill(c->p, at - 1, y, fmax(3, cell), 30, c->p->pal->page[PS_KMAP]);
 	pen_textf(c->p, STYLE_BOLD, at > c->x + c->w - 160 ? ALIGN_RIGHT : ALIGN_LEFT, at, y + 36,
-		  0, c->p->pal->text, "0x%08x, pkmap_count %u", t->addr, t->value);
+		  0, c->p->pal->text, _("0x%08x, pkmap_count %u"), t->addr, t->value);
 }

@@ -57,10 +57,11 @@ void draw_sites(cairo_t *cr, const struct view_model *v, const struct viewport *
 	unsigned n = v->callers ? calltree_children(v->callers, 0, vp->cost, site, MOST_SITES) : 0;
 	struct pen p;
 
-	pen_begin(&p, cr, v, vp, pal, "Call sites", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Call sites"), &y);
 	if (!n) {
-		pen_empty(&p, y, "No call sites",
-			  "The recording has no call stacks of this process, or is not finished.");
+		pen_empty(
+			&p, y, _("No call sites"),
+			_("The recording has no call stacks of this process, or is not finished."));
 		pen_end(&p);
 		return;
 	}

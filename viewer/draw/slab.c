@@ -232,15 +232,15 @@ static void cache_detail(struct pen *p, double x, double y, double w, double h)
 	pen_card(p, x, y, w, h);
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 10, w / 3, p->pal->text, c->name);
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + w - 12, y + 11, w * 0.66 - 24, p->pal->dim,
-		  "%s bytes, %u %s a slab of %s%s%s%s", fmt_count(c->object_bytes).s, c->per_slab,
-		  c->per_slab == 1 ? "object" : "objects", fmt_pages(1u << c->order).s,
+		  _("%s bytes, %u %s a slab of %s%s%s%s"), fmt_count(c->object_bytes).s,
+		  c->per_slab, c->per_slab == 1 ? "object" : "objects", fmt_pages(1u << c->order).s,
 		  p->v->slabs_left_out ? ", first " : "",
 		  p->v->slabs_left_out ? fmt_count(p->v->nslabs).s : "",
 		  p->v->slabs_left_out ? " slabs" : "");
 	object_legend(p, x + 12, y + 34, w - 24);
 	if (!p->v->nslabs)
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, y + 66, w - 24, p->pal->dim,
-			 "This cache has no slab at this event.");
+			 _("This cache has no slab at this event."));
 	at = pen_pane_begin(p, 1, x + 12, y + 62, w - 16, h - 70);
 	for (unsigned i = 0; i < p->v->nslabs; i++) {
 		double top = at + i / per_row * step;
@@ -258,18 +258,19 @@ void draw_slab(cairo_t *cr, const struct view_model *v, const struct viewport *v
 	double y, w = vp->width - 2 * MARGIN, h, table;
 	uint64_t bytes = 0, active = 0;
 
-	pen_begin(&p, cr, v, vp, pal, "Slab", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Slab"), &y);
 	for (unsigned i = 0; i < v->ncaches; i++) {
 		bytes += v->cache[i].bytes;
 		active += v->cache[i].active;
 	}
 	if (!v->ncaches) {
-		pen_empty(&p, y, "No slab cache", "The machine has not booted its slab allocator.");
+		pen_empty(&p, y, _("No slab cache"),
+			  _("The machine has not booted its slab allocator."));
 		pen_end(&p);
 		return;
 	}
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  "%u caches · %s in slabs · %s objects active", v->ncaches, fmt_bytes(bytes).s,
+		  _("%u caches · %s in slabs · %s objects active"), v->ncaches, fmt_bytes(bytes).s,
 		  fmt_count(active).s);
 	y += 18;
 	h = vp->height - y - 12;

@@ -81,7 +81,7 @@ static void draw_list(struct pen *p, const struct steps *s, unsigned chosen, dou
 		list_row(p, &s->step[i], i, at + i * ROW, i == chosen);
 	if (s->left_out)
 		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN + 32, at + s->n * ROW + 4, 0,
-			  p->pal->dim, "and %s more", fmt_count(s->left_out).s);
+			  p->pal->dim, _("and %s more"), fmt_count(s->left_out).s);
 	pen_pane_end(p, 0, (s->n + (s->left_out != 0)) * ROW);
 }
 
@@ -132,9 +132,9 @@ static double draw_words(struct pen *p, const struct step *s, double x, double y
 	if (!l)
 		return y - start;
 	pen_fill(p, x, y + 2, 4, 16, p->pal->accent);
-	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y, w, p->pal->text, l->title);
+	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y, w, p->pal->text, gettext(l->title));
 	y += 28;
-	return y - start + paragraphs(p, l->text, x + 12, y, w - 12);
+	return y - start + paragraphs(p, gettext(l->text), x + 12, y, w - 12);
 }
 
 void step_sentence(const struct view_model *v, const struct step *s, char *buf, size_t size)
@@ -161,7 +161,7 @@ static void draw_chosen(struct pen *p, const struct steps *s, unsigned chosen, d
 
 	w -= 12;
 	step_sentence(p->v, o, text, sizeof(text));
-	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + w, at + 4, 0, p->pal->dim, "step %u of %u",
+	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, x + w, at + 4, 0, p->pal->dim, _("step %u of %u"),
 		  chosen + 1, s->n);
 	pen_text(p, STYLE_TITLE, ALIGN_LEFT, x, at, w - 100, p->pal->text, event_name(o->t.kind));
 	at += 30;
@@ -179,10 +179,10 @@ void draw_steps(cairo_t *cr, const struct view_model *v, const struct viewport *
 	double y, x = MARGIN + LIST_W + 24;
 	unsigned chosen;
 
-	pen_begin(&p, cr, v, vp, pal, "Step by step", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Step by step"), &y);
 	if (!s || !s->n) {
 		pen_empty(
-			&p, y, "Nothing to take apart",
+			&p, y, _("Nothing to take apart"),
 			v->event
 				? "This event moved nothing in the machine: the host served it, or "
 				  "it only marks that something happened."

@@ -134,7 +134,7 @@ static void sites_card(struct pen *p, enum site_order order, double x, double y,
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 14, y + 10, w - 28, p->pal->text, title[order]);
 	if (!s->nsites[order])
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 14, y + SITE_HEAD + 3, w - 28, p->pal->dim,
-			 "None.");
+			 _("None."));
 	for (unsigned i = 0; i < s->nsites[order] && SITE_HEAD + (i + 1) * ROW < h; i++)
 		site_line(p, order, &s->site[order][i], x + 14, y + SITE_HEAD + i * ROW, w - 28);
 }
@@ -155,14 +155,15 @@ void draw_summary(cairo_t *cr, const struct view_model *v, const struct viewport
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, half = floor((w - 12) / 2), h, start;
 
-	pen_begin(&p, cr, v, vp, pal, "Summary", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Summary"), &y);
 	if (!v->summary || !v->summary->known) {
-		pen_empty(&p, y, "No summary", "The recording has no totals of this process yet.");
+		pen_empty(&p, y, _("No summary"),
+			  _("The recording has no totals of this process yet."));
 		pen_end(&p);
 		return;
 	}
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  "process %d, pid %d · %s events in %s · %s", v->process, v->pid,
+		  _("process %d, pid %d · %s events in %s · %s"), v->process, v->pid,
 		  fmt_count(v->summary->events).s, fmt_time((int64_t)v->duration_ns).s,
 		  v->summary->machine);
 	y += 20;

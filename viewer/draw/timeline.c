@@ -303,11 +303,12 @@ void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewpor
 	double y, h, lane;
 	unsigned n;
 
-	pen_begin(&p, cr, v, vp, pal, "Timeline", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Timeline"), &y);
 	if (vp->bare)
 		y = 6;
 	if (!v->nbuckets) {
-		pen_empty(&p, y, "No timeline", "The recording holds no samples of this process.");
+		pen_empty(&p, y, _("No timeline"),
+			  _("The recording holds no samples of this process."));
 		pen_end(&p);
 		return;
 	}

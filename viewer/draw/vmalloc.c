@@ -149,9 +149,9 @@ void draw_vmalloc(cairo_t *cr, const struct view_model *v, const struct viewport
 	double y, w = vp->width - 2 * MARGIN;
 	uint64_t used = model_vmalloc_used(v), span = v->vmalloc_end - v->vmalloc_start;
 
-	pen_begin(&p, cr, v, vp, pal, "vmalloc", &y);
+	pen_begin(&p, cr, v, vp, pal, _("vmalloc"), &y);
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  "%u areas · %s of %s (%s), guard pages included · lazily freed %s", v->nareas,
+		  _("%u areas · %s of %s (%s), guard pages included · lazily freed %s"), v->nareas,
 		  fmt_bytes(used).s, fmt_bytes(span).s, fmt_share(used, span).s,
 		  fmt_pages(v->lazy_pages).s);
 	y += 20;
@@ -161,7 +161,7 @@ void draw_vmalloc(cairo_t *cr, const struct view_model *v, const struct viewport
 	if (v->nareas)
 		area_table(&p, y, w);
 	else
-		pen_empty(&p, y, "No vmalloc yet at this event",
-			  "Areas appear when a block larger than kmalloc serves is mapped.");
+		pen_empty(&p, y, _("No vmalloc yet at this event"),
+			  _("Areas appear when a block larger than kmalloc serves is mapped."));
 	pen_end(&p);
 }

@@ -54,7 +54,7 @@ static void watermark_labels(struct pen *p, const struct model_zone *z, double x
 	uint32_t reserve = largest_reserve(z), low = z->watermark[WMARK_LOW];
 
 	pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y, 0, p->pal->text,
-		  "watermarks: min %s · low %s · high %s", fmt_count(z->watermark[WMARK_MIN]).s,
+		  _("watermarks: min %s · low %s · high %s"), fmt_count(z->watermark[WMARK_MIN]).s,
 		  fmt_count(low).s, fmt_count(z->watermark[WMARK_HIGH]).s);
 	// the three labels share a line, so that in a narrow window they say less
 	if (reserve)
@@ -188,7 +188,7 @@ static void zone_card(struct pen *p, unsigned i, double y, double w)
 	pen_fill(p, x, y + 10, 5, 15, p->pal->zone[i]);
 	name = pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 8, 0, p->pal->text, z->name);
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 26 + name, y + 9, inner - name - 26, p->pal->dim,
-		  "%s – %s · present %s · free %s (%s) · in blocks below order 4: %.1f %%",
+		  _("%s – %s · present %s · free %s (%s) · in blocks below order 4: %.1f %%"),
 		  fmt_bytes((uint64_t)z->start << 12).s, fmt_bytes((uint64_t)z->end << 12).s,
 		  fmt_pages(z->present).s, fmt_pages(z->free).s,
 		  fmt_share(z->free, z->end - z->start - z->state[PS_HOLE]).s, 100 * unusable(z));
@@ -213,7 +213,7 @@ void draw_zones(cairo_t *cr, const struct view_model *v, const struct viewport *
 	struct legend legend[PAGE_STATES];
 	double y, w = vp->width - 2 * MARGIN, at, h;
 
-	pen_begin(&p, cr, v, vp, pal, "Zones and buddy", &y);
+	pen_begin(&p, cr, v, vp, pal, _("Zones and buddy"), &y);
 	y += pen_legend(&p, MARGIN, y, w, legend, usage_legend(pal, legend)) + 4;
 	h = vp->height - y;
 	at = pen_pane_begin(&p, 0, 0, y, vp->width, h);
