@@ -202,7 +202,7 @@ int cmd_translate(int argc, char **argv)
 			  operand[0]);
 	at.r = cli_open(operand[1]);
 	if (!at.r)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	if (!at.process)
 		at.process = busiest(at.r);
 	int status = translate(&at, &moment);

@@ -316,9 +316,13 @@ int cmd_verify(int argc, char **argv)
 	while (cli_next(&c) != -1)
 		;
 	char **operand = cli_operands(&c, 1);
-	v.r = cli_open(operand[0]);
-	if (!v.r)
-		return EXIT_FAILURE;
+	enum recording_error code;
+	char why[512];
+	v.r = recording_open(operand[0], &code, why, sizeof(why));
+	if (!v.r) {
+		cli_error("%s", why);
+		return code == REC_DAMAGED ? EXIT_FAILURE : EXIT_USAGE;
+	}
 	check_database(&v);
 	check_complete(&v);
 	check_ids(&v);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	BUSY_MS = 2000
@@ -210,6 +211,9 @@ struct recording *recording_open(const char *path, enum recording_error *code, c
 	} else if (!S_ISREG(st.st_mode)) {
 		snprintf(err, err_size, "%s is not a recording: it is not a plain file", path);
 		e = REC_NOT_A_RECORDING;
+	} else if (access(path, R_OK)) {
+		snprintf(err, err_size, "cannot read %s: %s", path, strerror(errno));
+		e = REC_MISSING;
 	} else {
 		e = check(path, r, err, err_size);
 	}

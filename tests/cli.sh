@@ -260,6 +260,16 @@ fi
 expect 0 'smaller ones with .* events (--processes' 'info lists the largest processes' "$kalloscope" info crowd.kalloscope
 is 'info --processes lists all, a line each' 15 "$("$kalloscope" info --processes crowd.kalloscope | grep -c ' by [0-9]* *pid ')"
 expect 2 'No such file' 'info: missing file' "$kalloscope" info nothing
+cp known.kalloscope newer && sqlite3 newer 'PRAGMA user_version = 9999'
+for c in info verify 'proc buddyinfo' 'report peak' translate\ 0xc0000000; do
+	expect 2 'newer' "$c: a newer schema" "$kalloscope" $c newer
+done
+cp known.kalloscope locked && chmod 0 locked && chmod 711 .
+if [ "$(id -u)" = 0 ]; then
+	expect 2 'ermission denied' 'info: an unreadable file' setpriv --reuid=65534 --clear-groups "$kalloscope" info "$folder/locked"
+else
+	expect 2 'ermission denied' 'info: an unreadable file' "$kalloscope" info locked
+fi
 expect 2 'not a recording' 'info: a folder' "$kalloscope" info /
 expect 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
 head -c 50000 known.kalloscope >torn
