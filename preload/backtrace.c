@@ -6,117 +6,40 @@
 // The walk is a function of (return address, sp, fp) and those words; so when they are all the
 // same, the trace is. Words are compared in the order they were read: each lies where the frames
 // before it say it must, so as long as all earlier ones hold, the next is there to be read.
-#include "unwind.h"
+#include "trace_cache.h"
 
 #include <sys/mman.h>
 
 enum {
-	CACHE_BITS = 12,
-	CACHE_ENTRIES = 1 << CACHE_BITS,
-	CACHE_WORDS = 1 << 17,
-	WORDS_AT_ONCE = 4, // an entry has a multiple of it: the last word is repeated
 	FP_FRAME_MOST = 1 << 20
 };
 
-struct cache_entry {
-	alignas(64) uintptr_t ret;
-	uintptr_t cfa, fp;
-	uintptr_t site;
-	uint32_t stack;	     // depot id
-	uint32_t generation; // rules_generation()
-	uint32_t first;	     // word
-	uint16_t nwords, flags;
-	bool fp_used;
-	uint32_t reach; // bytes above cfa that hold all words
-};
-
-struct trace_cache {
-	struct cache_entry *last; // of the last capture_stack
-	uint32_t next_word;	  // words[] is filled from the front and thrown away when full
-	struct cache_entry entry[CACHE_ENTRIES];
-	struct trace trace;
-	struct depot_path path;
-	uint64_t value[CACHE_WORDS];
-	uint32_t offset[CACHE_WORDS]; // from the entry's cfa, in words
-};
-
-static inline struct cache_entry *cache_set(struct trace_cache *c, uintptr_t ret, uintptr_t cfa)
-{
-	uint64_t h = ((uint64_t)ret ^ (uint64_t)cfa << 20) * 0x9E3779B97F4A7C15ull;
-
-	return &c->entry[h >> (64 - CACHE_BITS) & ~1ull];
-}
-
-typedef uint64_t __attribute__((may_alias)) stack_word;
-
-static inline bool words_hold(const struct trace_cache *c, const struct cache_entry *e,
-			      uintptr_t cfa)
-{
-	const stack_word *base = (const stack_word *)cfa;
-	const uint64_t *value = &c->value[e->first], *end = value + e->nwords;
-	const uint32_t *offset = &c->offset[e->first];
-	uint64_t differ = 0;
-
-	atomic_signal_fence(memory_order_seq_cst); // other frames' words: read anew at every call
-	for (; value < end; value += WORDS_AT_ONCE, offset += WORDS_AT_ONCE) {
-		differ |= base[offset[0]] ^ value[0];
-		differ |= base[offset[1]] ^ value[1];
-		differ |= base[offset[2]] ^ value[2];
-		differ |= base[offset[3]] ^ value[3];
-	}
-	return !differ;
-}
-
 __attribute__((noinline)) static bool
-words_hold_in_order(const struct trace_cache *c, const struct cache_entry *e, uintptr_t cfa)
+holds_in_order(const struct trace_cache *c, const struct cached_trace *e, const stack_word *frame)
 {
-	const volatile uint64_t *base = (const volatile uint64_t *)cfa;
+	const volatile stack_word *base = frame;
 
-	for (unsigned i = 0; i < e->nwords; i++)
-		if (base[c->offset[e->first + i]] != c->value[e->first + i])
-			return false;
-	return true;
-}
-
-static inline bool cache_holds(const struct thread *t, const struct trace_cache *c,
-			       const struct cache_entry *e, const struct frame *f)
-{
-	if (e->ret != f->ip || e->cfa != f->sp || (e->fp_used && e->fp != f->fp) ||
-	    e->generation != rules_generation())
+	if (e->ret != (frame[1] | RET_IN_ORDER) || e->frame != (uintptr_t)frame ||
+	    e->age != cache_age(c))
 		return false;
-	if (__builtin_expect(f->sp - 8 >= (uintptr_t)t->stack_lo &&
-				     f->sp + e->reach <= (uintptr_t)t->stack_hi,
-			     1))
-		return words_hold(c, e, f->sp);
-	return words_hold_in_order(c, e, f->sp);
-}
-
-static bool word_offset_fits(const struct trace *tr, uintptr_t cfa)
-{
-	for (unsigned i = 0; i < tr->nwords; i++)
-		if (tr->word[i].addr < cfa || tr->word[i].addr - cfa > UINT32_MAX - 8)
-			return false;
+	for (const struct word_group *g = e->first; g < e->end; g++)
+		for (unsigned i = 0; i < GROUP_WORDS; i++)
+			if (base[g->offset[i]] != g->value[i])
+				return false;
 	return true;
 }
 
 // An entry is believed when its ret is set, so that is cleared first and set last: a handler may
 // leave by longjmp at any point of this, and the thread then goes on with the cache as it is.
-static void entry_set(struct cache_entry *e, const struct cache_entry *from)
+static void entry_set(struct cached_trace *e, const struct cached_trace *from)
 {
-	uintptr_t ret = from->ret;
+	const uintptr_t ret = from->ret;
+	struct cached_trace fresh = *from;
 
+	fresh.ret = 0;
 	*(volatile uintptr_t *)&e->ret = 0;
 	atomic_signal_fence(memory_order_seq_cst);
-	e->cfa = from->cfa;
-	e->fp = from->fp;
-	e->site = from->site;
-	e->stack = from->stack;
-	e->generation = from->generation;
-	e->first = from->first;
-	e->nwords = from->nwords;
-	e->flags = from->flags;
-	e->fp_used = from->fp_used;
-	e->reach = from->reach;
+	*e = fresh;
 	atomic_signal_fence(memory_order_seq_cst);
 	*(volatile uintptr_t *)&e->ret = ret;
 }
@@ -126,49 +49,68 @@ static void cache_empty(struct trace_cache *c)
 	for (unsigned i = 0; i < CACHE_ENTRIES; i++)
 		c->entry[i].ret = 0;
 	atomic_signal_fence(memory_order_seq_cst);
-	c->next_word = 0;
+	c->next_group = 0;
 }
 
-// Appends the words of a walk; returns how many bytes above sp they reach.
-static uint32_t words_keep(struct trace_cache *c, const struct trace *tr, uintptr_t sp,
-			   unsigned nwords)
+// Can its words be told by offsets from the frame? *all_stack: they lie in the thread's known stack.
+static bool words_fit(const struct thread *t, const struct trace *tr, uintptr_t frame,
+		      bool *all_stack)
 {
-	uint32_t reach = 0;
+	uintptr_t lo = (uintptr_t)t->stack_lo, hi = (uintptr_t)t->stack_hi;
 
-	for (unsigned i = 0; i < nwords; i++) {
-		const struct trace_word *w = &tr->word[i < tr->nwords ? i : tr->nwords - 1];
-		uint32_t offset = (uint32_t)((w->addr - sp) / 8);
-
-		c->value[c->next_word + i] = w->value;
-		c->offset[c->next_word + i] = offset;
-		if (reach < (offset + 1) * 8)
-			reach = (offset + 1) * 8;
+	*all_stack = frame >= lo && frame + 8 * FRAME_WORDS <= hi;
+	for (unsigned i = 0; i < tr->nwords; i++) {
+		uintptr_t at = tr->word[i].addr;
+		if (at < frame || (at - frame) / 8 > UINT32_MAX)
+			return false;
+		*all_stack &= at + 8 <= hi;
 	}
-	return reach;
+	return true;
+}
+
+// Appends the words of a walk, after the frame pointer it began with if that mattered.
+static void words_keep(struct trace_cache *c, const struct trace *tr, const stack_word *frame,
+		       unsigned ngroups)
+{
+	struct trace_word w = {(uintptr_t)&frame[1], frame[1]}; // a walk that read nothing
+	unsigned next = 0;
+
+	if (tr->fp_used)
+		w = (struct trace_word){(uintptr_t)frame, frame[0]};
+	else if (tr->nwords)
+		w = tr->word[next++];
+	for (unsigned i = 0; i < ngroups * GROUP_WORDS; i++) {
+		struct word_group *g = &c->group[c->next_group + i / GROUP_WORDS];
+		g->offset[i % GROUP_WORDS] = (uint32_t)((w.addr - (uintptr_t)frame) / 8);
+		g->value[i % GROUP_WORDS] = w.value;
+		if (next < tr->nwords)
+			w = tr->word[next++];
+	}
 }
 
 // Keeps a finished walk. The older of the two entries of its set goes.
-static void cache_keep(struct trace_cache *c, struct frame f, uint32_t stack)
+static void cache_keep(struct thread *t, const stack_word *frame, uint32_t stack)
 {
+	struct trace_cache *c = t->cache;
 	const struct trace *tr = &c->trace;
-	struct cache_entry *e = cache_set(c, f.ip, f.sp), fresh;
-	unsigned nwords = (tr->nwords + WORDS_AT_ONCE - 1) / WORDS_AT_ONCE * WORDS_AT_ONCE;
+	struct cached_trace *e = cache_set(c, frame[1], (uintptr_t)frame), fresh;
+	unsigned nwords = tr->nwords + tr->fp_used + !(tr->nwords + tr->fp_used);
+	unsigned ngroups = (nwords + GROUP_WORDS - 1) / GROUP_WORDS;
+	bool all_stack;
 
-	if (tr->overflow || !word_offset_fits(tr, f.sp))
+	if (tr->overflow || !words_fit(t, tr, (uintptr_t)frame, &all_stack))
 		return;
-	if (c->next_word + nwords > CACHE_WORDS)
+	if (c->next_group + ngroups > CACHE_GROUPS)
 		cache_empty(c);
-	fresh = (struct cache_entry){.ret = f.ip,
-				     .cfa = f.sp,
-				     .fp = f.fp,
-				     .stack = stack,
-				     .generation = rules_generation(),
-				     .first = c->next_word,
-				     .nwords = (uint16_t)nwords,
-				     .flags = (uint16_t)tr->flags,
-				     .fp_used = tr->fp_used,
-				     .reach = words_keep(c, tr, f.sp, nwords)};
-	c->next_word += nwords;
+	words_keep(c, tr, frame, ngroups);
+	fresh = (struct cached_trace){.ret = frame[1] | (all_stack ? 0 : RET_IN_ORDER),
+				      .frame = (uintptr_t)frame,
+				      .age = cache_age(c),
+				      .first = &c->group[c->next_group],
+				      .end = &c->group[c->next_group + ngroups],
+				      .flags = (uint16_t)tr->flags,
+				      .stack = stack};
+	c->next_group += ngroups;
 	entry_set(e + 1, e);
 	entry_set(e, &fresh);
 	c->last = e;
@@ -297,9 +239,16 @@ void trace_cache_free(struct trace_cache *c)
 	sys(SYS_munmap, c, sizeof(*c));
 }
 
-__attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct frame f,
+// The thread that had it is gone.
+void trace_cache_pass_on(struct trace_cache *c)
+{
+	c->turns++;
+}
+
+__attribute__((noinline)) static uint32_t capture_miss(struct thread *t, const stack_word *frame,
 						       uint32_t *flags)
 {
+	const struct frame f = {frame[1], (uintptr_t)&frame[FRAME_WORDS], frame[0]};
 	struct trace_cache *c = t->cache;
 	unsigned max = process.opt.max_frames;
 	uint32_t stack;
@@ -316,42 +265,40 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, struct 
 	stack = depot_intern(&c->path, c->trace.ip, c->trace.nips);
 	*flags |= c->trace.flags;
 	if (stack)
-		cache_keep(c, f, stack);
+		cache_keep(t, frame, stack);
 	return stack;
 }
 
-// Not the first entry of its set: the other one, or a walk.
-__attribute__((noinline)) static uint32_t capture_other(struct thread *t, struct frame f,
+// Not the first entry of its set: the other one, or one with words outside the stack, or a walk.
+__attribute__((noinline)) static uint32_t capture_other(struct thread *t, const stack_word *frame,
 							uint32_t *flags)
 {
 	struct trace_cache *c = t->cache;
-	struct cache_entry *e;
+	struct cached_trace *e;
 
 	if (!process.slot || !process.opt.max_frames)
 		return 0;
 	if (!c)
-		return capture_miss(t, f, flags);
-	e = cache_set(c, f.ip, f.sp) + 1;
-	if (!cache_holds(t, c, e, &f))
-		return capture_miss(t, f, flags);
+		return capture_miss(t, frame, flags);
+	e = cache_set(c, frame[1], (uintptr_t)frame);
+	if (!holds_in_order(c, e, frame)) {
+		e++;
+		if (!trace_holds(c, e, frame) && !holds_in_order(c, e, frame))
+			return capture_miss(t, frame, flags);
+	}
 	c->last = e;
 	*flags |= e->flags;
 	return e->stack;
 }
 
-uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp,
-		       uint32_t *flags)
+uint32_t capture_stack(struct thread *t, void *const *frame, uint32_t *flags)
 {
-	const struct frame f = {(uintptr_t)ret, (uintptr_t)cfa, (uintptr_t)fp};
-	struct trace_cache *c = t->cache;
-	struct cache_entry *e;
+	const stack_word *words = (const stack_word *)frame;
+	struct cached_trace *e = t->cache ? trace_hit(t->cache, words) : NULL;
 
-	if (__builtin_expect(!c, 0))
-		return capture_other(t, f, flags);
-	e = cache_set(c, f.ip, f.sp);
-	if (!cache_holds(t, c, e, &f))
-		return capture_other(t, f, flags);
-	c->last = e;
+	if (!e)
+		return capture_other(t, words, flags);
+	t->cache->last = e;
 	*flags |= e->flags;
 	return e->stack;
 }
@@ -359,7 +306,7 @@ uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const
 uintptr_t capture_site(uint32_t stack)
 {
 	struct trace_cache *c = thread_self.cache;
-	struct cache_entry *e = c ? c->last : NULL;
+	struct cached_trace *e = c ? c->last : NULL;
 
 	if (!e || e->stack != stack)
 		return site_of(stack);

@@ -45,6 +45,7 @@ void thread_forget(void); // in a forked child: the parent's other threads do no
 // --- backtrace.c
 struct trace_cache *trace_cache_make(void); // NULL: no memory
 void trace_cache_free(struct trace_cache *c);
+void trace_cache_pass_on(struct trace_cache *c); // to another thread
 
 // --- session.c, bare.c
 const char *start_env(const char *name); // value in the environment the process was started with

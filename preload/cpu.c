@@ -12,58 +12,36 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "entry.h"
 #include "sys.h"
 
 enum {
 	SPINS = 64
 };
-#define OWNED	 0x10000u // + thread slot
-#define SLEEPERS 0x80000000u
 
-struct word {
-	alignas(64) _Atomic uint32_t w;
-};
-
-static struct word cpu_word[MAX_CPUS], stop_word;
+struct cpu_word cpu_word[MAX_CPUS];
+uint8_t cpu_of[256]; // host CPU or thread slot -> simulated CPU
+ptrdiff_t cpu_number_at;
+static struct cpu_word stop_word;
 static _Atomic uint32_t inner_word[NR_LOCKS];
-static uint8_t cpu_of[256]; // host CPU or thread slot -> simulated CPU, without a division
 
-// libc's own idea of being single-threaded: cleared before the second thread starts, whoever
-// starts it.
-extern char __libc_single_threaded __attribute__((weak));
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
-
-static inline bool alone(void)
-{
-	return process.single && __libc_single_threaded;
-}
 
 static long futex(_Atomic uint32_t *w, int op, uint32_t value)
 {
 	return sys(SYS_futex, w, op | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
 }
 
-// What an owner writes: a handler's jump may leave a lock at any instruction, and then the word
-// alone must tell that it is ours.
-static inline uint32_t self(void)
+static uint32_t self(void)
 {
-	return OWNED | thread_self.slot;
+	return cpu_owner(&thread_self);
 }
 
 static inline bool word_try(_Atomic uint32_t *w)
 {
-	uint32_t free = 0;
-
-	if (alone()) {
-		if (atomic_load_explicit(w, memory_order_relaxed))
-			return false;
-		atomic_store_explicit(w, self(), memory_order_relaxed);
-		return true;
-	}
-	return atomic_compare_exchange_strong_explicit(w, &free, self(), memory_order_acquire,
-						       memory_order_relaxed);
+	return cpu_word_try(&thread_self, w);
 }
 
 __attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
@@ -77,11 +55,13 @@ __attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
 	}
 	for (;;) {
 		now = 0; // whoever slept takes the lock as one that others may sleep on
-		if (atomic_compare_exchange_strong_explicit(
-			    w, &now, self() | SLEEPERS, memory_order_acquire, memory_order_relaxed))
+		if (atomic_compare_exchange_strong_explicit(w, &now, self() | CPU_SLEEPERS,
+							    memory_order_acquire,
+							    memory_order_relaxed))
 			return;
-		if (now & SLEEPERS || atomic_compare_exchange_strong(w, &now, now | SLEEPERS))
-			futex(w, FUTEX_WAIT, now | SLEEPERS);
+		if (now & CPU_SLEEPERS ||
+		    atomic_compare_exchange_strong(w, &now, now | CPU_SLEEPERS))
+			futex(w, FUTEX_WAIT, now | CPU_SLEEPERS);
 	}
 }
 
@@ -91,14 +71,9 @@ static inline void word_take(_Atomic uint32_t *w)
 		word_wait(w);
 }
 
-static inline void word_release(_Atomic uint32_t *w)
+__attribute__((noinline, cold)) void cpu_wake(_Atomic uint32_t *w)
 {
-	if (alone()) {
-		atomic_store_explicit(w, 0, memory_order_release);
-		return;
-	}
-	if (__builtin_expect(atomic_exchange_explicit(w, 0, memory_order_release) & SLEEPERS, 0))
-		futex(w, FUTEX_WAKE, 1);
+	futex(w, FUTEX_WAKE, 1);
 }
 
 void cpu_init(void)
@@ -106,22 +81,12 @@ void cpu_init(void)
 	for (unsigned i = 0; i < 256; i++)
 		cpu_of[i] = i % process.ncpus;
 	process.single = &__libc_single_threaded != NULL;
-}
-
-// The kernel keeps the number in the thread's rseq area: no call. Negative: not registered.
-static inline unsigned home_cpu(const struct thread *t)
-{
-	if (&__rseq_size && __rseq_size) {
-		const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-		int32_t id = *(const volatile int32_t *)(area + 4);
-		if (id >= 0)
-			return cpu_of[id & 255];
-	}
-	return cpu_of[t->slot & 255];
+	if (&__rseq_size && __rseq_size)
+		cpu_number_at = __rseq_offset + 4; // struct rseq: cpu_id_start, cpu_id
 }
 
 // Another CPU, as a migrated task would; when all are taken, sleep on the own one.
-__attribute__((noinline, cold)) static unsigned cpu_migrate(struct thread *t, unsigned home)
+__attribute__((noinline, cold)) unsigned cpu_migrate(struct thread *t, unsigned home)
 {
 	t->op_flags |= OPF_MIGRATED;
 	for (unsigned i = 1; i < process.ncpus; i++) {
@@ -136,18 +101,12 @@ __attribute__((noinline, cold)) static unsigned cpu_migrate(struct thread *t, un
 
 struct machine *cpu_enter(struct thread *t)
 {
-	unsigned cpu = home_cpu(t);
-
-	if (__builtin_expect(!word_try(&cpu_word[cpu].w), 0))
-		cpu = cpu_migrate(t, cpu);
-	t->held = &process.cpu[cpu];
-	return t->held;
+	return &process.cpu[cpu_take(t)];
 }
 
 void cpu_leave(struct thread *t, struct machine *m)
 {
-	t->held = NULL;
-	word_release(&cpu_word[m->cpu].w);
+	cpu_give(t, m->cpu);
 }
 
 static void take_all(void)
@@ -160,15 +119,15 @@ static void take_all(void)
 static void word_release_all(void)
 {
 	for (unsigned i = process.ncpus; i-- > 0;)
-		word_release(&cpu_word[i].w);
-	word_release(&stop_word.w);
+		cpu_word_release(&cpu_word[i].w);
+	cpu_word_release(&stop_word.w);
 }
 
 static bool release_own(_Atomic uint32_t *w)
 {
-	if ((atomic_load(w) & ~SLEEPERS) != self())
+	if ((atomic_load(w) & ~CPU_SLEEPERS) != self())
 		return false;
-	word_release(w);
+	cpu_word_release(w);
 	return true;
 }
 
@@ -204,7 +163,7 @@ bool cpu_abandon(struct thread *t)
 	bool sure = undo_call(t); // before the locks' release: nobody has seen the array meanwhile
 	struct machine *held = release_all_own();
 
-	t->held = NULL;
+	t->held = 0;
 	t->undo = UNDO_NOTHING;
 	if (sure || !held)
 		return true;
@@ -224,7 +183,7 @@ static void inner_lock(struct machine *m, unsigned lock)
 static void inner_unlock(struct machine *m, unsigned lock)
 {
 	(void)m;
-	word_release(&inner_word[lock]);
+	cpu_word_release(&inner_word[lock]);
 }
 
 static void barrier_if_recording(void)
@@ -235,7 +194,7 @@ static void barrier_if_recording(void)
 
 static void stop_machine(struct machine *m)
 {
-	word_release(&cpu_word[m->cpu].w);
+	cpu_word_release(&cpu_word[m->cpu].w);
 	take_all();
 	barrier_if_recording();
 }
@@ -245,8 +204,8 @@ static void restart_machine(struct machine *m)
 	barrier_if_recording();
 	for (unsigned i = process.ncpus; i-- > 0;)
 		if (i != m->cpu)
-			word_release(&cpu_word[i].w);
-	word_release(&stop_word.w);
+			cpu_word_release(&cpu_word[i].w);
+	cpu_word_release(&stop_word.w);
 }
 
 static void step_record(struct machine *m, const struct record *r)
@@ -281,5 +240,5 @@ void cpu_reset_after_fork(void)
 	memset(cpu_word, 0, sizeof(cpu_word));
 	memset(&stop_word, 0, sizeof(stop_word));
 	memset(inner_word, 0, sizeof(inner_word));
-	thread_self.held = NULL;
+	thread_self.held = 0;
 }

@@ -44,9 +44,8 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 	c->t = t;
 	c->m = NULL;
 	c->r = (struct record){.kind = kind};
-	if (unlikely(t->inside || t->internal || t->generation != process.generation ||
-		     atomic_load_explicit(&process.mode, memory_order_acquire) != MODE_LIVE ||
-		     !*process.wipe))
+	if (unlikely(t->inside || t->internal || t->generation != *process.wipe ||
+		     atomic_load_explicit(&process.mode, memory_order_acquire) != MODE_LIVE))
 		s = call_begin_slow(t, frame);
 	if (unlikely(s > SERVE_HOST)) {
 		if (s == SERVE_NESTED)
@@ -57,7 +56,7 @@ static inline enum service call_begin(struct call *c, enum event_kind kind, void
 	t->op_flags = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (process.slot) {
-		c->r.ticket = capture_frame(t, frame);
+		c->r.ticket = capture_stack(t, frame, &t->op_flags);
 		c->r.lock = t->slot;
 	}
 	return s;

@@ -128,8 +128,7 @@ static uint32_t child_unannounced(struct thread *t)
 {
 	if (state_shared())
 		atomic_store(&process.mode, MODE_PASSIVE);
-	*process.wipe = 1;
-	process.generation++;
+	*process.wipe = ++process.generation;
 	if (process.slot)
 		atomic_fetch_add(&process.slot->unrecorded_children, 1);
 	process.slot = NULL;
@@ -221,8 +220,7 @@ static void fork_child(void)
 		child_unannounced(&thread_self);
 		return;
 	}
-	*process.wipe = 1;
-	process.generation++;
+	*process.wipe = ++process.generation;
 	cpu_reset_after_fork();
 	session_fork_child();
 	state_fork_child();
@@ -255,7 +253,7 @@ static void process_exit(int status, void *arg)
 	if (!process.slot || t->inside)
 		return;
 	t->inside = WHOLE_STACK;
-	uint32_t stack = capture_frame(t, frame);	      // who called exit
+	uint32_t stack = capture_stack(t, frame, &t->op_flags);	      // who called exit
 	uint32_t file_pages = file_unmapping(0, UINTPTR_MAX); // mappings that last until the end
 	if (file_pages && atomic_load(&process.mode) == MODE_LIVE) {
 		struct machine *m = cpu_enter(t);

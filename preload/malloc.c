@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "family.h"
+#include "hit.h"
 #include "host.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -129,7 +130,9 @@ __attribute__((noinline, cold)) static void *alloc_elsewhere(struct call *c, enu
 	return p;
 }
 
-static inline void *allocate(enum event_kind kind, struct request *q, void *frame)
+// The general path, for calls that are no hits.
+__attribute__((noinline)) static void *allocate(enum event_kind kind, struct request *q,
+						void *frame)
 {
 	struct call c;
 	enum service s;
@@ -142,9 +145,18 @@ static inline void *allocate(enum event_kind kind, struct request *q, void *fram
 
 #define REQUEST(n, a, z) (&(struct request){.size = (n), .align = (a), .zero = (z), .fused = true})
 
+static void *allocate_plain(enum event_kind kind, size_t size, void *frame)
+{
+	void *p = hit_alloc(kind, size, GFPC_KERNEL, frame);
+
+	return likely(p) ? p : allocate(kind, REQUEST(size, MIN_ALIGN, false), frame);
+}
+
 EXPORT void *malloc(size_t size)
 {
-	return allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), ENTRY_FRAME);
+	void *p = hit_alloc(EV_MALLOC, size, GFPC_KERNEL, ENTRY_FRAME);
+
+	return likely(p) ? p : allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), ENTRY_FRAME);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
@@ -153,7 +165,9 @@ EXPORT void *calloc(size_t n, size_t size)
 
 	if (__builtin_mul_overflow(n, size, &bytes))
 		return no_memory();
-	return allocate(EV_CALLOC, REQUEST(bytes, MIN_ALIGN, true), ENTRY_FRAME);
+	void *p = hit_alloc(EV_CALLOC, bytes, GFPC_KERNEL_ZERO, ENTRY_FRAME);
+	return likely(p) ? memset(p, 0, bytes)
+			 : allocate(EV_CALLOC, REQUEST(bytes, MIN_ALIGN, true), ENTRY_FRAME);
 }
 
 // --- freeing
@@ -239,7 +253,7 @@ __attribute__((noinline, cold)) static void free_elsewhere(struct call *c, enum 
 	call_end(c);
 }
 
-static inline void release(void *p, void *frame)
+__attribute__((noinline)) static void release_slow(void *p, void *frame)
 {
 	struct call c;
 
@@ -250,6 +264,12 @@ static inline void release(void *p, void *frame)
 		free_machine(&c, p);
 	else
 		free_elsewhere(&c, s, p);
+}
+
+static inline void release(void *p, void *frame)
+{
+	if (unlikely(!hit_free(p, frame)))
+		release_slow(p, frame);
 }
 
 EXPORT void free(void *p)
@@ -413,7 +433,7 @@ static inline void *reallocate(void *p, size_t size, void *frame)
 	struct call c;
 
 	if (!p)
-		return allocate(EV_REALLOC, REQUEST(size, MIN_ALIGN, false), frame);
+		return allocate_plain(EV_REALLOC, size, frame);
 	if (unlikely(size > PTRDIFF_MAX))
 		return no_memory();
 	if (!size) {
@@ -557,7 +577,7 @@ EXPORT void *pvalloc(size_t size)
 void *family_alloc(size_t size, size_t align, void *frame)
 {
 	return align > MIN_ALIGN ? allocate_aligned(align, size, frame)
-				 : allocate(EV_MALLOC, REQUEST(size, MIN_ALIGN, false), frame);
+				 : allocate_plain(EV_MALLOC, size, frame);
 }
 
 void family_free(void *p, void *frame)

@@ -33,10 +33,10 @@ struct thread {
 	char *stack_lo, *stack_hi; // bounds known to be readable; NULL unknown
 	struct trace_cache *cache;
 	uint32_t op_flags;	   // OPF_* of the running operation (OPF_MIGRATED ...)
-	uint8_t op_cpu;		   // CPU of its last recorded operation + 1: moving reads the clock
+	uint32_t turn;		   // its number on the CPU of its last recorded operation (ring.h)
 	struct nested_chunk *volatile nested; // calls of handlers that interrupted this one, newest first
 	struct nested_chunk *volatile draining; // those being recorded, oldest first
-	struct machine *held;	   // CPU whose lock this thread has, NULL none (cpu.c)
+	uint8_t held;		   // 1 + CPU whose lock this thread has, 0 none (cpu.h)
 	uint16_t undo_generation;  // of the object a pop would take, before it
 	uint32_t undo;		   // what a jump out of this call leaves behind (entry.h)
 };
@@ -65,7 +65,7 @@ struct process {
 	struct slot *slot;	    // NULL: not recorded (or not yet)
 	uint32_t slot_index;
 	uint64_t barrier;	    // last BARRIER seq written
-	volatile uint32_t *wipe;    // word on a MADV_WIPEONFORK page: 1 while this process owns the state
+	volatile uint32_t *wipe;    // on a MADV_WIPEONFORK page: the generation; 0: a clone unannounced
 	uint32_t generation;	    // + 1 in each forked child
 };
 extern struct process process __attribute__((visibility("hidden")));
@@ -110,16 +110,9 @@ void capture_op(struct machine *m, struct record *r);		 // an OP; adds TIME when
 void capture_barrier(void);	     // next BARRIER into every ring; all CPU locks held
 void capture_text(struct machine *m, enum text_what what, const void *bytes, size_t n); // CPU lock held
 // --- backtrace.c, unwind.c, depot.c
-// Stack id of the caller whose return address is `ret`, `frame` = its CFA (address just above the
-// return address: __builtin_dwarf_cfa() of the entry). No lock held. flags gets OPF_* of quality.
-uint32_t capture_stack(struct thread *t, const void *ret, const void *cfa, const void *fp, uint32_t *flags);
-// The same for whoever called the function with this frame (__builtin_frame_address(0) there).
-static inline uint32_t capture_frame(struct thread *t, void *frame)
-{
-	void **f = frame;
-
-	return capture_stack(t, f[1], f + 2, f[0], &t->op_flags);
-}
+// Stack id of an entry's caller. frame: the entry's own (__builtin_frame_address(0)), that is, the
+// caller's frame pointer, then the return address. No lock held. flags gets OPF_* of quality.
+uint32_t capture_stack(struct thread *t, void *const *frame, uint32_t *flags);
 // First frame outside known wrappers (malloc wrappers, operator new, PyMem ...) of that stack.
 uintptr_t capture_site(uint32_t stack);
 void unwind_init(void);		     // in the constructor: loads libunwind privately

@@ -5,7 +5,7 @@
 // What the producer knows of a ring is kept in private memory; the shared line is only stored to.
 // A full ring makes the program wait while a drainer shows signs of life; after that the records
 // are given up, counted in the slot, and told to the reader by a LOST record once there is room.
-#include "capture.h"
+#include "ring.h"
 
 #include <time.h>
 #include <x86intrin.h>
@@ -15,20 +15,7 @@ enum {
 	TEXT_PIECE = 20
 };
 
-// The producer's side of a ring. Guarded by the CPU's lock.
-struct producer {
-	alignas(64) struct record *ring; // NULL: not recording
-	uint64_t head;			 // records ever written, as in the shared word
-	_Atomic uint64_t *shared;	 // the shared word
-	uint64_t room;			 // head may advance to here without looking at tail
-	uint64_t lost;			 // given up since the last LOST record
-	uint64_t waited_at; // head when a wait last ended in vain: no second wait there
-	uint32_t ops;	    // since the last TIME
-	uint16_t thread;    // that made the last OP
-};
-
-static struct producer producers[MAX_CPUS];
-static uint64_t ring_mask;
+struct producer producers[MAX_CPUS];
 
 uint64_t clock_now_ns(void)
 {
@@ -61,8 +48,8 @@ void ring_attach(void)
 		p->shared = &process.slot->ring[cpu].head;
 		p->head = atomic_load_explicit(p->shared, memory_order_relaxed);
 		p->room = p->head;
+		p->mask = h->ring_records - 1;
 	}
-	ring_mask = process.slot ? h->ring_records - 1 : 0;
 }
 
 // How many records may be written now. `tail` is the drainer's, so it is not trusted to be sane.
@@ -71,7 +58,7 @@ static uint64_t ring_room(struct producer *p, unsigned cpu)
 	uint64_t tail = atomic_load_explicit(&process.slot->ring[cpu].tail, memory_order_acquire);
 	uint64_t used = p->head - tail;
 
-	p->room = used > ring_mask ? p->head : tail + ring_mask + 1;
+	p->room = used > p->mask ? p->head : tail + p->mask + 1;
 	return p->room - p->head;
 }
 
@@ -129,9 +116,8 @@ static bool ring_wait(struct producer *p, unsigned cpu, uint64_t need)
 
 static inline void ring_put(struct producer *p, const struct record *r)
 {
-	p->ring[p->head & ring_mask] = *r;
-	p->head++;
-	atomic_store_explicit(p->shared, p->head, memory_order_release);
+	p->ring[p->head & p->mask] = *r;
+	ring_publish(p);
 }
 
 // An OP was filled field by field a moment ago, and a load wider than those stores would wait until
@@ -146,7 +132,7 @@ typedef volatile uint64_t __attribute__((may_alias)) field64;
 
 static inline void op_put(struct producer *p, const struct record *r)
 {
-	uint64_t *to = (uint64_t *)&p->ring[p->head & ring_mask];
+	uint64_t *to = (uint64_t *)&p->ring[p->head & p->mask];
 	uint64_t head = FIELD(r, field8, 0) | (uint64_t)FIELD(r, field8, 1) << 8,
 		 size = FIELD(r, field32, 16), old = FIELD(r, field32, 24);
 
@@ -158,8 +144,7 @@ static inline void op_put(struct producer *p, const struct record *r)
 	to[1] = FIELD(r, field64, 8); // record_block writes it as one
 	to[2] = size;
 	to[3] = old;
-	p->head++;
-	atomic_store_explicit(p->shared, p->head, memory_order_release);
+	ring_publish(p);
 }
 
 static void ring_put_lost(struct producer *p, unsigned cpu)
@@ -184,6 +169,7 @@ __attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, u
 	atomic_compare_exchange_strong(&process.slot->state, &claimed, SLOT_LIVE);
 	if (ring_room(p, cpu) < need && !ring_wait(p, cpu, need)) {
 		p->lost++;
+		p->room = p->head;
 		atomic_fetch_add_explicit(&process.slot->lost, 1, memory_order_relaxed);
 		return;
 	}
@@ -192,16 +178,11 @@ __attribute__((noinline, cold)) static void ring_push_slow(struct producer *p, u
 	ring_put(p, r);
 }
 
-static inline bool ring_ready(const struct producer *p)
-{
-	return __builtin_expect(p->head != p->room && !p->lost, 1);
-}
-
 static inline void ring_push(unsigned cpu, const struct record *r)
 {
 	struct producer *p = &producers[cpu];
 
-	if (ring_ready(p))
+	if (ring_has_room(p))
 		ring_put(p, r);
 	else
 		ring_push_slow(p, cpu, r);
@@ -222,11 +203,14 @@ static void push_time(unsigned cpu)
 		ring_push(cpu, &r);
 }
 
-__attribute__((noinline)) static void time_due(struct producer *p, unsigned cpu, uint16_t thread)
+__attribute__((noinline)) void capture_time(struct producer *p, unsigned cpu)
 {
-	p->ops = OPS_PER_TIME;
-	p->thread = thread;
-	thread_self.op_cpu = (uint8_t)(cpu + 1);
+	static _Atomic uint32_t turns;
+	struct thread *t = &thread_self;
+
+	p->ops = process.opt.flags & SESSION_PRECISE_TIME ? 1 : OPS_PER_TIME;
+	if (p->turn != t->turn || !p->turn)
+		p->turn = t->turn = atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed) + 1;
 	push_time(cpu);
 }
 
@@ -236,12 +220,10 @@ void capture_op(struct machine *m, struct record *r)
 	struct producer *p = &producers[cpu];
 
 	r->cpu = cpu;
-	if (__builtin_expect(p->ops == 0 || p->thread != r->lock || thread_self.op_cpu != cpu + 1 ||
-				     process.opt.flags & SESSION_PRECISE_TIME,
-			     0))
-		time_due(p, cpu, r->lock);
+	if (time_is_due(p, &thread_self))
+		capture_time(p, cpu);
 	p->ops--;
-	if (ring_ready(p))
+	if (ring_has_room(p))
 		op_put(p, r);
 	else
 		ring_push_slow(p, cpu, r);

@@ -331,7 +331,7 @@ static bool find_slab(const struct machine *m, const struct page *page, kaddr_t 
 {
 	unsigned cache = page->mapping;
 
-	p->path = cache <= m->s->slab.nr_sizes * 2 + 1 ? PATH_KMALLOC : PATH_SLAB;
+	p->path = slab_path(m, cache);
 	p->cache = cache;
 	p->start = a;
 	p->usable = m->caches[cache].buffer_size;

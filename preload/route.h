@@ -13,6 +13,7 @@
 #pragma once
 
 #include "entry.h"
+#include "sitecache.h"
 
 struct request {
 	size_t size, align; // align: power of two, at least 16
@@ -43,9 +44,11 @@ bool route_grow(struct machine *m, struct record *r, const struct place *p, size
 // The same bytes at another address of a larger area, page tables moved; 0: not possible.
 kaddr_t route_move(struct machine *m, struct record *r, const struct place *p, size_t size);
 
+// The path of blocks of this cache: of the general ones (DMA twins too), or a site's own.
+static inline enum op_path slab_path(const struct machine *m, unsigned cache)
+{
+	return cache <= m->s->slab.nr_sizes * 2 + 1 ? PATH_KMALLOC : PATH_SLAB;
+}
+
 // No lock needed for a block the caller owns. false: no block begins or lies there.
 bool route_find(const struct machine *m, kaddr_t a, struct place *p);
-
-// --- sitecache.c
-struct site *site_of_call(uint32_t stack, size_t size); // no lock held; NULL: not counted
-unsigned site_cache(struct machine *m, struct site *s); // CPU held; 0: none (yet)

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Caches of their own for busy call sites: who asks often enough for one size gets a kmem_cache.
-//
-// A table counts (site, size). Counting is not exact between threads: an increment may be lost, a
-// cache is never made twice.
 #include "route.h"
 
 #include <string.h>
@@ -12,26 +9,21 @@ enum {
 	SIZE_MIN = 1 << GENERATION_SHIFT, // bytes: smaller objects would share a generation
 	SITES = 1 << 13,
 	PROBES = 8,
-	SIZE_BITS = 13,	  // sizes up to 4096
 	CACHES_MAX = 512, // of the machine's 1024
-	CACHE_MAKING = 0xFFFF,
 };
 
-static struct site {
-	_Atomic uint64_t key; // site address << SIZE_BITS | size; 0 unused
-	_Atomic uint32_t count;
-	_Atomic uint32_t cache; // 0 none yet
-} sites[SITES];
-
+static struct site sites[SITES];
 static _Atomic uint32_t ncaches;
 
-static struct site *site_find(uint64_t key)
+struct site *site_find(uintptr_t site, size_t size)
 {
-	uint64_t hash = key * 0x9E3779B97F4A7C15ull;
+	uint64_t key = (uint64_t)site << SITE_SIZE_BITS | size, hash = key * 0x9E3779B97F4A7C15ull;
 
 	for (unsigned i = 0; i < PROBES; i++) {
 		struct site *s = &sites[((hash >> 40) + i) % SITES];
 		uint64_t now = atomic_load_explicit(&s->key, memory_order_relaxed);
+		if (now == key)
+			return s;
 		if (!now && atomic_compare_exchange_strong(&s->key, &now, key))
 			return s;
 		if (now == key)
@@ -44,10 +36,10 @@ struct site *site_of_call(uint32_t stack, size_t size)
 {
 	uintptr_t at;
 
-	if (!stack || !size || size > PAGE_SIZE)
+	if (!stack || !size || size > SITE_SIZE_MOST)
 		return NULL;
 	at = capture_site(stack);
-	return at ? site_find((uint64_t)at << SIZE_BITS | size) : NULL;
+	return at ? site_find(at, size) : NULL;
 }
 
 static char *put(char *to, const char *text)
@@ -61,7 +53,8 @@ static char *put(char *to, const char *text)
 // "site-0804a3c0-48": low half of the address, size
 static void site_name(const struct site *s, char *name)
 {
-	uint32_t at = (uint32_t)(s->key >> SIZE_BITS), size = s->key & ((1u << SIZE_BITS) - 1);
+	uint32_t at = (uint32_t)(s->key >> SITE_SIZE_BITS),
+		 size = s->key & ((1u << SITE_SIZE_BITS) - 1);
 	char digits[8], *d = digits + sizeof(digits);
 
 	name = put(name, "site-");
@@ -76,11 +69,11 @@ static void site_name(const struct site *s, char *name)
 
 static unsigned site_make(struct machine *m, struct site *s)
 {
-	const unsigned size = s->key & ((1u << SIZE_BITS) - 1);
+	const unsigned size = s->key & ((1u << SITE_SIZE_BITS) - 1);
 	char name[CACHE_NAME_LEN];
 	uint32_t none = 0;
 
-	if (!atomic_compare_exchange_strong(&s->cache, &none, CACHE_MAKING))
+	if (!atomic_compare_exchange_strong(&s->cache, &none, SITE_CACHE_MAKING))
 		return 0;
 	if (atomic_fetch_add(&ncaches, 1) >= CACHES_MAX)
 		return 0;
@@ -93,11 +86,7 @@ static unsigned site_make(struct machine *m, struct site *s)
 
 unsigned site_cache(struct machine *m, struct site *s)
 {
-	uint32_t cache = atomic_load_explicit(&s->cache, memory_order_relaxed), n;
+	unsigned cache;
 
-	if (likely(cache))
-		return cache == CACHE_MAKING ? 0 : cache;
-	n = atomic_load_explicit(&s->count, memory_order_relaxed) + 1;
-	atomic_store_explicit(&s->count, n, memory_order_relaxed);
-	return n < process.opt.site_threshold ? 0 : site_make(m, s);
+	return site_count(s, &cache) ? cache : site_make(m, s);
 }

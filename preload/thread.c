@@ -63,10 +63,12 @@ static void known_drop(unsigned i)
 {
 	struct trace_cache *cache = known[i].cache;
 
-	if (cache && nspare < sizeof(spare) / sizeof(*spare))
+	if (cache && nspare < sizeof(spare) / sizeof(*spare)) {
+		trace_cache_pass_on(cache);
 		spare[nspare++] = cache;
-	else if (cache)
+	} else if (cache) {
 		trace_cache_free(cache);
+	}
 	known[i] = known[--nknown];
 }
 
@@ -153,7 +155,7 @@ static void thread_tell(struct thread *t, void *frame, const struct known_thread
 		sys(SYS_prctl, PR_GET_NAME, name);
 	t->inside = __builtin_frame_address(0);
 	t->op_flags = 0;
-	stack = capture_frame(t, frame);
+	stack = capture_stack(t, frame, &t->op_flags);
 	m = cpu_enter(t);
 	for (unsigned i = 0; i < n; i++) {
 		kernel_stack_give(m, dead[i].slot);

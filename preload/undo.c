@@ -55,7 +55,7 @@ static void undo_push(struct machine *m, struct array_cache *ac, uint32_t before
 
 bool undo_call(struct thread *t)
 {
-	struct machine *m = t->held;
+	struct machine *m = t->held ? &process.cpu[t->held - 1] : NULL;
 	unsigned what = t->undo & 0xFFFF;
 	uint32_t before = t->undo >> 16;
 

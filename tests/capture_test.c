@@ -138,9 +138,9 @@ static unsigned drain_ops(unsigned cpu, unsigned *times)
 	return ops;
 }
 
-static void put_op(unsigned cpu, unsigned thread)
+static void put_op(unsigned cpu)
 {
-	struct record r = {.kind = EV_MALLOC, .lock = thread};
+	struct record r = {.kind = EV_MALLOC};
 
 	capture_op(&process.cpu[cpu], &r);
 }
@@ -152,18 +152,20 @@ static void test_time(void)
 
 	start(1);
 	for (unsigned i = 0; i < 32; i++)
-		put_op(0, 1);
+		put_op(0);
 	CHECK_EQ(drain_ops(0, &times), 32);
 	CHECK_EQ(times, 2);
-	put_op(0, 2); // another thread
+	thread_self.turn = 0; // another thread
+	put_op(0);
 	CHECK(take(0, &r));
 	CHECK_EQ(r.kind, EV_TIME);
 	uint64_t now = clock_now_ns(), told = r.arg[0] | (uint64_t)r.arg[1] << 32;
 	CHECK(told <= now && now - told < 1000000000ull);
 	process.opt.flags = SESSION_PRECISE_TIME;
+	thread_self.turn = 0;
 	times = 0;
 	for (unsigned i = 0; i < 8; i++)
-		put_op(0, 2);
+		put_op(0);
 	CHECK_EQ(drain_ops(0, &times), 9);
 	CHECK_EQ(times, 8);
 }

@@ -39,8 +39,7 @@ __attribute__((noinline, optimize("no-omit-frame-pointer"))) void entry(void)
 	uint32_t id;
 
 	seen_flags = 0;
-	id = capture_stack(t, __builtin_return_address(0), __builtin_dwarf_cfa(), frame[0],
-			   &seen_flags);
+	id = capture_stack(t, frame, &seen_flags);
 	nseen = session_stack(process.session, id, seen, MAX);
 	same = (int)nseen == n - 1;
 	for (int i = 1; i < n && same; i++)
@@ -301,8 +300,7 @@ __attribute__((noinline)) static void interrupted_at(int depth)
 	if (depth)
 		interrupted_at(depth - 1);
 	inside = 1;
-	capture_stack(&thread_self, __builtin_return_address(0), __builtin_dwarf_cfa(), NULL,
-		      &flags);
+	capture_stack(&thread_self, __builtin_frame_address(0), &flags);
 	inside = 0;
 }
 
@@ -393,7 +391,9 @@ static void test_garbage(void)
 		}
 		ret += x % 20000;
 		fp = x & 4 ? x : (uintptr_t)&fake[x % 61];
-		capture_stack(this_thread(__builtin_frame_address(0)), (void *)ret, &fake[1], (void *)fp, &flags);
+		fake[0] = fp;
+		fake[1] = ret;
+		capture_stack(this_thread(__builtin_frame_address(0)), (void **)fake, &flags);
 	}
 }
 
@@ -476,7 +476,8 @@ static void sandboxed(bool (*go)(void))
 		capture_op(&process.cpu[0], &r);
 	}
 	// never seen before: what is known without asking
-	capture_stack(&thread_self, (char *)qsort + 5, __builtin_frame_address(0), NULL, &flags);
+	void *unseen[] = {NULL, (char *)qsort + 5, NULL, NULL};
+	capture_stack(&thread_self, unseen, &flags);
 	syscall(SYS_exit, good == 100 && (flags & OPF_TRUNCATED) ? 0 : 1);
 }
 

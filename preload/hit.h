@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// Calls that find everything ready: most of them, and what the program feels.
+//
+//   the thread may enter, its stack is one seen before (trace_cache.h), its CPU's lock is free,
+//   the array has an object or a place, the ring has room
+//
+// Such a call is one inlined piece without a record in memory. Whatever it does not find ready it
+// leaves alone: it gives back what it took, changes nothing and returns nothing, and the general
+// path (malloc.c, route.c) serves the call from its beginning. Both do the same to the machine.
+//
+// What a hit writes: the thread's own state, its CPU's line in cpu_word[] and producers[], that
+// CPU's array and ring, and a generation. None of these lines is another CPU's on a hit; only
+// generations of neighbouring blocks share a line, as the blocks themselves may.
+#pragma once
+
+#include "cpu.h"
+#include "ring.h"
+#include "route.h"
+#include "trace_cache.h"
+
+enum {
+	HIT_BYTES_MOST = PAGE_SIZE / 2 - 1 // above it a block's pages have to be prepared
+};
+
+static inline bool hit_ready(const struct thread *t)
+{
+	return likely(!t->inside && !t->internal && t->generation == *process.wipe &&
+		      atomic_load_explicit(&process.mode, memory_order_acquire) == MODE_LIVE);
+}
+
+static inline void hit_end(struct thread *t)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->inside = NULL;
+	if (unlikely(t->nested != NULL))
+		call_drain(t);
+}
+
+// The caller's trace, NULL when there is none to record. False: unknown as yet.
+static inline bool hit_trace(struct thread *t, void *const *frame, struct cached_trace **e)
+{
+	*e = NULL;
+	t->op_flags = 0;
+	if (unlikely(!process.slot))
+		return true;
+	if (unlikely(!t->cache))
+		return false;
+	*e = trace_hit(t->cache, (const stack_word *)frame);
+	if (unlikely(!*e))
+		return false;
+	t->op_flags = (*e)->flags;
+	return true;
+}
+
+// The counter of this trace's site for requests of one size, kept beside the trace. False: the
+// site is not known as yet.
+__attribute__((noinline)) static bool hit_counter_find(struct cached_trace *e, uint32_t size)
+{
+	if (!e->site)
+		return false;
+	e->size = 0; // a handler may jump out of this
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	e->counter = site_find(e->site, size);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	e->size = size;
+	return true;
+}
+
+// The cache that serves this request; 0: one has to be made, or is not known as yet.
+static inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *path)
+{
+	unsigned cache = 0;
+
+	if (e && process.opt.flags & SESSION_SITE_CACHES) {
+		if (unlikely(e->size != size) && !hit_counter_find(e, size))
+			return 0;
+		if (e->counter && unlikely(!site_count(e->counter, &cache)))
+			return 0;
+	}
+	*path = cache ? PATH_SLAB : PATH_KMALLOC;
+	return (uint16_t)(cache ? cache : kmalloc_cache(&process.cpu[0], size, GFP_KERNEL));
+}
+
+// The producer of the CPU taken, with room for a record; NULL: no room.
+static inline struct producer *hit_ring(const struct thread *t, unsigned cpu)
+{
+	struct producer *p = &producers[cpu];
+
+	if (time_is_due(p, t))
+		capture_time(p, cpu);
+	return ring_has_room(p) ? p : NULL;
+}
+
+static inline void hit_record(struct thread *t, const struct cached_trace *e, struct producer *p,
+			      struct hit h)
+{
+	if (e) {
+		h.stack = e->stack;
+		h.thread = t->slot;
+		h.flags |= t->op_flags;
+		ring_put_hit(p, h);
+	}
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->undo = UNDO_NOTHING;
+}
+
+// With the CPU taken. 0: the array is empty, or something else is not as a hit needs it.
+static inline kaddr_t hit_pop(struct thread *t, unsigned cpu, struct hit *h)
+{
+	const struct machine *any = &process.cpu[0];
+	struct array_cache *ac = ac_of(any, h->cache, cpu);
+	uint32_t n = ac->avail;
+	kaddr_t a;
+	uint16_t *generation;
+
+	if (unlikely(!n))
+		return 0;
+	a = ac->entry[n - 1];
+	if (unlikely(!atomic_load_explicit(&arena_committed[a >> 22], memory_order_relaxed)))
+		return 0;
+	generation = generation_of(any, a);
+	t->undo_generation = *generation;
+	undo_set(t, UNDO_POP | h->cache, n);
+	ac->touched = 1;
+	ac->avail = n - 1;
+	h->generation = ++*generation;
+	h->flags = OPF_POP;
+	h->addr = a;
+	return a;
+}
+
+// size is at least 1. NULL: not a hit.
+static inline __attribute__((always_inline)) void *hit_alloc(enum event_kind kind, size_t size,
+							     enum gfp_code gfp, void *frame)
+{
+	struct thread *t = &thread_self;
+	struct hit h = {.kind = kind, .gfp = gfp, .req = (uint32_t)size};
+	struct producer *p = NULL;
+	struct cached_trace *e;
+	kaddr_t a = 0;
+
+	if (unlikely(size - 1 >= HIT_BYTES_MOST || !hit_ready(t)))
+		return NULL;
+	t->inside = frame;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (likely(hit_trace(t, frame, &e))) {
+		h.cache = hit_cache(e, (uint32_t)size, &h.path);
+		if (likely(h.cache)) {
+			unsigned cpu = cpu_take(t);
+			h.cpu = (uint8_t)cpu;
+			if (likely(!e || (p = hit_ring(t, cpu))))
+				a = hit_pop(t, cpu, &h);
+			if (likely(a))
+				hit_record(t, e, p, h);
+			cpu_give(t, cpu);
+		}
+	}
+	hit_end(t);
+	return likely(a) ? to_host(a) : NULL;
+}
+
+// The cache of the slab an address of lowmem lies in; 0: no slab.
+static inline uint16_t hit_owner(const struct machine *m, kaddr_t a)
+{
+	const struct page *page;
+
+	if (unlikely(!is_lowmem(m, a)))
+		return 0;
+	page = pfn_to_page(m, lowmem_pfn(m, a));
+	return likely(page->flags & 1u << PG_slab) ? (uint16_t)page->mapping : 0;
+}
+
+static inline bool hit_push(struct thread *t, unsigned cpu, struct hit *h)
+{
+	const struct machine *any = &process.cpu[0];
+	struct array_cache *ac = ac_of(any, h->cache, cpu);
+	uint32_t n = ac->avail;
+
+	if (unlikely(n >= ac->limit))
+		return false;
+	undo_set(t, h->cache, n);
+	ac->entry[n] = h->addr;
+	ac->avail = n + 1;
+	h->generation = *generation_of(any, h->addr);
+	h->flags = OPF_PUSH;
+	return true;
+}
+
+// False: not a hit.
+static inline bool hit_free(void *ptr, void *frame)
+{
+	struct thread *t = &thread_self;
+	struct hit h = {.kind = EV_FREE, .addr = to_sim(ptr)};
+	struct producer *p = NULL;
+	struct cached_trace *e;
+	bool done = false;
+
+	if (unlikely(!in_arena(ptr) || !hit_ready(t) ||
+		     atomic_load_explicit(&arena_nr_altered, memory_order_relaxed)))
+		return false;
+	h.cache = hit_owner(&process.cpu[0], h.addr);
+	if (unlikely(!h.cache))
+		return false;
+	h.path = slab_path(&process.cpu[0], h.cache);
+	t->inside = frame;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (likely(hit_trace(t, frame, &e))) {
+		unsigned cpu = cpu_take(t);
+		h.cpu = (uint8_t)cpu;
+		if (likely(!e || (p = hit_ring(t, cpu))))
+			done = hit_push(t, cpu, &h);
+		if (likely(done))
+			hit_record(t, e, p, h);
+		cpu_give(t, cpu);
+	}
+	hit_end(t);
+	return done;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// How often call sites asked for which size, and the caches of their own that busy ones have.
+//
+// Counting is not exact between threads: an increment may be lost, a cache is never made twice.
+#pragma once
+
+#include "preload.h"
+
+enum {
+	SITE_SIZE_BITS = 13,
+	SITE_SIZE_MOST = PAGE_SIZE, // bytes; larger requests are not counted
+	SITE_CACHE_MAKING = 0xFFFF
+};
+
+struct site {
+	_Atomic uint64_t key; // site address << SITE_SIZE_BITS | size; 0 unused
+	_Atomic uint32_t count;
+	_Atomic uint32_t cache; // 0 none yet
+};
+
+struct site *site_of_call(uint32_t stack, size_t size); // no lock held; NULL: not counted
+struct site *site_find(uintptr_t site, size_t size);	// the same for a site already known
+unsigned site_cache(struct machine *m, struct site *s); // CPU held; 0: none (yet)
+
+// Counts a call that needs no cache made. *cache: as site_cache. False: this call has to make it.
+static inline bool site_count(struct site *s, unsigned *cache)
+{
+	uint32_t now = atomic_load_explicit(&s->cache, memory_order_relaxed), n;
+
+	*cache = now == SITE_CACHE_MAKING ? 0 : now;
+	if (__builtin_expect(now, 1))
+		return true;
+	n = atomic_load_explicit(&s->count, memory_order_relaxed) + 1;
+	if (n >= process.opt.site_threshold)
+		return false;
+	atomic_store_explicit(&s->count, n, memory_order_relaxed);
+	return true;
+}
