@@ -52,18 +52,18 @@ static void cache_empty(struct trace_cache *c)
 	c->next_group = 0;
 }
 
-// Can its words be told by offsets from the frame? *all_stack: they lie in the thread's known stack.
-static bool words_fit(const struct thread *t, const struct trace *tr, uintptr_t frame,
-		      bool *all_stack)
+// Can its words be told by offsets from the frame? *quick: they lie in the thread's known stack, and
+// calls from there need no look at the modules.
+static bool words_fit(const struct thread *t, const struct trace *tr, uintptr_t frame, bool *quick)
 {
 	uintptr_t lo = (uintptr_t)t->stack_lo, hi = (uintptr_t)t->stack_hi;
 
-	*all_stack = frame >= lo && frame + 8 * FRAME_WORDS <= hi;
+	*quick = frame >= lo && frame + 8 * FRAME_WORDS <= hi && !from_loader(tr->ip[0]);
 	for (unsigned i = 0; i < tr->nwords; i++) {
 		uintptr_t at = tr->word[i].addr;
 		if (at < frame || (at - frame) / 8 > UINT32_MAX)
 			return false;
-		*all_stack &= at + 8 <= hi;
+		*quick &= at + 8 <= hi;
 	}
 	return true;
 }
@@ -89,23 +89,23 @@ static void words_keep(struct trace_cache *c, const struct trace *tr, const stac
 }
 
 // Keeps a finished walk. The older of the two entries of its set goes.
-static void cache_keep(struct thread *t, const stack_word *frame, uint32_t stack)
+static void cache_keep(struct thread *t, const stack_word *frame, uint32_t stack, uint32_t age)
 {
 	struct trace_cache *c = t->cache;
 	const struct trace *tr = &c->trace;
 	struct cached_trace *e = cache_set(c, frame[1], (uintptr_t)frame), fresh;
 	unsigned nwords = tr->nwords + tr->fp_used + !(tr->nwords + tr->fp_used);
 	unsigned ngroups = (nwords + GROUP_WORDS - 1) / GROUP_WORDS;
-	bool all_stack;
+	bool quick;
 
-	if (tr->overflow || !words_fit(t, tr, (uintptr_t)frame, &all_stack))
+	if (tr->overflow || !words_fit(t, tr, (uintptr_t)frame, &quick))
 		return;
 	if (c->next_group + ngroups > CACHE_GROUPS)
 		cache_empty(c);
 	words_keep(c, tr, frame, ngroups);
-	fresh = (struct cached_trace){.ret = frame[1] | (all_stack ? 0 : RET_IN_ORDER),
+	fresh = (struct cached_trace){.ret = frame[1] | (quick ? 0 : RET_IN_ORDER),
 				      .frame = (uintptr_t)frame,
-				      .age = cache_age(c),
+				      .age = age,
 				      .first = &c->group[c->next_group],
 				      .end = &c->group[c->next_group + ngroups],
 				      .flags = (uint16_t)tr->flags,
@@ -251,7 +251,7 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, const s
 	const struct frame f = {frame[1], (uintptr_t)&frame[FRAME_WORDS], frame[0]};
 	struct trace_cache *c = t->cache;
 	unsigned max = process.opt.max_frames;
-	uint32_t stack;
+	uint32_t stack, age;
 
 	if (!c) { // not the thread's own call yet, or no memory for it
 		*flags |= OPF_SMALL_STACK;
@@ -260,12 +260,13 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, const s
 	if (__builtin_expect(!unwind_ready(), 0))
 		unwind_init_early(f.ip);
 	stack_learn(t, f.sp);
+	age = cache_age(c);
 	walk(t, &c->trace, f, max < TRACE_FRAMES ? max : TRACE_FRAMES);
 	modules_refresh(t);
 	stack = depot_intern(&c->path, c->trace.ip, c->trace.nips);
 	*flags |= c->trace.flags;
 	if (stack)
-		cache_keep(t, frame, stack);
+		cache_keep(t, frame, stack, age);
 	return stack;
 }
 
@@ -280,12 +281,15 @@ __attribute__((noinline)) static uint32_t capture_other(struct thread *t, const 
 		return 0;
 	if (!c)
 		return capture_miss(t, frame, flags);
+	if (__builtin_expect(from_loader(frame[1]), 0))
+		modules_of_loader(t);
 	e = cache_set(c, frame[1], (uintptr_t)frame);
 	if (!holds_in_order(c, e, frame)) {
 		e++;
 		if (!trace_holds(c, e, frame) && !holds_in_order(c, e, frame))
 			return capture_miss(t, frame, flags);
 	}
+	judge_trace(e, frame);
 	c->last = e;
 	*flags |= e->flags;
 	return e->stack;

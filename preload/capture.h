@@ -36,6 +36,7 @@ uint32_t depot_image(void); // image number in use, drawn when first needed
 
 // --- modules.c
 void modules_changed(void);	 // the loader may have changed its list: look at the next occasion
+void modules_of_loader(struct thread *t); // the loader itself calls: what it unmapped is forgotten now
 void modules_fork_prepare(void); // waits (not for long) until nobody looks at the loader's list
 void modules_fork_child(void);	 // a change from now on is this process's alone
 

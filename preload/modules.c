@@ -278,21 +278,39 @@ static void refresh(struct thread *t)
 	tell(t);
 }
 
-void modules_refresh(struct thread *t)
+// False: somebody else is at it, or it is not possible now.
+static bool look(struct thread *t)
 {
 	uint64_t all = ~0ull, old;
 
-	if (!atomic_load_explicit(&changed, memory_order_relaxed) || !process.slot)
-		return;
 	if (capture_no_syscalls || sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(old)))
-		return;
+		return false;
 	// Taken with signals blocked: no handler can leave by longjmp while it is.
-	if (!atomic_flag_test_and_set(&looking)) {
+	bool mine = !atomic_flag_test_and_set(&looking);
+	if (mine) {
 		atomic_store(&changed, false);
 		refresh(t);
 		atomic_flag_clear(&looking);
 	}
 	sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return mine;
+}
+
+void modules_refresh(struct thread *t)
+{
+	if (atomic_load_explicit(&changed, memory_order_relaxed) && process.slot)
+		look(t);
+}
+
+// Between the unmapping of a module and the first instruction of another one at its addresses the
+// loader frees what it knew of the one and allocates for the other. So nobody can come to use what
+// was learned of the old code for the new.
+void modules_of_loader(struct thread *t)
+{
+	if (!process.slot || look(t))
+		return;
+	modules_changed();
+	rules_flush();
 }
 
 void modules_fork_prepare(void)

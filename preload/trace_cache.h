@@ -12,7 +12,7 @@
 // By the same induction each word is there to be read as long as those before it hold. Words that
 // lie in the thread's known stack are readable at any time, and only those are compared four at a
 // time; a trace with any other word has RET_IN_ORDER set in `ret`, so that the quick test never
-// finds it.
+// finds it. So have calls of the dynamic loader: they mean that code may have come or gone.
 //
 // A cache belongs to one thread. One that is passed on to another counts `turns` up, which makes
 // all its traces stale, as a module that goes away does.
@@ -100,6 +100,17 @@ static inline bool words_hold(const struct cached_trace *e, const stack_word *fr
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(differ, _mm_setzero_si128())) == 0xFFFF;
 }
 
+// Only in the test build that compares each trace found with libunwind's (tests/judge.c).
+#ifdef KALLOSCOPE_JUDGE
+void judge_trace(const struct cached_trace *e, const stack_word *frame);
+#else
+static inline void judge_trace(const struct cached_trace *e, const stack_word *frame)
+{
+	(void)e;
+	(void)frame;
+}
+#endif
+
 // frame[0] is the caller's frame pointer, frame[1] the return address: an entry's own frame.
 static inline bool trace_holds(const struct trace_cache *c, const struct cached_trace *e,
 			       const stack_word *frame)
@@ -113,5 +124,8 @@ static inline struct cached_trace *trace_hit(struct trace_cache *c, const stack_
 {
 	struct cached_trace *e = cache_set(c, frame[1], (uintptr_t)frame);
 
-	return __builtin_expect(trace_holds(c, e, frame), 1) ? e : NULL;
+	if (__builtin_expect(!trace_holds(c, e, frame), 0))
+		return NULL;
+	judge_trace(e, frame);
+	return e;
 }

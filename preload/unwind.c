@@ -532,11 +532,18 @@ static struct link_map *object_of(uintptr_t ip)
 	return _dl_find_object((void *)ip, &obj) ? NULL : obj.dlfo_link_map;
 }
 
-static bool from_loader(uintptr_t ip)
-{
-	struct link_map *object = object_of(ip - 1);
+// Code of the dynamic loader; known once it was asked for.
+static uintptr_t loader_lo, loader_hi;
 
-	return !object || object == object_of((uintptr_t)&_r_debug);
+bool from_loader(uintptr_t ip)
+{
+	struct dl_find_object loader;
+
+	if (!loader_hi && !_dl_find_object((void *)_r_debug.r_ldbase, &loader)) {
+		loader_lo = (uintptr_t)loader.dlfo_map_start;
+		loader_hi = (uintptr_t)loader.dlfo_map_end;
+	}
+	return ip - loader_lo < loader_hi - loader_lo;
 }
 
 // A program with a malloc of its own (chromium) maps memory from inside it, where it does not expect
@@ -554,7 +561,7 @@ static bool malloc_is_foreign(void)
 void unwind_init_early(uintptr_t ret)
 {
 	if (!environ || _r_debug.r_state != RT_CONSISTENT || from_loader(ret) ||
-	    malloc_is_foreign())
+	    !object_of(ret - 1) || malloc_is_foreign())
 		return;
 	unwind_init();
 }

@@ -71,6 +71,7 @@ static inline uint32_t rules_generation(void) // differs after a flush
 bool unwind_ready(void);	       // libunwind is loaded
 void unwind_init_early(uintptr_t ret); // loads it if a call from ret allows that
 struct rule unwind_learn(uintptr_t ip);
+bool from_loader(uintptr_t ip); // code of the dynamic loader
 // Steps from f over frames that have no rule, adding their ips and the words read to tr; f becomes
 // the first frame beyond that a rule may be tried on. False: the trace ends here.
 bool unwind_odd(struct thread *t, struct frame *f, struct trace *tr, unsigned max_frames);
