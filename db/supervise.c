@@ -74,24 +74,57 @@ enum role {
 	INSERTER
 };
 
-// Gives the inserter's session, as far as the kernel shares CPUs out by session, the lowest share: a
-// nice value alone counts only among processes of one session.
-static void session_is_nice(void)
+// Where the kernel shares CPUs out by session (autogroup), a nice value counts only among processes
+// of one session, and the session has one of its own.
+static void set_session_share(pid_t pid, const char *nice)
 {
-	int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	char path[64];
+	int fd;
 
+	snprintf(path, sizeof(path), "/proc/%d/autogroup", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	if (write(fd, "19", 2) != 2)
-		errno = 0; // no such sharing here
+		return; // no such sharing here
+	if (write(fd, nice, strlen(nice)) < 0)
+		errno = 0; // as it was, then
 	close(fd);
 }
 
-// The spool can wait, the program and the drainer that keeps its rings free cannot. So the inserter
-// takes what nobody else wants: an idle policy lets the drainer wake on its CPU at once, instead of on
-// the program's. The drainer works for a moment every half millisecond: a short slice (Linux 6.12,
-// else without effect) lets it in.
-static void set_urgency(enum role role)
+// An idle policy lets the drainer wake on the inserter's CPU at once, instead of on the program's; but
+// without this privilege there is no way back from it.
+static bool may_leave_idle(void)
+{
+	struct rlimit limit = {0};
+
+	return !geteuid() || (!getrlimit(RLIMIT_NICE, &limit) && limit.rlim_cur >= 20);
+}
+
+// The spool can wait, the program and the drainer that keeps its rings free cannot. So while there
+// are any the inserter takes what nobody else wants.
+static void inserter_steps_back(pid_t pid)
+{
+	const struct sched_param none = {0};
+
+	setpriority(PRIO_PROCESS, (id_t)pid, 19);
+	set_session_share(pid, "19");
+	if (may_leave_idle())
+		sched_setscheduler(pid, SCHED_IDLE, &none);
+}
+
+static void inserter_comes_forward(pid_t pid)
+{
+	const struct sched_param none = {0};
+
+	if (may_leave_idle())
+		sched_setscheduler(pid, SCHED_OTHER, &none);
+	set_session_share(pid, "0");
+	setpriority(PRIO_PROCESS, (id_t)pid,
+		    0); // with the privilege; among sessions it does not matter
+}
+
+// The drainer works for a moment every half millisecond: a short slice (Linux 6.12, else without
+// effect) lets it in. The inserter was started after the drainer, which may already have been and gone.
+static void set_urgency(const struct supervisor *s, enum role role)
 {
 	struct {
 		uint32_t size, policy;
@@ -100,15 +133,14 @@ static void set_urgency(enum role role)
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
 	} attr = {.size = sizeof(attr), .runtime = 100000};
-	const struct sched_param none = {0};
 
-	if (role == INSERTER) {
-		setpriority(PRIO_PROCESS, 0, 19);
-		session_is_nice();
-		sched_setscheduler(0, SCHED_IDLE, &none);
-	} else {
+	if (role == DRAINER) {
 		syscall(SYS_sched_setattr, 0, &attr, 0);
+		return;
 	}
+	inserter_steps_back(getpid());
+	if (kill(s->drainer, 0))
+		inserter_comes_forward(getpid());
 }
 
 // The rest of the life of a drainer or an inserter.
@@ -117,7 +149,7 @@ static void child_main(const struct supervisor *s, enum role role)
 	char err[ERR_LEN] = "";
 	int fd = 3; // where leave_terminal puts the pipe
 	leave_terminal(s->pipe_w);
-	set_urgency(role);
+	set_urgency(s, role);
 	int ret = role == DRAINER ? drain_run(s->folder, s->program, err)
 				  : insert_run(s->folder, false, on_progress, &fd, err);
 	if (ret)
@@ -166,6 +198,8 @@ bool supervise_reaped(struct supervisor *s, pid_t pid, int status)
 		s->drainer = 0;
 		if (!clean(status) && s->restarts++ < MAX_RESTARTS)
 			s->drainer = start(s, DRAINER);
+		else if (s->inserter)
+			inserter_comes_forward(s->inserter);
 		return true;
 	}
 	if (pid == s->inserter) {
