@@ -19,17 +19,21 @@
 #include "route.h"
 #include "trace_cache.h"
 
+// All of a piece, so that struct hit never comes to lie in memory.
+#define hit_inline static inline __attribute__((always_inline))
+
 enum {
 	HIT_BYTES_MOST = PAGE_SIZE / 2 - 1 // above it a block's pages have to be prepared
 };
 
-static inline bool hit_ready(const struct thread *t)
+hit_inline bool hit_ready(const struct thread *t)
 {
-	return likely(!t->inside && !t->internal && t->generation == *process.wipe &&
+	return likely(!t->inside && !t->internal && !process.poison &&
+		      t->generation == *process.wipe &&
 		      atomic_load_explicit(&process.mode, memory_order_acquire) == MODE_LIVE);
 }
 
-static inline void hit_end(struct thread *t)
+hit_inline void hit_end(struct thread *t)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->inside = NULL;
@@ -38,7 +42,7 @@ static inline void hit_end(struct thread *t)
 }
 
 // The caller's trace, NULL when there is none to record. False: unknown as yet.
-static inline bool hit_trace(struct thread *t, void *const *frame, struct cached_trace **e)
+hit_inline bool hit_trace(struct thread *t, void *const *frame, struct cached_trace **e)
 {
 	*e = NULL;
 	t->op_flags = 0;
@@ -68,7 +72,7 @@ __attribute__((noinline)) static bool hit_counter_find(struct cached_trace *e, u
 }
 
 // The cache that serves this request; 0: one has to be made, or is not known as yet.
-static inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *path)
+hit_inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *path)
 {
 	unsigned cache = 0;
 
@@ -83,7 +87,7 @@ static inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t 
 }
 
 // The producer of the CPU taken, with room for a record; NULL: no room.
-static inline struct producer *hit_ring(const struct thread *t, unsigned cpu)
+hit_inline struct producer *hit_ring(const struct thread *t, unsigned cpu)
 {
 	struct producer *p = &producers[cpu];
 
@@ -92,8 +96,8 @@ static inline struct producer *hit_ring(const struct thread *t, unsigned cpu)
 	return ring_has_room(p) ? p : NULL;
 }
 
-static inline void hit_record(struct thread *t, const struct cached_trace *e, struct producer *p,
-			      struct hit h)
+hit_inline void hit_record(struct thread *t, const struct cached_trace *e, struct producer *p,
+			   struct hit h)
 {
 	if (e) {
 		h.stack = e->stack;
@@ -106,33 +110,24 @@ static inline void hit_record(struct thread *t, const struct cached_trace *e, st
 }
 
 // With the CPU taken. 0: the array is empty, or something else is not as a hit needs it.
-static inline kaddr_t hit_pop(struct thread *t, unsigned cpu, struct hit *h)
+hit_inline kaddr_t hit_pop(struct thread *t, unsigned cpu, struct hit *h)
 {
-	const struct machine *any = &process.cpu[0];
-	struct array_cache *ac = ac_of(any, h->cache, cpu);
-	uint32_t n = ac->avail;
-	kaddr_t a;
-	uint16_t *generation;
+	struct machine *m = &process.cpu[cpu];
+	const struct array_cache *ac = ac_of(m, h->cache, cpu);
 
-	if (unlikely(!n))
+	if (unlikely(!ac->avail ||
+		     !atomic_load_explicit(&arena_committed[ac->entry[ac->avail - 1] >> 22],
+					   memory_order_relaxed)))
 		return 0;
-	a = ac->entry[n - 1];
-	if (unlikely(!atomic_load_explicit(&arena_committed[a >> 22], memory_order_relaxed)))
-		return 0;
-	generation = generation_of(any, a);
-	t->undo_generation = *generation;
-	undo_set(t, UNDO_POP | h->cache, n);
-	ac->touched = 1;
-	ac->avail = n - 1;
-	h->generation = ++*generation;
+	undo_set_pop(t, m, h->cache);
+	h->addr = ac_pop(m, h->cache);
+	h->generation = (uint16_t)(t->undo_generation + 1);
 	h->flags = OPF_POP;
-	h->addr = a;
-	return a;
+	return h->addr;
 }
 
 // size is at least 1. NULL: not a hit.
-static inline __attribute__((always_inline)) void *hit_alloc(enum event_kind kind, size_t size,
-							     enum gfp_code gfp, void *frame)
+hit_inline void *hit_alloc(enum event_kind kind, size_t size, enum gfp_code gfp, void *frame)
 {
 	struct thread *t = &thread_self;
 	struct hit h = {.kind = kind, .gfp = gfp, .req = (uint32_t)size};
@@ -161,7 +156,7 @@ static inline __attribute__((always_inline)) void *hit_alloc(enum event_kind kin
 }
 
 // The cache of the slab an address of lowmem lies in; 0: no slab.
-static inline uint16_t hit_owner(const struct machine *m, kaddr_t a)
+hit_inline uint16_t hit_owner(const struct machine *m, kaddr_t a)
 {
 	const struct page *page;
 
@@ -171,24 +166,24 @@ static inline uint16_t hit_owner(const struct machine *m, kaddr_t a)
 	return likely(page->flags & 1u << PG_slab) ? (uint16_t)page->mapping : 0;
 }
 
-static inline bool hit_push(struct thread *t, unsigned cpu, struct hit *h)
+// False: the array is full, or this is nobody's block.
+hit_inline bool hit_push(struct thread *t, unsigned cpu, struct hit *h)
 {
-	const struct machine *any = &process.cpu[0];
-	struct array_cache *ac = ac_of(any, h->cache, cpu);
-	uint32_t n = ac->avail;
+	struct machine *m = &process.cpu[cpu];
+	uint16_t taken = *generation_of(m, h->addr);
 
-	if (unlikely(n >= ac->limit))
+	if (unlikely(!(taken & 1) || h->addr & (m->caches[h->cache].align - 1)))
 		return false;
-	undo_set(t, h->cache, n);
-	ac->entry[n] = h->addr;
-	ac->avail = n + 1;
-	h->generation = *generation_of(any, h->addr);
+	undo_set(t, h->cache, ac_of(m, h->cache, cpu)->avail);
+	if (unlikely(!ac_push(m, h->cache, h->addr)))
+		return false;
+	h->generation = (uint16_t)(taken + 1);
 	h->flags = OPF_PUSH;
 	return true;
 }
 
 // False: not a hit.
-static inline bool hit_free(void *ptr, void *frame)
+hit_inline bool hit_free(void *ptr, void *frame)
 {
 	struct thread *t = &thread_self;
 	struct hit h = {.kind = EV_FREE, .addr = to_sim(ptr)};

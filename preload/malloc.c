@@ -266,7 +266,7 @@ __attribute__((noinline)) static void release_slow(void *p, void *frame)
 		free_elsewhere(&c, s, p);
 }
 
-static inline void release(void *p, void *frame)
+__attribute__((noinline)) static void release(void *p, void *frame)
 {
 	if (unlikely(!hit_free(p, frame)))
 		release_slow(p, frame);
@@ -274,7 +274,8 @@ static inline void release(void *p, void *frame)
 
 EXPORT void free(void *p)
 {
-	release(p, ENTRY_FRAME);
+	if (unlikely(!hit_free(p, ENTRY_FRAME)))
+		release_slow(p, ENTRY_FRAME);
 }
 
 // --- sizes
