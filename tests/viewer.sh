@@ -6,6 +6,7 @@ build=$(cd "${1:?usage: viewer.sh BUILD}" && pwd)
 render=$build/viewer/kalloscope-render
 viewer=$build/viewer/kalloscope-viewer
 [ -x "$render" ] || { echo "1..0 # SKIP built without cairo"; exit 0; }
+top=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-viewer.XXXXXX")
 server=
 finish() {
@@ -82,6 +83,18 @@ for part in 3 5 9; do
 	[ $? -lt 128 ]
 	result $? "cut at $part tenths"
 done
+
+desktop=$build/viewer/org.kalloscope.Viewer.desktop
+if [ -f "$desktop" ] && command -v desktop-file-validate >/dev/null; then
+	desktop-file-validate "$desktop" >invalid 2>&1
+	result $? "the desktop entry is valid"
+	sed 's/^/# /' invalid
+fi
+if [ -f "$desktop" ] && command -v appstreamcli >/dev/null; then
+	appstreamcli validate --no-net "$top/viewer/data/org.kalloscope.Viewer.metainfo.xml" >invalid 2>&1
+	result $? "the AppStream data is valid"
+	grep -E '^[EW]:' invalid | sed 's/^/# /'
+fi
 
 missing=
 for tool in Xvfb xdotool import dbus-run-session; do
@@ -174,6 +187,21 @@ xdotool key Return
 settle goto.ppm
 ! cmp -s home.ppm goto.ppm
 result $? "Ctrl+G goes to an event"
+xdotool key alt+Left
+settle back.ppm
+! cmp -s goto.ppm back.ppm
+result $? "Alt+Left goes back"
+xdotool key alt+Right
+settle goto.ppm
+xdotool key bracketright
+settle bracket.ppm
+! cmp -s goto.ppm bracket.ppm
+result $? "] follows the block"
+xdotool key ctrl+b
+settle mark.ppm
+ls kalloscope/*.bookmarks >/dev/null 2>&1
+result $? "Ctrl+B keeps a bookmark"
+settle goto.ppm
 xdotool key F9
 settle f9.ppm
 ! cmp -s goto.ppm f9.ppm

@@ -40,6 +40,8 @@ enum step_scene step_scene(const struct trace_event *t)
 		return SCENE_VMALLOC;
 	case EV_T_KMAP_MAP:
 	case EV_T_KMAP_UNMAP:
+	case EV_T_KMAP_WAIT:
+	case EV_T_KMAP_WAKE:
 	case EV_T_KMAP_FLUSHED:
 	case EV_T_KMAP_ATOMIC_MAP:
 		return SCENE_KMAP;

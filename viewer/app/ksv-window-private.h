@@ -30,6 +30,7 @@ struct _KsvWindow {
 	AdwToastOverlay *toasts;
 	GtkStack *pages, *views;
 	GtkListBox *sidebar;
+	GtkScrolledWindow *sidebar_scroll;
 	GtkBox *bottom;
 	GtkButton *play_button, *goto_button, *sidebar_button;
 	GtkMenuButton *bookmark_button;

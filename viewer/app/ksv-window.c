@@ -472,6 +472,17 @@ static void open_action(GtkWidget *widget, const char *name, GVariant *parameter
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(self->chooser));
 }
 
+// In a low window the sidebar scrolls: the chosen view's name stays in sight.
+static void show_row(KsvWindow *self, GtkListBoxRow *row)
+{
+	GtkAdjustment *a = gtk_list_box_get_adjustment(self->sidebar);
+	double y;
+
+	if (a && gtk_widget_translate_coordinates(GTK_WIDGET(row), GTK_WIDGET(self->sidebar), 0, 0,
+						  NULL, &y))
+		gtk_adjustment_clamp_page(a, y, y + gtk_widget_get_height(GTK_WIDGET(row)));
+}
+
 static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *self)
 {
 	int at = row ? gtk_list_box_row_get_index(row) : -1;
@@ -479,6 +490,7 @@ static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *sel
 	(void)list;
 	if (!row)
 		return;
+	show_row(self, row);
 	gtk_stack_set_visible_child_name(self->views, at < VIEWS ? views[at].id : "sql");
 	if (self->model && !self->model->boot && at < VIEWS && !strcmp(views[at].id, "boot"))
 		ksv_window_request(self);
@@ -706,6 +718,7 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, pages);
 	gtk_widget_class_bind_template_child(class, KsvWindow, views);
 	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar);
+	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar_scroll);
 	gtk_widget_class_bind_template_child(class, KsvWindow, bottom);
 	gtk_widget_class_bind_template_child(class, KsvWindow, play_button);
 	gtk_widget_class_bind_template_child(class, KsvWindow, goto_button);
@@ -746,6 +759,8 @@ static void ksv_window_init(KsvWindow *self)
 	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
 	add_sql(self);
+	gtk_list_box_set_adjustment(self->sidebar,
+				    gtk_scrolled_window_get_vadjustment(self->sidebar_scroll));
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);
 	gtk_list_box_select_row(self->sidebar, gtk_list_box_get_row_at_index(self->sidebar, 0));
 	g_signal_connect(self->sidebar, "row-selected", G_CALLBACK(on_row_selected), self);

@@ -250,6 +250,9 @@ void table_layout(struct column *c, unsigned n, double x, double w)
 		weights += c[i].weight;
 		rest -= c[i].width;
 	}
+	// too narrow for all: each gives up its share
+	for (unsigned i = 0; rest < 0 && i < n; i++)
+		c[i].width = floor(c[i].width * w / (w - rest));
 	for (unsigned i = 0; i < n; i++) {
 		if (weights > 0 && rest > 0)
 			c[i].width += floor(rest * c[i].weight / weights);

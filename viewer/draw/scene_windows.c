@@ -114,6 +114,11 @@ void scene_kmap(const struct scene *c)
 			  _("not of these: 0x%08x is a fixed window of CPU %u"), t->addr, t->cpu);
 		return;
 	}
+	if (t->kind == EV_T_KMAP_WAIT || t->kind == EV_T_KMAP_WAKE) {
+		pen_textf(c->p, STYLE_BOLD, ALIGN_LEFT, c->x, y + 44, 0, c->p->pal->text,
+			  _("waiting for a window: %u"), c->p->v->kmap.waiters);
+		return;
+	}
 	at = c->x + cell * ((t->addr - c->p->v->kmap.pkmap_base) >> PAGE_SHIFT);
 	pen_fill(c->p, at - 1, y, fmax(3, cell), 30, c->p->pal->page[PS_KMAP]);
 	pen_textf(c->p, STYLE_BOLD, at > c->x + c->w - 160 ? ALIGN_RIGHT : ALIGN_LEFT, at, y + 36,
