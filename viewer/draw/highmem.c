@@ -159,8 +159,9 @@ void draw_highmem(cairo_t *cr, const struct view_model *v, const struct viewport
 		return;
 	}
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  _("%u kmap windows of one page from 0x%08x, the number in a cell is pkmap_count; "
-		    "%u waiting for a window"),
+		  w < TIGHT ? _("%u kmap windows from 0x%08x; the cells hold pkmap_count; %u wait")
+			    : _("%u kmap windows of one page from 0x%08x, the number in a cell is "
+				"pkmap_count; %u waiting for a window"),
 		  LAST_PKMAP, v->kmap.pkmap_base, v->kmap.waiters);
 	y += 20;
 	y += slot_legend(&p, y, w) + 4;

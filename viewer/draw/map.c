@@ -266,9 +266,10 @@ static void band_head(struct pen *p, const struct model_zone *z, unsigned index,
 
 	pen_fill(p, x, y + 5, 5, 14, p->pal->zone[index]);
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 24 + used, y + 3, w - used - 24, p->pal->dim,
-		  _("%s – %s · pfn 0x%x – 0x%x · present %s · free %s"),
+		  w < TIGHT ? _("%s – %s · pfn 0x%x – 0x%x · free %s")
+			    : _("%s – %s · pfn 0x%x – 0x%x · free %s · present %s"),
 		  fmt_bytes((uint64_t)z->start << 12).s, fmt_bytes((uint64_t)z->end << 12).s,
-		  z->start, z->end - 1, fmt_pages(z->present).s, fmt_pages(z->free).s);
+		  z->start, z->end - 1, fmt_pages(z->free).s, fmt_pages(z->present).s);
 }
 
 static void folded_run(struct pen *p, const struct model_zone *z, const struct map_layout *l,

@@ -266,6 +266,8 @@ static void cell_at(struct pen *p, const struct column *c, double y, enum text_s
 {
 	double x = c->x + 6;
 
+	if (c->width < 8)
+		return;
 	if (c->align == ALIGN_RIGHT)
 		x = c->x + c->width - 6;
 	else if (c->align == ALIGN_CENTER)

@@ -27,7 +27,8 @@ enum text_align {
 enum {
 	MARGIN = 20,
 	ROW = 24,
-	LINE = 18
+	LINE = 18,
+	TIGHT = 720 // below this width texts are shortened and columns left out
 };
 
 struct pen {

@@ -103,10 +103,15 @@ static void area_row(struct pen *p, const struct column *c, const struct model_a
 static void area_table(struct pen *p, double y, double w)
 {
 	const struct view_model *v = p->v;
+	bool tight =
+		w < TIGHT; // then the caller needs the room of the flags, which say the kind again
 	struct column c[] = {
-		{"range", 210, 0, ALIGN_LEFT, 0}, {"size", 90, 0, ALIGN_RIGHT, 0},
-		{"pages", 70, 0, ALIGN_RIGHT, 0}, {"guard", 70, 0, ALIGN_RIGHT, 0},
-		{"kind", 130, 0, ALIGN_LEFT, 0},  {"flags", 0, 1, ALIGN_LEFT, 0},
+		{"range", 204, 0, ALIGN_LEFT, 0},
+		{"size", tight ? 74 : 90, 0, ALIGN_RIGHT, 0},
+		{"pages", tight ? 60 : 70, 0, ALIGN_RIGHT, 0},
+		{"guard", tight ? 60 : 70, 0, ALIGN_RIGHT, 0},
+		{"kind", tight ? 76 : 130, 0, ALIGN_LEFT, 0},
+		{tight ? "" : "flags", 0, tight ? 0 : 1, ALIGN_LEFT, 0},
 		{"caller", 0, 2, ALIGN_LEFT, 0},
 	};
 	double h = p->vp->height - y - 10, at;

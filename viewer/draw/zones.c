@@ -188,10 +188,11 @@ static void zone_card(struct pen *p, unsigned i, double y, double w)
 	pen_fill(p, x, y + 10, 5, 15, p->pal->zone[i]);
 	name = pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 12, y + 8, 0, p->pal->text, z->name);
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x + 26 + name, y + 9, inner - name - 26, p->pal->dim,
-		  _("%s – %s · present %s · free %s (%s) · in blocks below order 4: %.1f %%"),
+		  w < TIGHT ? _("%s – %s · free %s (%s)")
+			    : _("%s – %s · free %s (%s) · present %s · below order 4: %.1f %%"),
 		  fmt_bytes((uint64_t)z->start << 12).s, fmt_bytes((uint64_t)z->end << 12).s,
-		  fmt_pages(z->present).s, fmt_pages(z->free).s,
-		  fmt_share(z->free, z->end - z->start - z->state[PS_HOLE]).s, 100 * unusable(z));
+		  fmt_pages(z->free).s, fmt_share(z->free, z->end - z->start - z->state[PS_HOLE]).s,
+		  fmt_pages(z->present).s, 100 * unusable(z));
 	usage_bar(p, z, x, y + 34, inner);
 	watermark_bar(p, z, x, y + 60, inner);
 	free_area_table(p, i, x, y + TABLE_AT - 6, inner);
