@@ -196,6 +196,8 @@ const struct command commands[] = {
 	 cmd_symbols},
 	{"recorder", "--bare --pid PID --fd N", "record for a preloaded library", recorder_options,
 	 cmd_recorder, NULL, true},
+	{"completions", "SHELL", "print the completion code for bash, zsh or fish", no_options,
+	 cmd_completions, NULL, true},
 	{0},
 };
 

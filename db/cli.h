@@ -74,6 +74,11 @@ const char *cli_nearest(const char *word, const char *(*name)(int i, const void 
 // There is no such report, format ...: names the nearest and lists all of them.
 _Noreturn void cli_unknown(const char *command, const char *what, const char *word,
 			   const char *(*name)(int i, const void *ctx), const void *ctx);
+// Such lists; NULL ends each.
+const char *report_name(int i, const void *ctx);
+const char *proc_file_name(int i, const void *ctx);
+const char *format_name(int i, const void *ctx); // of export
+const char *measure_by_index(int i, const void *ctx);
 void cli_option_error(const char *command, const char *option); // unknown: names it and the nearest
 
 struct recording *cli_open(const char *path); // NULL after a message
@@ -121,3 +126,4 @@ int cmd_report(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
 int cmd_symbols(int argc, char **argv);
 int cmd_recorder(int argc, char **argv);
+int cmd_completions(int argc, char **argv);

@@ -28,7 +28,7 @@ static const struct format {
 	{0},
 };
 
-static const char *format_name(int i, const void *ctx)
+const char *format_name(int i, const void *ctx)
 {
 	(void)ctx;
 	return formats[i].name;

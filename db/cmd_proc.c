@@ -8,7 +8,7 @@
 #include "../core/procfs.h"
 #include "cli.h"
 
-static const char *file_name(int i, const void *ctx)
+const char *proc_file_name(int i, const void *ctx)
 {
 	(void)ctx;
 	return proc_files[i].name;
@@ -24,7 +24,7 @@ static const struct proc_file *find_file(const char *name)
 		f++;
 	if (f->name)
 		return f;
-	cli_unknown("proc", "file", name, file_name, NULL);
+	cli_unknown("proc", "file", name, proc_file_name, NULL);
 }
 
 // vmallocinfo names callers; the machine knows only their stacks, " 0xID" behind the size. What

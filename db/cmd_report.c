@@ -26,7 +26,7 @@ static const struct {
 	{NULL, NULL}, // ends the list
 };
 
-static const char *report_name(int i, const void *ctx)
+const char *report_name(int i, const void *ctx)
 {
 	(void)ctx;
 	return reports[i].name;

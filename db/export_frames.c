@@ -32,7 +32,7 @@ bool measure_is_bytes(enum measure m)
 	return measures[m].bytes;
 }
 
-static const char *measure_by_index(int i, const void *ctx)
+const char *measure_by_index(int i, const void *ctx)
 {
 	(void)ctx;
 	return i < MEASURES ? measure_name((enum measure)i) : NULL;
