@@ -2,10 +2,13 @@
 # make test   set up what is missing, build, run every test
 # make coverage  which lines of core/ the tests reach
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
+# make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
+# make deb    build a Debian package into build/deb
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
-# commands install what is missing. BENCH_PACKAGES are for `make bench` alone.
+# commands install what is missing. BENCH_PACKAGES are for `make bench` alone, DEB_PACKAGES for
+# `make deb`.
 PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libunwind-dev libsqlite3-dev libdw-dev libelf-dev libiberty-dev libzstd-dev zlib1g-dev \
 	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
@@ -13,13 +16,14 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
 	valgrind python3-prometheus-client
 BENCH_PACKAGES = heaptrack
+DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.
 CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers bench install clean
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -42,9 +46,16 @@ consumers: all
 	@tests/setup.sh $(CONSUMER_PACKAGES)
 	@tests/export.sh $(BUILD)
 
+tutorial: all
+	@tests/tutorial.py $(BUILD) --write
+
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)
 	@tests/bench/run.sh $(BUILD)
+
+deb: setup
+	@tests/setup.sh $(DEB_PACKAGES)
+	@debian/build.sh $(BUILD)/deb
 
 install: all
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
