@@ -256,6 +256,14 @@ static void call_sites_sort_and_open(void)
 	g_object_unref(page);
 }
 
+static void on_link(KsvSqlPage *page, const char *kind, guint64 value, gpointer data)
+{
+	(void)page;
+	(void)data;
+	picked_kind = !strcmp(kind, "event") ? HIT_EVENT : HIT_PAGE;
+	picked_id = value;
+}
+
 static void ask(KsvSqlPage *page, const char *sql)
 {
 	ksv_sql_page_run(page, sql);
@@ -276,6 +284,11 @@ static void sql_reads_and_nothing_else(void)
 		ksv_sql_page_set_path(page, path);
 		ask(page, "SELECT id FROM events LIMIT 7");
 		CHECK_EQ(ksv_sql_page_get_rows(page), 7);
+		g_signal_connect(page, "link", G_CALLBACK(on_link), NULL);
+		ksv_sql_page_activate(page, 2);
+		CHECK_EQ(picked_kind, HIT_EVENT);
+		CHECK_EQ(picked_id, 3);
+		ksv_sql_page_recall(page, -1);
 		ask(page, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 			  " SELECT i FROM n");
 		CHECK_EQ(ksv_sql_page_get_rows(page), SQL_ROWS);
@@ -350,6 +363,29 @@ static void the_view_is_exported(void)
 	iterate(100);
 }
 
+// Whatever is left of a recording is shown or refused in words.
+static void cut_recordings_open_or_are_refused(void)
+{
+	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	g_autofree char *bytes = NULL;
+	gsize n;
+
+	if (!path || !g_file_get_contents(path, &bytes, &n, NULL))
+		return;
+	for (unsigned tenth = 1; tenth < 10; tenth += 2) {
+		KsvWindow *w = ksv_window_new(NULL);
+
+		CHECK(g_file_set_contents("cut.kalloscope", bytes, (gssize)(n * tenth / 10), NULL));
+		gtk_window_present(GTK_WINDOW(w));
+		ksv_window_open(w, "cut.kalloscope");
+		for (int i = 0; i < 100 && !strcmp(visible_page(w), "loading"); i++)
+			iterate(50);
+		CHECK(strcmp(visible_page(w), "loading"));
+		gtk_window_destroy(GTK_WINDOW(w));
+		iterate(50);
+	}
+}
+
 static void a_missing_file_shows_the_error_page(void)
 {
 	KsvWindow *w = ksv_window_new(NULL);
@@ -388,6 +424,7 @@ int main(void)
 	RUN(actions_are_found_by_any_word);
 	RUN(a_program_that_is_not_there_is_told);
 	RUN(the_view_is_exported);
+	RUN(cut_recordings_open_or_are_refused);
 	RUN(a_missing_file_shows_the_error_page);
 	model_unref(model);
 	return DONE();

@@ -32,9 +32,13 @@ struct _KsvSqlPage {
 	GCancellable *cancel; // of the running statement, NULL none
 	GListStore *rows;
 	char *path;
+	GPtrArray *asked; // statements that ran, in order
+	guint recalled;	  // of these, asked->len: the one being written
 };
 
 G_DEFINE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, GTK_TYPE_WIDGET)
+
+static guint link_signal;
 
 static void answer_free(gpointer data)
 {
@@ -241,6 +245,62 @@ static void show_answer(KsvSqlPage *self, const struct answer *a)
 	gtk_label_set_text(self->status, status);
 }
 
+// What a column's name says its numbers are; NULL: nothing to go to.
+static const char *link_kind(const char *column)
+{
+	static const struct {
+		const char *column, *kind;
+	} kinds[] = {{"event", "event"},       {"id", "event"},		{"ref", "event"},
+		     {"first_event", "event"}, {"peak_event", "event"}, {"pfn", "pfn"},
+		     {"addr", "addr"}};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
+		if (!g_ascii_strcasecmp(column, kinds[i].column))
+			return kinds[i].kind;
+	return NULL;
+}
+
+void ksv_sql_page_activate(KsvSqlPage *self, guint at)
+{
+	g_autoptr(GtkStringList) row = g_list_model_get_item(G_LIST_MODEL(self->rows), at);
+	GListModel *columns = gtk_column_view_get_columns(self->table);
+
+	for (guint i = 0; row && i < g_list_model_get_n_items(columns); i++) {
+		g_autoptr(GtkColumnViewColumn) c = g_list_model_get_item(columns, i);
+		const char *kind = link_kind(gtk_column_view_column_get_title(c));
+		guint64 value = g_ascii_strtoull(gtk_string_list_get_string(row, i), NULL, 0);
+
+		if (!kind || !value)
+			continue;
+		g_signal_emit(self, link_signal, 0, kind, value);
+		return;
+	}
+}
+
+static void on_activate(GtkColumnView *table, guint at, KsvSqlPage *self)
+{
+	(void)table;
+	ksv_sql_page_activate(self, at);
+}
+
+void ksv_sql_page_recall(KsvSqlPage *self, int by)
+{
+	guint to = (guint)CLAMP((int)self->recalled + by, 0, (int)self->asked->len);
+
+	if (to == self->recalled)
+		return;
+	self->recalled = to;
+	gtk_text_buffer_set_text(gtk_text_view_get_buffer(self->editor),
+				 to < self->asked->len ? self->asked->pdata[to] : "", -1);
+}
+
+static void remember(KsvSqlPage *self, const char *sql)
+{
+	if (!self->asked->len || strcmp(self->asked->pdata[self->asked->len - 1], sql))
+		g_ptr_array_add(self->asked, g_strdup(sql));
+	self->recalled = self->asked->len;
+}
+
 static void set_busy(KsvSqlPage *self, GCancellable *cancel)
 {
 	g_clear_object(&self->cancel);
@@ -277,6 +337,7 @@ void ksv_sql_page_run(KsvSqlPage *self, const char *sql)
 
 	if (self->cancel || !self->path)
 		return;
+	remember(self, sql);
 	q = g_new0(struct question, 1);
 	q->path = g_strdup(self->path);
 	q->sql = g_strdup(sql);
@@ -313,6 +374,8 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	(void)code;
 	if (enter && state & GDK_CONTROL_MASK && !self->cancel)
 		run_editor(self);
+	else if (state & GDK_CONTROL_MASK && (key == GDK_KEY_Up || key == GDK_KEY_Down))
+		ksv_sql_page_recall(self, key == GDK_KEY_Up ? -1 : 1);
 	else if (key == GDK_KEY_Escape && self->cancel)
 		g_cancellable_cancel(self->cancel);
 	else
@@ -372,6 +435,7 @@ static void ksv_sql_page_dispose(GObject *object)
 		g_cancellable_cancel(self->cancel);
 	g_clear_pointer(&self->paned, gtk_widget_unparent);
 	g_clear_object(&self->rows);
+	g_clear_pointer(&self->asked, g_ptr_array_unref);
 	g_clear_pointer(&self->path, g_free);
 	G_OBJECT_CLASS(ksv_sql_page_parent_class)->dispose(object);
 }
@@ -379,7 +443,53 @@ static void ksv_sql_page_dispose(GObject *object)
 static void ksv_sql_page_class_init(KsvSqlPageClass *class)
 {
 	G_OBJECT_CLASS(class)->dispose = ksv_sql_page_dispose;
+	link_signal = g_signal_new("link", KSV_TYPE_SQL_PAGE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+				   NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_UINT64);
 	gtk_widget_class_set_layout_manager_type(GTK_WIDGET_CLASS(class), GTK_TYPE_BIN_LAYOUT);
+}
+
+static const struct {
+	const char *title, *sql;
+} examples[] = {
+	{N_("Calls by kind and path"), EXAMPLE},
+	{N_("Who holds memory at the end"),
+	 "SELECT function, live_bytes, live_count, calls\nFROM sites ORDER BY live_bytes DESC LIMIT 50"},
+	{N_("The longest lives"),
+	 "SELECT a.id AS event, a.req, f.t_ns - a.t_ns AS ns\nFROM events f JOIN events a ON a.id = "
+	 "f.ref WHERE f.kind = 'free'\nORDER BY ns DESC LIMIT 100"},
+	{N_("What the machine did, by kind"),
+	 "SELECT kind, zone, count(*) AS times FROM transitions\nGROUP BY kind, zone ORDER BY times "
+	 "DESC"},
+	{N_("Blocks that were split"),
+	 "SELECT event, zone, pfn, \"order\", order2 FROM transitions\nWHERE kind = 'buddy_split' LIMIT "
+	 "1000"},
+	{N_("Tables and views"),
+	 "SELECT type, name, sql FROM sqlite_schema ORDER BY type DESC, name"},
+};
+
+static void on_example(GtkDropDown *chooser, GParamSpec *pspec, KsvSqlPage *self)
+{
+	guint at = gtk_drop_down_get_selected(chooser);
+
+	(void)pspec;
+	if (at > 0 && at <= G_N_ELEMENTS(examples))
+		gtk_text_buffer_set_text(gtk_text_view_get_buffer(self->editor),
+					 examples[at - 1].sql, -1);
+}
+
+static GtkWidget *examples_button(KsvSqlPage *self)
+{
+	g_autoptr(GtkStringList) names = gtk_string_list_new(NULL);
+	GtkWidget *chooser;
+
+	gtk_string_list_append(names, _("Examples"));
+	for (unsigned i = 0; i < G_N_ELEMENTS(examples); i++)
+		gtk_string_list_append(names, _(examples[i].title));
+	chooser = gtk_drop_down_new(g_object_ref(G_LIST_MODEL(names)), NULL);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(chooser), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       _("Example statements"), -1);
+	g_signal_connect(chooser, "notify::selected", G_CALLBACK(on_example), self);
+	return chooser;
 }
 
 static GtkWidget *editor_pane(KsvSqlPage *self)
@@ -412,6 +522,7 @@ static GtkWidget *editor_pane(KsvSqlPage *self)
 	gtk_widget_set_vexpand(scrolled, TRUE);
 	gtk_widget_set_size_request(scrolled, -1, 90);
 	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->run));
+	gtk_box_append(GTK_BOX(line), examples_button(self));
 	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->status));
 	gtk_widget_set_margin_start(line, 8);
 	gtk_widget_set_margin_end(line, 8);
@@ -427,11 +538,13 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	GtkSingleSelection *selection;
 
 	self->rows = g_list_store_new(GTK_TYPE_STRING_LIST);
+	self->asked = g_ptr_array_new_with_free_func(g_free);
 	selection = gtk_single_selection_new(g_object_ref(G_LIST_MODEL(self->rows)));
 	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(selection)));
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
 				       _("Result"), -1);
+	g_signal_connect(self->table, "activate", G_CALLBACK(on_activate), self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);
 	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);

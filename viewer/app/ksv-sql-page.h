@@ -14,7 +14,11 @@ enum {
 #define KSV_TYPE_SQL_PAGE (ksv_sql_page_get_type())
 G_DECLARE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, KSV, SQL_PAGE, GtkWidget)
 
+// Signal "link" (string "event", "pfn" or "addr", uint64 value): a row was activated that has such a
+// column.
 GtkWidget *ksv_sql_page_new(void);
+void ksv_sql_page_activate(KsvSqlPage *self, guint row); // as Return on it
+void ksv_sql_page_recall(KsvSqlPage *self, int by); // statement -1: before, 1: after the one shown
 void ksv_sql_page_set_path(KsvSqlPage *self, const char *path); // of the recording, NULL none
 void ksv_sql_page_run(KsvSqlPage *self, const char *sql);
 void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv); // the result shown

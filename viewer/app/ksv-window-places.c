@@ -227,6 +227,14 @@ static void show_address(KsvWindow *self, kaddr_t address)
 	ksv_window_show_view(self, ksv_window_view_index("address"));
 }
 
+void ksv_window_show_place(KsvWindow *self, const char *kind, uint64_t value)
+{
+	if (!strcmp(kind, "pfn") && value < self->model->max_pfn)
+		show_page(self, value);
+	else if (!strcmp(kind, "addr") && value <= UINT32_MAX)
+		show_address(self, (kaddr_t)value);
+}
+
 static gboolean go_to(KsvWindow *self, const struct position *p)
 {
 	uint64_t event;

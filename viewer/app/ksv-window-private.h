@@ -125,6 +125,7 @@ void ksv_window_go_to_typed(GtkEntry *entry, KsvWindow *self);
 void ksv_window_leave_place(KsvWindow *self); // the current one goes on the list of back
 void ksv_window_forget_places(KsvWindow *self);
 void ksv_window_show_bookmarks(KsvWindow *self);
+void ksv_window_show_place(KsvWindow *self, const char *kind, uint64_t value); // "pfn", "addr"
 void ksv_window_step_thing(KsvWindow *self, int direction);
 void ksv_window_step_other(KsvWindow *self, int direction); // of the filter, else of the thing
 void ksv_window_follow_thing(KsvWindow *self);		    // the details have more

@@ -534,6 +534,13 @@ static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
 	(void)canvas;
 	if (kind == HIT_STEP)
 		return; // the page's own
+	if (kind == HIT_TOP_SITE && self->model && self->model->summary) {
+		ksv_window_leave_place(self);
+		ksv_window_show_view(self, ksv_window_view_index("sites"));
+		ksv_selection_set_site(self->selection,
+				       self->model->summary->site[id >> 8][id & 255].function);
+		return;
+	}
 	if (kind == HIT_PROCESS) {
 		ksv_window_leave_place(self);
 		ksv_window_show_process(self, (int)id);
@@ -635,6 +642,16 @@ static void add_view(KsvWindow *self, unsigned i)
 	gtk_stack_add_named(self->views, page, views[i].id);
 }
 
+// A row of an answer leads where its column says: to an event, a page, an address.
+static void on_sql_link(KsvSqlPage *page, const char *kind, guint64 value, KsvWindow *self)
+{
+	(void)page;
+	if (!strcmp(kind, "event"))
+		ksv_window_jump(self, value);
+	else if (self->model)
+		ksv_window_show_place(self, kind, value);
+}
+
 static void add_sql(KsvWindow *self)
 {
 	GtkWidget *label = gtk_label_new("SQL"), *page = ksv_sql_page_new();
@@ -642,6 +659,7 @@ static void add_sql(KsvWindow *self)
 	gtk_label_set_xalign(GTK_LABEL(label), 0);
 	gtk_list_box_append(self->sidebar, label);
 	self->sql_page = KSV_SQL_PAGE(page);
+	g_signal_connect(page, "link", G_CALLBACK(on_sql_link), self);
 	gtk_stack_add_named(self->views, page, "sql");
 }
 

@@ -46,6 +46,7 @@ enum hit_kind {
 	HIT_PGD,       // id: index in the page directory
 	HIT_CALL,      // id: node of model->calls
 	HIT_SITE,      // id: node of model->callers
+	HIT_TOP_SITE,  // id: order << 8 | index in the summary's lists
 	HIT_PROCESS,   // id: number of the process
 	HIT_BOOT,      // id: stage of booting
 	HIT_STEP,      // id: index in model->steps

@@ -255,6 +255,13 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 			return false;
 		snprintf(buf, size, "%s", event_name(v->steps->step[id].t.kind));
 		return true;
+	case HIT_TOP_SITE:
+		if (!v->summary || id >> 8 >= SITE_ORDERS ||
+		    (id & 255) >= v->summary->nsites[id >> 8])
+			return false;
+		snprintf(buf, size, "%s\n← %s", v->summary->site[id >> 8][id & 255].function,
+			 v->summary->site[id >> 8][id & 255].caller);
+		return true;
 	case HIT_ADDRESS:
 		snprintf(buf, size, "address 0x%08llx", (unsigned long long)id);
 		return true;

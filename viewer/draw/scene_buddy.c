@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "../../core/event.h"
 #include "scene.h"
 
 enum {
@@ -196,4 +197,7 @@ void scene_buddy(const struct scene *c)
 		 c->s->t.zone < MAX_NR_ZONES ? zone_names[c->s->t.zone] : "?");
 	scene_counter(c, l.cpu, label, c->s->before.pcp, c->s->after.pcp);
 	draw_moving(c, &l);
+	pen_textf(c->p, STYLE_SMALL, ALIGN_LEFT, l.list.x, c->y + l.row * MAX_ORDER + 2, l.list.w,
+		  c->p->pal->dim, _("blocks of all types of mobility; this step is about %s"),
+		  migratetype_name(c->s->t.migratetype));
 }

@@ -135,8 +135,11 @@ static void sites_card(struct pen *p, enum site_order order, double x, double y,
 	if (!s->nsites[order])
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 14, y + SITE_HEAD + 3, w - 28, p->pal->dim,
 			 _("None."));
-	for (unsigned i = 0; i < s->nsites[order] && SITE_HEAD + (i + 1) * ROW < h; i++)
+	for (unsigned i = 0; i < s->nsites[order] && SITE_HEAD + (i + 1) * ROW < h; i++) {
 		site_line(p, order, &s->site[order][i], x + 14, y + SITE_HEAD + i * ROW, w - 28);
+		pen_hit(p, HIT_TOP_SITE, (uint64_t)order << 8 | i, x + 6, y + SITE_HEAD + i * ROW,
+			w - 12, ROW);
+	}
 }
 
 static unsigned most_sites(const struct model_summary *s)
