@@ -355,6 +355,41 @@ static void a_popped_object_is_a_step_of_its_own(void)
 	model_unref(v);
 }
 
+// ---- what is selected ----
+
+// Numbers of areas and objects are places in lists, which change; the addresses stay.
+static void a_selected_thing_is_the_same_at_another_event(void)
+{
+	g_autoptr(KsvSelection) s = ksv_selection_new();
+	struct view_model *v = model_at(nrows, row[nrows - 1].process, 0), *copy;
+	struct touch t, again;
+	const struct selection *now = ksv_selection_get(s);
+
+	CHECK(v != NULL);
+	CHECK(v->nslabs > 0);
+	CHECK(selection_touch(v, HIT_OBJECT, 0, &t));
+	ksv_selection_set_thing(s, HIT_OBJECT, 0, &t);
+	ksv_selection_follow(s, v);
+	CHECK_EQ(now->kind, HIT_OBJECT);
+	copy = model_at(nrows, row[nrows - 1].process, 0);
+	if (copy->nslabs > 1) { // the slab is elsewhere in the list now
+		struct model_slab first = copy->slab[0];
+
+		copy->slab[0] = copy->slab[1];
+		copy->slab[1] = first;
+		ksv_selection_follow(s, copy);
+		CHECK_EQ(now->id, 1 << 16);
+		CHECK(selection_touch(copy, now->kind, now->id, &again));
+		CHECK_EQ(again.first, t.first);
+	}
+	copy->nslabs = 0; // and now it is gone
+	ksv_selection_follow(s, copy);
+	CHECK_EQ(now->kind, HIT_ADDRESS);
+	CHECK_EQ(now->id, t.first);
+	model_unref(copy);
+	model_unref(v);
+}
+
 // ---- pictures as tables ----
 
 static long column_sum(const struct table *t, unsigned column)
@@ -535,6 +570,7 @@ int main(int argc, char **argv)
 	RUN(details_tell_both_ends_of_a_block);
 	RUN(steps_lead_from_one_state_to_the_next);
 	RUN(a_popped_object_is_a_step_of_its_own);
+	RUN(a_selected_thing_is_the_same_at_another_event);
 	RUN(every_picture_has_its_table);
 	RUN(csv_quotes_what_needs_it);
 	RUN(the_window_and_recent_files_are_remembered);

@@ -115,6 +115,46 @@ bool selection_touch(const struct view_model *v, enum hit_kind kind, uint64_t id
 	}
 }
 
+static bool find_area(const struct view_model *v, kaddr_t start, uint64_t *id)
+{
+	for (*id = 0; *id < v->nareas; ++*id)
+		if (v->area[*id].start == start)
+			return true;
+	return false;
+}
+
+static bool find_object(const struct view_model *v, kaddr_t addr, uint64_t *id)
+{
+	const struct model_cache *c = v->selected < v->ncaches ? &v->cache[v->selected] : NULL;
+
+	for (unsigned i = 0; c && c->object_bytes && i < v->nslabs; i++) {
+		kaddr_t offset = addr - v->slab[i].s_mem;
+
+		if (addr < v->slab[i].s_mem || offset / c->object_bytes >= c->per_slab)
+			continue;
+		*id = (uint64_t)i << 16 | offset / c->object_bytes;
+		return true;
+	}
+	return false;
+}
+
+void ksv_selection_follow(KsvSelection *self, const struct view_model *v)
+{
+	struct selection *s = &self->now;
+	uint64_t id = s->id;
+	bool there = true;
+
+	if (s->kind == HIT_AREA)
+		there = find_area(v, s->touch.first, &id);
+	else if (s->kind == HIT_OBJECT)
+		there = find_object(v, s->touch.first, &id);
+	if (there && id == s->id)
+		return;
+	s->kind = there ? s->kind : HIT_ADDRESS;
+	s->id = there ? id : s->touch.first;
+	changed(self, SELECTION_THING);
+}
+
 static void ksv_selection_class_init(KsvSelectionClass *class)
 {
 	(void)class;

@@ -40,5 +40,8 @@ void ksv_selection_set_thing(KsvSelection *self, enum hit_kind kind, uint64_t id
 void ksv_selection_set_site(KsvSelection *self, const char *function);
 void ksv_selection_set_range(KsvSelection *self, uint64_t from, uint64_t to);
 void ksv_selection_clear(KsvSelection *self); // everything but the event
+// The thing under the number it has in another model: indexes of areas and objects change from event
+// to event, addresses do not. What is not there any more stays as an address.
+void ksv_selection_follow(KsvSelection *self, const struct view_model *v);
 // What the thing covers in the machine of `v`; false: it has no place of its own.
 bool selection_touch(const struct view_model *v, enum hit_kind kind, uint64_t id, struct touch *t);

@@ -274,6 +274,11 @@ static gboolean go_to_name(KsvWindow *self, const char *text)
 		ksv_window_jump(self, m->event);
 		return TRUE;
 	}
+	if (!strcmp(wanted, "sql")) {
+		ksv_window_leave_place(self);
+		ksv_window_show_view(self, VIEWS);
+		return TRUE;
+	}
 	for (unsigned i = 0; *wanted && i < VIEWS; i++) {
 		g_autofree char *name = g_utf8_casefold(views[i].title, -1);
 

@@ -88,7 +88,7 @@ static void show_thing(KsvWindow *self, const struct selection *s)
 		if (self->canvas[i])
 			ksv_canvas_select(self->canvas[i], s->kind, s->id);
 	ksv_inspector_set_selection(self->inspector, s);
-	if (s->kind != HIT_NONE)
+	if (s->touch.first <= s->touch.last || s->touch.has_pfn)
 		ksv_inspector_show(self->inspector, "history");
 }
 
@@ -187,6 +187,7 @@ static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
 	for (unsigned i = 0; i < VIEWS; i++)
 		if (self->canvas[i])
 			ksv_canvas_set_model(self->canvas[i], v);
+	ksv_selection_follow(self->selection, v);
 	ksv_inspector_set_model(self->inspector, v);
 	ksv_sites_page_set_model(self->sites_page, v);
 	ksv_steps_page_set_model(self->steps_page, v);
