@@ -61,6 +61,17 @@ struct session_options {
 	uint32_t max_frames;	 // per stack; 0: none
 	uint32_t site_threshold; // calls of one size from one site before it gets a cache; 1024
 	uint32_t wait_ms;	 // how long a full ring makes the program wait before loss; 2000
+	uint32_t after_ms;	 // recording begins so long after the session; 0: at once
+	uint32_t for_ms;	 // and ends so long after that; 0: with the program
+	uint64_t max_bytes;	 // it ends, too, when the recording has grown to this; 0: never
+	char only[64];		 // names of the programs recorded, separated by commas; "": all
+};
+
+// Moves forward only; the recorder decides. Programs look at it where they are slow anyway.
+enum session_phase {
+	PHASE_BEFORE, // glibc serves, nothing is recorded
+	PHASE_RECORD,
+	PHASE_AFTER, // nothing more is recorded; the machines go on serving
 };
 
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVE, SLOT_ENDED };
@@ -118,6 +129,7 @@ struct session_header {
 	_Atomic uint32_t next_image;
 	_Atomic uint32_t announced;	   // targets that attached (the launcher checks it)
 	_Atomic uint32_t no_slot;	   // processes that found no free slot
+	_Atomic uint32_t phase;		   // enum session_phase
 	alignas(64) _Atomic uint32_t depot_count;  // last node id drawn
 	_Atomic uint32_t depot_limit;	   // ids below are backed by storage; raised by the drainer
 	_Atomic uint32_t depot_full;	   // stacks not recorded for lack of room

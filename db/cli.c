@@ -105,6 +105,12 @@ static const struct cli_option render_options[] = {
 	{0},
 };
 
+static const struct cli_option pack_options[] = {
+	{"output", 'o', "FILE", "file to write; default: with .zst added, or taken off"},
+	{"force", 'f', NULL, "replace it when it exists"},
+	{0},
+};
+
 static const struct cli_option symbols_options[] = {
 	{"again", 'A', NULL, "name those that have names, too"},
 	{0},
@@ -121,7 +127,7 @@ static const struct cli_option recorder_options[] = {
 extern const struct cli_option record_options_table[], run_options_table[];
 
 static const char moments[] =
-	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms) or end.\n";
+	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms), end, or\nmark:TEXT (kalloscope_mark).\n";
 
 // In the order people meet them, which is the order of the overview.
 const struct command commands[] = {
@@ -136,7 +142,17 @@ const struct command commands[] = {
 	{"info", "FILE", "say what a recording holds", info_options, cmd_info},
 	{"view", "FILE", "open a recording in the viewer", no_options, cmd_view},
 	{"sql", "FILE QUERY", "query a recording, read-only", sql_options, cmd_sql,
-	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"},
+	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"
+	 "\nFunctions beside SQLite's own:\n"
+	 "  stack_text(STACK)              'make_node < build < main'\n"
+	 "  hex_text(N), size_text(BYTES)  '0xc1234567', '12.3 MiB'\n"
+	 "  size_class(BYTES)              'size-128': the kmalloc cache that serves it\n"
+	 "  gfp_text(GFP)                  'GFP_KERNEL|GFP_ZERO'\n"
+	 "and the machine right after an event:\n"
+	 "  free_pages(ZONE, EVENT)        of 'DMA', 'Normal', 'HighMem'\n"
+	 "  free_blocks(ZONE, ORDER, EVENT)\n"
+	 "  cache_objects(CACHE, EVENT), cache_slabs(CACHE, EVENT)\n"
+	 "  proc_text(FILE, EVENT)         what /proc/FILE would print\n"},
 	{"proc", "NAME FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
 	 moments},
 	{"translate", "ADDRESS FILE", "follow a linear address to its frame at a moment",
@@ -158,9 +174,10 @@ const struct command commands[] = {
 	 "  pressure       where the machine had to work: refills, steals, reclaim, failures\n"
 	 "  fragmentation  free memory that cannot serve large requests, over time\n"
 	 "  history        every owner of an ADDRESS (hexadecimal)\n"
+	 "  marks          the program's own marks (kalloscope.h), and what happened between them\n"
 	 "  summary        the key figures on one page\n"
 	 "  storage        what the file is made of, table by table\n"
-	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
+	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms), end,\nor mark:TEXT (kalloscope_mark).\n"},
 	{"diff", "BEFORE AFTER", "compare two recordings, what got worse first", diff_options,
 	 cmd_diff,
 	 "\nA CONDITION is FIGURE OPERATOR VALUE: 'leaked_bytes>+1%', 'peak_bytes>64M', "
@@ -187,11 +204,13 @@ const struct command commands[] = {
 	 "  csv          a line an event\n"
 	 "  openmetrics  zones, buddyinfo and slabinfo for Prometheus' textfile collector\n"
 	 "  svg          a flame graph in one file\n"
-	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms) or end.\n"},
+	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms), end,\nor mark:TEXT (kalloscope_mark).\n"},
 	{"verify", "FILE", "check that a recording is complete and consistent", no_options,
 	 cmd_verify},
 	{"recover", "FOLDER|FILE", "finish a recording that was interrupted", no_options,
 	 cmd_recover},
+	{"pack", "FILE", "compress a recording, to send it around", pack_options, cmd_pack},
+	{"unpack", "FILE", "make a recording of a packed one", pack_options, cmd_unpack},
 	{"symbols", "FILE", "name the functions again, where debug files are", symbols_options,
 	 cmd_symbols},
 	{"recorder", "--bare --pid PID --fd N", "record for a preloaded library", recorder_options,

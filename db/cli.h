@@ -83,17 +83,20 @@ void cli_option_error(const char *command, const char *option); // unknown: name
 
 struct recording *cli_open(const char *path); // NULL after a message
 
-// An --at argument: #123 or 123 (event), 3.2s, 500ms, 20us (time since the start), end.
+// An --at argument: #123 or 123 (event), 3.2s, 500ms, 20us (time since the start), end, mark:TEXT.
 struct cli_at {
 	enum {
 		AT_EVENT,
 		AT_TIME,
+		AT_MARK,
 		AT_END
 	} kind;
 	uint64_t event;
 	int64_t ns;
+	const char *mark; // text it begins with; the argument's own memory
 };
 bool cli_parse_at(const char *text, struct cli_at *at);
+// A mark nobody made ends the program.
 uint64_t cli_at_event(struct recording *r, const struct cli_at *at);
 
 // Texts for people, in one of eight static buffers.
@@ -117,6 +120,8 @@ int cmd_proc(int argc, char **argv);
 int cmd_boot_log(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_unpack(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_sql(int argc, char **argv);

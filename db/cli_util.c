@@ -44,6 +44,10 @@ bool cli_parse_at(const char *text, struct cli_at *at)
 		*at = (struct cli_at){.kind = AT_END};
 		return true;
 	}
+	if (!strncmp(text, "mark:", 5) && text[5]) {
+		*at = (struct cli_at){.kind = AT_MARK, .mark = text + 5};
+		return true;
+	}
 	if (*digits < '0' || *digits > '9')
 		return false;
 	*at = (struct cli_at){.kind = AT_EVENT, .event = strtoull(digits, &end, 10)};
@@ -54,6 +58,26 @@ bool cli_parse_at(const char *text, struct cli_at *at)
 	return *text != '#' && unit_ns(end) > 0;
 }
 
+// The mark's own event: the one behind that which was the last before it.
+static uint64_t mark_event(struct recording *r, const char *text)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t event = -1;
+	sqlite3_prepare_v2(recording_db(r),
+			   "SELECT event + 1 FROM mark WHERE substr(text, 1, length(?1)) = ?1"
+			   " ORDER BY rowid LIMIT 1",
+			   -1, &s, NULL);
+	sqlite3_bind_text(s, 1, text, -1, SQLITE_STATIC);
+	if (s && sqlite3_step(s) == SQLITE_ROW)
+		event = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	if (event >= 0)
+		return (uint64_t)event;
+	cli_error("the recording has no mark '%s'; 'kalloscope report marks' lists those it has",
+		  text);
+	exit(EXIT_USAGE);
+}
+
 uint64_t cli_at_event(struct recording *r, const struct cli_at *at)
 {
 	switch (at->kind) {
@@ -61,6 +85,8 @@ uint64_t cli_at_event(struct recording *r, const struct cli_at *at)
 		return at->event;
 	case AT_TIME:
 		return recording_event_at(r, at->ns);
+	case AT_MARK:
+		return mark_event(r, at->mark);
 	default:
 		return recording_events(r);
 	}

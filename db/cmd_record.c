@@ -42,6 +42,10 @@ const struct cli_option record_options_table[] = {
 	{"dump-state", 265, NULL, "compare the program's final machine with the replayed one"},
 	{"precise-time", 266, NULL, "read the clock at every event"},
 	{"wait", 269, "MS", "how long a full buffer may hold the program up; default: 2000"},
+	{"after", 901, "TIME", "begin to record after this time (500ms, 2.5s, 3min)"},
+	{"for", 902, "TIME", "record for this long; the program goes on"},
+	{"only", 903, "NAMES", "record only programs of these names (cc1,ld)"},
+	{"max-size", 904, "SIZE", "stop recording when the file has this size (1G)"},
 	{0},
 };
 
@@ -249,6 +253,17 @@ static int exit_status(int wait_status)
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+// The library came up and was told to leave the program alone.
+static void say_none_wanted(const struct launch *l)
+{
+	const struct session_options *o = &l->opt.session;
+	if (*o->only)
+		cli_error("nothing was recorded: no program of --only=%s was run", o->only);
+	else
+		cli_error("nothing was recorded: the program ended before --after was over");
+	unlink(l->output);
+}
+
 static void say_nothing_recorded(const struct launch *l)
 {
 	cli_error("nothing was recorded: %s ended without loading the library.", l->check.path);
@@ -287,6 +302,10 @@ static void report(struct launch *l)
 	}
 	if (!atomic_load(&l->rings->announced)) {
 		say_nothing_recorded(l);
+		return;
+	}
+	if (!atomic_load(&l->rings->next_process)) {
+		say_none_wanted(l);
 		return;
 	}
 	store_status(l);

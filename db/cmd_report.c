@@ -21,6 +21,7 @@ static const struct {
 	{"pressure", report_pressure},
 	{"fragmentation", report_fragmentation},
 	{"history", report_history},
+	{"marks", report_marks},
 	{"summary", report_summary},
 	{"storage", report_storage},
 	{NULL, NULL}, // ends the list

@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "quote.h"
+#include "sql_functions.h"
 
 enum format {
 	TABS,
@@ -257,7 +258,9 @@ int cmd_sql(int argc, char **argv)
 	struct recording *r = cli_open(operand[0]);
 	if (!r)
 		return EXIT_USAGE;
+	struct sql_functions *f = sql_functions_add(r);
 	int status = run(recording_db(r), operand[1], &p);
+	sql_functions_free(f);
 	recording_close(r);
 	return status;
 }

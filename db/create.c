@@ -62,6 +62,7 @@ static void layout(struct session_header *h, const struct session_options *opt)
 	h->off_nodes = h->off_buckets + DEPOT_BUCKETS * 4ull;
 	h->size = h->off_nodes + (uint64_t)DEPOT_MAX * sizeof(struct depot_node);
 	h->opt = *opt;
+	h->phase = opt->after_ms ? PHASE_BEFORE : PHASE_RECORD;
 	h->depot_limit = DEPOT_BACKED;
 }
 

@@ -80,9 +80,25 @@ static void pause_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
+// --after and --for: the program itself never looks at a clock for them.
+static void phase_update(struct drainer *d, uint64_t now)
+{
+	const struct session_options *opt = &d->seg.own.opt;
+	uint64_t ms = now > d->seg.own.ns0 ? (now - d->seg.own.ns0) / 1000000 : 0;
+	uint32_t before = PHASE_BEFORE;
+
+	if (ms >= opt->after_ms)
+		atomic_compare_exchange_strong(&d->seg.h->phase, &before, PHASE_RECORD);
+	if (opt->for_ms && ms >= (uint64_t)opt->after_ms + opt->for_ms)
+		atomic_store(&d->seg.h->phase, PHASE_AFTER);
+}
+
 static void beat(struct drainer *d)
 {
-	atomic_store_explicit(&d->seg.h->heartbeat_ns, clock_monotonic_ns(), memory_order_relaxed);
+	uint64_t now = clock_monotonic_ns();
+
+	atomic_store_explicit(&d->seg.h->heartbeat_ns, now, memory_order_relaxed);
+	phase_update(d, now);
 }
 
 static bool program_lives(const struct drainer *d)

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-glib/json-glib.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,6 +89,27 @@ static int take_chunk(struct inserter *ins, const struct spool_chunk *c, const v
 }
 
 // round: every ring was drained once more since the last one.
+// --max-size: programs are told to stop recording; what they have written is still stored.
+static void size_limit(struct inserter *ins)
+{
+	struct segment seg;
+	struct stat st;
+	char wal[PATH_MAX + 8], err[ERR_LEN];
+	uint64_t size = 0, most = ins->seg.own.opt.max_bytes;
+
+	if (!most || ins->size_reached)
+		return;
+	snprintf(wal, sizeof(wal), "%s-wal", ins->output);
+	size += stat(ins->output, &st) ? 0 : (uint64_t)st.st_size;
+	size += stat(wal, &st) ? 0 : (uint64_t)st.st_size;
+	if (size < most || segment_open(&seg, ins->folder, true, err))
+		return;
+	atomic_store(&seg.h->phase, PHASE_AFTER);
+	segment_close(&seg);
+	ins->size_reached = true;
+	ins->truncated = "--max-size was reached: what came later is not recorded";
+}
+
 static void advance_all(struct inserter *ins, bool round)
 {
 	for (uint32_t i = 1; i < ins->nproc && !ins->error; i++) {
@@ -101,8 +124,10 @@ static void advance_all(struct inserter *ins, bool round)
 		if (p->over && p->state != PROC_WAITING)
 			proc_end(p);
 	}
-	if ((int64_t)clock_monotonic_ns() - ins->commit_ns > COMMIT_NS)
+	if ((int64_t)clock_monotonic_ns() - ins->commit_ns > COMMIT_NS) {
 		store_commit(ins);
+		size_limit(ins);
+	}
 	insert_report(ins, "recording", false);
 }
 

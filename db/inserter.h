@@ -321,6 +321,7 @@ struct inserter {
 	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
 	sqlite3_stmt *stmt[32];	     // by enum statement
 	bool in_transaction, closed, finish_torn;
+	bool size_reached; // --max-size
 	bool recovered;	     // the drainer had died: we emptied the rings
 	char *argv;	     // of the program, newlines between
 	uint8_t *stack_seen; // bit per depot node that an event names

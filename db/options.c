@@ -33,6 +33,10 @@ enum option_code {
 	OPT_DUMP_STATE,
 	OPT_PRECISE_TIME,
 	OPT_WAIT,
+	OPT_AFTER,
+	OPT_FOR,
+	OPT_ONLY,
+	OPT_MAX_SIZE,
 };
 
 static const struct option long_options[] = {
@@ -58,6 +62,10 @@ static const struct option long_options[] = {
 	{"dump-state", no_argument, NULL, OPT_DUMP_STATE},
 	{"precise-time", no_argument, NULL, OPT_PRECISE_TIME},
 	{"wait", required_argument, NULL, OPT_WAIT},
+	{"after", required_argument, NULL, OPT_AFTER},
+	{"for", required_argument, NULL, OPT_FOR},
+	{"only", required_argument, NULL, OPT_ONLY},
+	{"max-size", required_argument, NULL, OPT_MAX_SIZE},
 	{0},
 };
 
@@ -244,6 +252,35 @@ static const char *machine_apply(struct machine_choice *c, struct machine_config
 	return NULL;
 }
 
+// "500ms", "2.5s", "3min"; a bare number are seconds.
+static bool parse_duration(const char *text, uint32_t *ms)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"min", 60000}, {"h", 3600000}};
+	char *end;
+	double n = strtod(text, &end);
+
+	for (unsigned i = 0; end > text && i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].unit) || !(n > 0) || n * units[i].ms > 4e9 ||
+		    n * units[i].ms < 1)
+			continue;
+		*ms = (uint32_t)(n * units[i].ms);
+		return true;
+	}
+	return false;
+}
+
+// Names of programs, without folders.
+static bool parse_names(const char *text, char *names, size_t size)
+{
+	if (!*text || *text == ',' || strchr(text, '/') || strlen(text) >= size)
+		return false;
+	strcpy(names, text);
+	return true;
+}
+
 static bool session_option(struct record_options *o, int code, const char *arg)
 {
 	struct session_options *s = &o->session;
@@ -274,6 +311,14 @@ static bool session_option(struct record_options *o, int code, const char *arg)
 		return parse_number(arg, 1, UINT32_MAX, &s->site_threshold);
 	case OPT_FRAMES:
 		return parse_number(arg, 0, 256, &s->max_frames);
+	case OPT_AFTER:
+		return parse_duration(arg, &s->after_ms);
+	case OPT_FOR:
+		return parse_duration(arg, &s->for_ms);
+	case OPT_ONLY:
+		return parse_names(arg, s->only, sizeof(s->only));
+	case OPT_MAX_SIZE:
+		return parse_size(arg, &s->max_bytes) && s->max_bytes >= 1u << 20;
 	case OPT_WAIT:
 		return parse_number(arg, 0, 3600000, &s->wait_ms);
 	default:

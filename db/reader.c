@@ -93,6 +93,20 @@ void reader_text(sqlite3_stmt *s, int c, char *buf, size_t size)
 	buf[n] = 0;
 }
 
+// A zstd file, as `kalloscope pack` makes them.
+static bool is_packed(const char *path)
+{
+	static const unsigned char magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+	unsigned char head[sizeof(magic)] = {0};
+	FILE *f = fopen(path, "rb");
+	bool packed = f && fread(head, 1, sizeof(head), f) == sizeof(head) &&
+		      !memcmp(head, magic, sizeof(magic));
+
+	if (f)
+		fclose(f);
+	return packed;
+}
+
 // What an SQLite error means to somebody who wanted to open a recording.
 static enum recording_error classify(int rc)
 {
@@ -163,6 +177,11 @@ static enum recording_error check(const char *path, struct recording *r, char *e
 	int rc = open_db(path, &r->db, &id);
 	if (rc) {
 		enum recording_error e = classify(rc);
+		if (is_packed(path)) {
+			snprintf(err, size, "%s is packed; first: kalloscope unpack %s", path,
+				 path);
+			return REC_NOT_A_RECORDING;
+		}
 		snprintf(err, size,
 			 e == REC_NOT_A_RECORDING ? "%s is not a recording%s%s"
 			 : e == REC_BUSY	  ? "%s is being written%s%s; try again"

@@ -163,4 +163,5 @@ int report_slab(struct report *rp);
 int report_pressure(struct report *rp);
 int report_fragmentation(struct report *rp);
 int report_history(struct report *rp);
+int report_marks(struct report *rp);
 int report_summary(struct report *rp);

@@ -12,7 +12,8 @@ static struct cli_at moment(const struct cli *c, const char *option, const char 
 {
 	struct cli_at at;
 	if (!text || !cli_parse_at(text, &at))
-		cli_usage(c->cmd->name, "%s %s: not an event (#123), a time (3.2s, 500ms) or end",
+		cli_usage(c->cmd->name,
+			  "%s %s: not an event (#123), a time (3.2s, 500ms), end or mark:TEXT",
 			  option, text ? text : "");
 	return at;
 }

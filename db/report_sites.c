@@ -74,8 +74,11 @@ int report_sites(struct report *rp)
 	out_table(rp, "sites", rp->window ? in_window : columns);
 	for (guint i = 0; i < rows(rp, a); i++) {
 		const struct site_figures *f = &g_array_index(a, struct site_figures, i);
-		out_row(rp, f->calls, f->bytes, f->live_bytes,
-			thousandths(f->peak_bytes, t.peak_bytes), f->temporary, f->stack);
+		if (rp->window)
+			out_row(rp, f->calls, f->bytes, f->live_bytes, f->temporary, f->stack);
+		else
+			out_row(rp, f->calls, f->bytes, f->live_bytes,
+				thousandths(f->peak_bytes, t.peak_bytes), f->temporary, f->stack);
 	}
 	out_end(rp);
 	if (rows(rp, a) < a->len)

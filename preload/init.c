@@ -26,6 +26,8 @@ static uint32_t no_wipe = 1;
 struct process process = {.single = 0, .ncpus = 1, .wipe = &no_wipe};
 
 static _Atomic uint32_t early_calls;
+static bool constructed; // libc is up, handlers are registered
+static bool fork_held;	 // fork_prepare took the locks
 static bool fork_nested; // fork was called by a handler that interrupted the machine
 
 static void *map_zeroed(size_t size)
@@ -97,6 +99,15 @@ static void host_start(void)
 	process.base = NULL;
 }
 
+// The slot is filled: from here on the recorder knows the process.
+static void process_announce(void)
+{
+	if (!process.slot)
+		return;
+	atomic_store(&process.slot->early_calls, atomic_load(&early_calls));
+	session_ready();
+}
+
 void process_start(void)
 {
 	static _Atomic uint32_t begun;
@@ -104,7 +115,7 @@ void process_start(void)
 	int saved = errno;
 	bool live;
 
-	if (atomic_exchange(&begun, 1))
+	if (session_deferred() || atomic_exchange(&begun, 1))
 		return;
 	t->internal++;
 	process.generation = 1;
@@ -118,7 +129,22 @@ void process_start(void)
 	cpu_init();
 	atomic_store_explicit(&process.mode, live ? MODE_LIVE : MODE_HOST, memory_order_release);
 	t->internal--;
+	if (constructed) { // --after: the constructor went by long ago
+		this_thread(__builtin_frame_address(0));
+		process_announce();
+	}
 	errno = saved;
+}
+
+// Recording ends while the program goes on: with every CPU held, no call is half recorded.
+static void process_unrecorded(struct thread *t)
+{
+	t->inside = __builtin_frame_address(0);
+	cpu_lock_all();
+	session_stop();
+	atomic_store(&process.over, 2);
+	cpu_unlock_all();
+	t->inside = NULL;
 }
 
 // A child nobody announced (raw clone, _Fork): what other threads held at that moment nobody will
@@ -171,6 +197,8 @@ __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, v
 		return SERVE_GLIBC;
 	if (t->inside)
 		return SERVE_NESTED;
+	if (atomic_load(&process.over) == 1)
+		process_unrecorded(t);
 	this_thread(frame);
 	return mode == MODE_LIVE ? SERVE_MACHINE : SERVE_HOST;
 }
@@ -183,7 +211,8 @@ static void fork_prepare(void)
 {
 	struct thread *t = &thread_self;
 
-	if (atomic_load(&process.mode) == MODE_STARTING)
+	fork_held = atomic_load(&process.mode) != MODE_STARTING;
+	if (!fork_held)
 		return;
 	fork_nested = t->inside != NULL;
 	if (fork_nested)
@@ -204,7 +233,7 @@ static void fork_finish(void)
 
 static void fork_parent(void)
 {
-	if (atomic_load(&process.mode) == MODE_STARTING || fork_nested)
+	if (!fork_held || fork_nested)
 		return;
 	state_fork_parent();
 	cpu_unlock_all();
@@ -214,7 +243,7 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
-	if (atomic_load(&process.mode) == MODE_STARTING)
+	if (!fork_held)
 		return;
 	if (fork_nested) {
 		child_unannounced(&thread_self);
@@ -286,8 +315,6 @@ __attribute__((constructor(101))) static void process_constructor(void)
 	t->internal++;
 	unwind_init();
 	t->internal--;
-	if (process.slot) {
-		atomic_store(&process.slot->early_calls, atomic_load(&early_calls));
-		session_ready();
-	}
+	constructed = true;
+	process_announce();
 }

@@ -66,7 +66,8 @@ struct process {
 	uint32_t slot_index;
 	uint64_t barrier;	    // last BARRIER seq written
 	volatile uint32_t *wipe;    // on a MADV_WIPEONFORK page: the generation; 0: a clone unannounced
-	uint32_t generation;	    // + 1 in each forked child
+	uint32_t generation;	    // + 1 in each forked child, and when recording is to end
+	_Atomic uint32_t over;	    // 1: recording is to end, the next call sees to it; 2: it has
 };
 extern struct process process __attribute__((visibility("hidden")));
 
@@ -98,6 +99,9 @@ extern const struct machine_ops preload_ops; // record = capture_record
 // --- session.c (capture side)
 // Finds the session (environment) or starts a recorder (bare preload), maps the segment, claims a
 // slot, copies the options into process.opt. false: not recording; process.opt has defaults.
+// Not for this process (--only), not yet (--after) or not any more: glibc serves. Cheap to ask again.
+bool session_deferred(void);
+void session_stop(void); // every CPU is held: what follows is not recorded
 bool session_attach(void);
 void session_ready(void);	     // after boot: slot LIVE, exe/argv/modules text, first TIME
 void session_fork_prepare(void);     // all CPU locks held: BARRIER in all rings

@@ -211,6 +211,11 @@ __attribute__((noinline)) void capture_time(struct producer *p, unsigned cpu)
 	p->ops = process.opt.flags & SESSION_PRECISE_TIME ? 1 : OPS_PER_TIME;
 	if (p->turn != t->turn || !p->turn)
 		p->turn = t->turn = atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed) + 1;
+	if (__builtin_expect(atomic_load_explicit(&process.session->phase, memory_order_relaxed) ==
+				     PHASE_AFTER,
+			     0) &&
+	    !atomic_exchange(&process.over, 1))
+		*process.wipe = ++process.generation; // sends every thread the slow way
 	push_time(cpu);
 }
 

@@ -233,19 +233,89 @@ static bool session_find(void)
 	return session_is_bare;
 }
 
+// Whether a name of the list is that of the program: of its file, or of how it was called.
+static bool name_wanted(const char *list)
+{
+	char exe[SLOT_EXE_LEN];
+	long len = sys(SYS_readlink, "/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *called = start_argv()[0], *slash;
+	const char *names[2];
+
+	exe[len > 0 ? len : 0] = 0;
+	names[0] = (slash = strrchr(exe, '/')) ? slash + 1 : exe;
+	names[1] = !called ? "" : (slash = strrchr(called, '/')) ? slash + 1 : called;
+	for (const char *end; *list; list = *end ? end + 1 : end) {
+		end = list + strcspn(list, ",");
+		for (unsigned i = 0; i < 2; i++)
+			if (strlen(names[i]) == (size_t)(end - list) &&
+			    !memcmp(names[i], list, (size_t)(end - list)))
+				return true;
+	}
+	return false;
+}
+
+// The segment, found and mapped by the first call that asks; NULL: there is none, *why says it.
+static struct session_header *session_open(const char **why)
+{
+	static struct session_header *h;
+	static const char *problem =
+		"cannot open the session: the program runs, nothing is recorded";
+	static bool looked;
+
+	if (!looked) {
+		looked = true; // before: finding one may bring calls of our own
+		default_options(&process.opt);
+		if (session_find())
+			h = segment_map(session_path, &problem);
+		else
+			problem = NULL;
+	}
+	*why = problem;
+	return h;
+}
+
+bool session_deferred(void)
+{
+	static bool never, asked;
+	const char *why;
+	struct session_header *h = session_open(&why);
+
+	if (!h)
+		return false;
+	if (!asked) {
+		char only[sizeof(h->opt.only)];
+
+		memcpy(only, h->opt.only, sizeof(only));
+		only[sizeof(only) - 1] = 0;
+		never = *only && !name_wanted(only);
+		asked = true;
+		if (never || atomic_load(&h->phase) != PHASE_RECORD)
+			atomic_fetch_add(&h->announced, 1);
+	}
+	never |= atomic_load(&h->phase) == PHASE_AFTER;
+	return never || atomic_load(&h->phase) == PHASE_BEFORE;
+}
+
+void session_stop(void)
+{
+	if (!process.slot)
+		return;
+	atomic_store_explicit(&process.slot->state, SLOT_ENDED, memory_order_release);
+	process.slot = NULL;
+	ring_attach();
+}
+
 bool session_attach(void)
 {
-	const char *why = "cannot open the session: the program runs, nothing is recorded";
+	const char *why;
 	struct session_header *h;
 	enum slot_how how;
 	uint32_t parent;
 
-	default_options(&process.opt);
-	if (!session_find())
-		return false;
-	h = segment_map(session_path, &why);
+	h = session_open(&why);
 	if (!h) {
-		warn(why);
+		if (why)
+			warn(why);
 		return false;
 	}
 	if (atomic_load(&h->recorder_state) == RECORDER_GONE) {

@@ -59,13 +59,13 @@ expect 0 'Commands:' '--help' "$kalloscope" --help
 expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
 expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
 expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
-for c in record run info view sql proc translate report export diff check render verify recover symbols recorder; do
+for c in record run info view sql proc translate report export diff check render verify recover pack unpack symbols recorder; do
 	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
 	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = run ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
-for c in record info view sql proc translate report export diff check render verify recover symbols; do
+for c in record info view sql proc translate report export diff check render verify recover pack symbols; do
 	page=$tests/../db/man/kalloscope-$c.1
 	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
 		grep -q -e "$o" "$page" || echo "$o"; done)

@@ -96,6 +96,8 @@ json "d['sites'] == []" '--filter with a name nobody has' sites --filter xyzzy k
 table=$(query known.k "SELECT id FROM events WHERE kind = 'calloc'")
 json "[(s['calls'], s['bytes'], s['live_bytes']) for s in d['sites']] == [(1, 4000, 4000)]" \
 	'--between counts what the window made' sites --between "$table" "$table" known.k
+json "[s['function'] for s in d['sites'][0]['stack'][:2]] == ['make_table', 'main']" \
+	'--between: the stack' sites --between "$table" "$table" known.k
 json "d['peak_bytes'] == 10 * 1048576 + 100 and d['tree'][0]['function'] == 'main' and
 	d['tree'][0]['bytes'] == 10 * 1048576" 'peak: the large mapping, called from main' peak known.k
 json "len(d['tree']) == 1 and d['tree'][0]['bytes'] == d['peak_bytes'] and

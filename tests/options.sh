@@ -1,0 +1,132 @@
+#!/bin/sh
+# What of a program is recorded: --after, --for, --only, --max-size; marks; pack and unpack.
+#   tests/options.sh BUILD      TAP on stdout
+set -u
+build=$(cd "${1:?usage: options.sh BUILD}" && pwd)
+kalloscope=$build/kalloscope
+paced=$build/tests/programs/paced
+include=$(cd "$(dirname "$0")/../preload" && pwd)
+folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-options.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
+export LC_ALL=C.UTF-8
+n=0
+failed=0
+
+result() {
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' out err 2>/dev/null | head -20
+		failed=1
+	fi
+}
+
+expect() {
+	want=$1 pattern=$2 name=$3
+	shift 3
+	"$kalloscope" "$@" >out 2>err </dev/null
+	status=$?
+	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
+	ok=$?
+	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
+	result "$name" $ok
+}
+
+is() {
+	[ "$2" = "$3" ]
+	ok=$?
+	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
+	result "$1" $ok
+}
+
+query() { "$kalloscope" sql -n "$1" "$2"; }
+# holds NAME FILE EXPRESSION: of first and last time in seconds (a, b) and the number of events (n)
+holds() {
+	is "$1" 1 "$(query "$2" "SELECT $3 FROM (SELECT count(*) n, min(t_ns) / 1e9 a, max(t_ns) / 1e9 b FROM event)")"
+}
+
+# --- when
+expect 0 '^ran$' '--after' record -q -o after.k --after 0.6 -- "$paced" 1.2 3
+holds 'nothing is recorded before' after.k 'n > 100 AND a >= 0.6'
+is 'what glibc gave goes back to glibc' 1 "$(query after.k "SELECT count(*) > 0 FROM events WHERE kind = 'free' AND path = 'host'")"
+expect 0 'complete and consistent' 'and it verifies' verify after.k
+expect 0 '^ran$' '--for' record -q -o for.k --for 500ms -- "$paced" 1.2 3
+holds 'nothing is recorded afterwards' for.k 'n > 100 AND b < 0.8'
+expect 0 'complete and consistent' 'and it verifies' verify for.k
+expect 0 '^ran$' 'both' record -q -o both.k --after 400ms --for 0.3s -- "$paced" 1.2 2
+holds 'a window' both.k 'n > 100 AND a >= 0.4 AND b < 1.0'
+expect 0 done 'across fork and exec' record -q -o forks.k --after 0.4 --for 0.5 -- \
+	sh -c 'for i in 1 2 3 4 5 6 7; do ls >/dev/null; (exit 3); sleep .2; done; echo done'
+expect 0 'complete and consistent' 'and it verifies' verify forks.k
+expect 0 'ended before --after' 'a program that is over before' record -q -o none.k --after 1min -- true
+[ ! -e none.k ]
+result 'leaves no file' $?
+
+# --- who
+expect 0 '' '--only' record -q -o only.k --only ls,nobody -- sh -c 'ls >/dev/null; "$0" .01 1; ls >/dev/null' "$paced"
+is 'only these' '2 ls ls' "$(query only.k "SELECT count(*) || ' ' || group_concat(replace(exe, rtrim(exe, replace(exe, '/', '')), ''), ' ') FROM process")"
+expect 0 '' '--only: the name it was called by' record -q -o link.k --only other -- sh -c 'ln -s "$0" other; ./other .01 1' "$paced"
+is 'is found' 1 "$(query link.k 'SELECT count(*) FROM process')"
+expect 7 'no program of --only=nobody' 'nobody of that name' record -q -o none.k --only nobody -- sh -c 'exit 7'
+
+# --- how much
+expect 0 '^ran$' '--max-size' record -q -o large.k --max-size 1M -- "$paced" 6 1
+holds 'it ends early' large.k 'b < 5.8'
+expect 1 'max-size was reached' 'and says so' verify large.k
+
+# --- wrong words
+expect 2 'not a value' '--after nonsense' record --after soon -- true
+expect 2 'not a value' '--for 0' record --for 0 -- true
+expect 2 'not a value' '--only with a folder' record --only /bin/ls -- true
+expect 2 'not a value' '--max-size too small' record --max-size 10 -- true
+
+# --- marks
+expect 0 '^ran$' 'marks of a program that is only run' run -- "$paced" .05 1
+is 'a program with marks runs alone' ran "$("$paced" .05 1)"
+"$kalloscope" record -q -o marks.k -- "$paced" .2 2 >out 2>err
+is 'marks are events, with their text beside them' 'begin: with a text longer than one record|end "quoted"' "$(query marks.k "
+	SELECT group_concat(m.text, '|') FROM mark m JOIN events e ON e.id = m.event + 1 AND e.kind = 'mark'")"
+is 'with their backtrace' main "$(query marks.k "SELECT DISTINCT s.function FROM events e JOIN stacks s USING (stack)
+	WHERE e.kind = 'mark' AND s.function = 'main'")"
+expect 0 '2 marks' 'report marks' report marks marks.k
+expect 0 'end "quoted"' 'a mark is a moment' report marks --between mark:end end marks.k
+is 'from it on' '77' "$("$kalloscope" report sites --json --top=0 --between 'mark:end "q' end marks.k | python3 -c '
+import json, sys
+print(*[s["bytes"] for s in json.load(sys.stdin)["sites"] if s["stack"][0]["function"] == "main"])')"
+expect 2 "has no mark 'middle'" 'a mark nobody made' proc buddyinfo --at mark:middle marks.k
+expect 0 'no mark\|0 marks' 'a recording without marks' report marks both.k
+is 'marks in the Perfetto trace' 2 "$("$kalloscope" export -F perfetto marks.k | grep -c '"ph":"i".*"s":"p"')"
+if command -v c++ >/dev/null; then
+	printf '#include <kalloscope.h>\nint main() { kalloscope_mark("from C++"); }\n' >mark.cc
+	c++ -Wall -Wextra -Werror -O2 -I"$include" mark.cc -o mark && ./mark && "$kalloscope" record -q -o cxx.k -- ./mark
+	is 'the header in C++' 'from C++' "$(query cxx.k 'SELECT text FROM mark')"
+fi
+
+# --- pack
+expect 0 'marks.k.zst' 'pack' pack marks.k
+expect 2 'is packed; first: kalloscope unpack' 'a packed recording says so' info marks.k.zst
+expect 2 'exists.*--force' 'pack does not overwrite' pack marks.k
+expect 0 'again.k' 'unpack' unpack -o again.k marks.k.zst
+cmp -s marks.k again.k
+result 'it is the same' $?
+[ "$(stat -c %s marks.k.zst)" -lt $(($(stat -c %s marks.k) / 2)) ]
+result 'and was less than half as large' $?
+if command -v zstd >/dev/null; then
+	zstd -q -d -c marks.k.zst | cmp -s - marks.k
+	result 'zstd unpacks it, too' $?
+fi
+head -c 20000 marks.k.zst >torn.zst
+expect 1 'ends in the middle' 'a torn packed file' unpack torn.zst
+[ ! -e torn ] && [ ! -e torn.part ]
+result 'leaves nothing behind' $?
+expect 2 'is not packed' 'unpack what is not packed' unpack marks.k
+expect 2 'No such file' 'pack what is not there' pack nothing.k
+cp marks.k open.k && sqlite3 open.k "UPDATE meta SET value = 0 WHERE key = 'complete'"
+expect 2 'still written' 'pack an unfinished recording' pack open.k
+
+echo "1..$n"
+exit $failed
