@@ -11,22 +11,32 @@
 #include <sys/mman.h>
 
 enum {
-	FP_FRAME_MOST = 1 << 20
+	FP_FRAME_MOST = 1 << 20,
+	TREE_DEPTH = 12 // the trace at the end of a longer path is replaced
 };
 
-__attribute__((noinline)) static bool
-holds_in_order(const struct trace_cache *c, const struct cached_trace *e, const stack_word *frame)
+static bool trace_is_of(const struct trace_cache *c, const struct cached_trace *e,
+			const stack_word *frame)
+{
+	return (e->ret & ~RET_IN_ORDER) == frame[1] && e->frame == (uintptr_t)frame &&
+	       e->age == cache_age(c);
+}
+
+// Compares in the order of the walk. True: a word differs; branch then leads on to the next slot.
+static bool trace_differs(const struct cached_trace *e, const stack_word *frame, uint64_t *branch)
 {
 	const volatile stack_word *base = frame;
 
-	if (e->ret != (frame[1] | RET_IN_ORDER) || e->frame != (uintptr_t)frame ||
-	    e->age != cache_age(c))
-		return false;
 	for (const struct word_group *g = e->first; g < e->end; g++)
-		for (unsigned i = 0; i < GROUP_WORDS; i++)
-			if (base[g->offset[i]] != g->value[i])
-				return false;
-	return true;
+		for (unsigned i = 0; i < GROUP_WORDS; i++) {
+			uint64_t found = base[g->offset[i]];
+			if (found == g->value[i])
+				continue;
+			*branch = (*branch << 7 | *branch >> 57) +
+				  (found ^ (uint64_t)g->offset[i] << 40);
+			return true;
+		}
+	return false;
 }
 
 // An entry is believed when its ret is set, so that is cleared first and set last: a handler may
@@ -88,12 +98,13 @@ static void words_keep(struct trace_cache *c, const struct trace *tr, const stac
 	}
 }
 
-// Keeps a finished walk. The older of the two entries of its set goes.
-static void cache_keep(struct thread *t, const stack_word *frame, uint32_t stack, uint32_t age)
+// Keeps a finished walk in this slot.
+static void cache_keep(struct thread *t, const stack_word *frame, struct cached_trace *e,
+		       uint32_t stack, uint32_t age)
 {
 	struct trace_cache *c = t->cache;
 	const struct trace *tr = &c->trace;
-	struct cached_trace *e = cache_set(c, frame[1], (uintptr_t)frame), fresh;
+	struct cached_trace fresh;
 	unsigned nwords = tr->nwords + tr->fp_used + !(tr->nwords + tr->fp_used);
 	unsigned ngroups = (nwords + GROUP_WORDS - 1) / GROUP_WORDS;
 	bool quick;
@@ -111,7 +122,6 @@ static void cache_keep(struct thread *t, const stack_word *frame, uint32_t stack
 				      .flags = (uint16_t)tr->flags,
 				      .stack = stack};
 	c->next_group += ngroups;
-	entry_set(e + 1, e);
 	entry_set(e, &fresh);
 	c->last = e;
 }
@@ -246,7 +256,7 @@ void trace_cache_pass_on(struct trace_cache *c)
 }
 
 __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, const stack_word *frame,
-						       uint32_t *flags)
+						       struct cached_trace *slot, uint32_t *flags)
 {
 	const struct frame f = {frame[1], (uintptr_t)&frame[FRAME_WORDS], frame[0]};
 	struct trace_cache *c = t->cache;
@@ -266,33 +276,37 @@ __attribute__((noinline)) static uint32_t capture_miss(struct thread *t, const s
 	stack = depot_intern(&c->path, c->trace.ip, c->trace.nips);
 	*flags |= c->trace.flags;
 	if (stack)
-		cache_keep(t, frame, stack, age);
+		cache_keep(t, frame, slot, stack, age);
 	return stack;
 }
 
-// Not the first entry of its set: the other one, or one with words outside the stack, or a walk.
+// Not the first trace of this frame, or one that the quick test leaves out, or one to be walked.
 __attribute__((noinline)) static uint32_t capture_other(struct thread *t, const stack_word *frame,
 							uint32_t *flags)
 {
 	struct trace_cache *c = t->cache;
 	struct cached_trace *e;
+	uint64_t branch = 0;
+	unsigned depth = 0;
 
 	if (!process.slot || !process.opt.max_frames)
 		return 0;
 	if (!c)
-		return capture_miss(t, frame, flags);
+		return capture_miss(t, frame, NULL, flags);
 	if (__builtin_expect(from_loader(frame[1]), 0))
 		modules_of_loader(t);
-	e = cache_set(c, frame[1], (uintptr_t)frame);
-	if (!holds_in_order(c, e, frame)) {
-		e++;
-		if (!trace_holds(c, e, frame) && !holds_in_order(c, e, frame))
-			return capture_miss(t, frame, flags);
-	}
-	judge_trace(e, frame);
-	c->last = e;
-	*flags |= e->flags;
-	return e->stack;
+	do {
+		e = cache_slot(c, frame, branch);
+		if (!trace_is_of(c, e, frame))
+			return capture_miss(t, frame, e, flags);
+		if (!trace_differs(e, frame, &branch)) {
+			judge_trace(e, frame);
+			c->last = e;
+			*flags |= e->flags;
+			return e->stack;
+		}
+	} while (++depth < TREE_DEPTH);
+	return capture_miss(t, frame, e, flags);
 }
 
 uint32_t capture_stack(struct thread *t, void *const *frame, uint32_t *flags)

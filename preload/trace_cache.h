@@ -14,6 +14,10 @@
 // time; a trace with any other word has RET_IN_ORDER set in `ret`, so that the quick test never
 // finds it. So have calls of the dynamic loader: they mean that code may have come or gone.
 //
+// Many traces may have one entry frame: a function's callers differ further out. They form a tree:
+// where the trace in a slot does not hold, its first word that differs, and the value found there,
+// say in which slot to look next.
+//
 // A cache belongs to one thread. One that is passed on to another counts `turns` up, which makes
 // all its traces stale, as a module that goes away does.
 #pragma once
@@ -23,9 +27,9 @@
 #include "unwind.h"
 
 enum {
-	CACHE_BITS = 12,
-	CACHE_ENTRIES = 1 << CACHE_BITS, // in sets of two, the newer one first
-	CACHE_GROUPS = 1 << 15,
+	CACHE_BITS = 14,
+	CACHE_ENTRIES = 1 << CACHE_BITS,
+	CACHE_GROUPS = 1 << 17,
 	GROUP_WORDS = 4,
 	FRAME_WORDS = 2 // of an entry frame: the caller's frame pointer, the return address
 };
@@ -67,12 +71,14 @@ static inline uint32_t cache_age(const struct trace_cache *c)
 	return c->turns + rules_generation();
 }
 
-static inline struct cached_trace *cache_set(struct trace_cache *c, uintptr_t ret, uintptr_t frame)
+// Where a trace of this entry frame stands. branch: 0, or what sets it apart from the trace that
+// stands there (below).
+static inline struct cached_trace *cache_slot(struct trace_cache *c, const stack_word *frame,
+					      uint64_t branch)
 {
-	const uint64_t sets = (CACHE_ENTRIES - 1) & ~1ull;
-	uint64_t h = ((uint64_t)ret ^ (uint64_t)frame << 20) * 0x9E3779B97F4A7C15ull;
+	uint64_t h = (frame[1] ^ (uint64_t)(uintptr_t)frame << 20 ^ branch) * 0x9E3779B97F4A7C15ull;
 
-	h = h >> (64 - CACHE_BITS - 6) & sets << 6; // in bytes
+	h = h >> (64 - CACHE_BITS - 6) & (CACHE_ENTRIES - 1ull) << 6; // in bytes
 	return (struct cached_trace *)((char *)c->entry + h);
 }
 
@@ -119,10 +125,10 @@ static inline bool trace_holds(const struct trace_cache *c, const struct cached_
 	       words_hold(e, frame);
 }
 
-// The newest trace of this frame, if it holds; NULL: capture_stack has to look further.
+// The first trace of this frame, if it holds; NULL: capture_stack has to look further.
 static inline struct cached_trace *trace_hit(struct trace_cache *c, const stack_word *frame)
 {
-	struct cached_trace *e = cache_set(c, frame[1], (uintptr_t)frame);
+	struct cached_trace *e = cache_slot(c, frame, 0);
 
 	if (__builtin_expect(!trace_holds(c, e, frame), 0))
 		return NULL;
