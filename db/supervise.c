@@ -3,11 +3,13 @@
 // Starting, watching and restarting the drainer and the inserter of a recording.
 #include "supervise.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -111,15 +113,28 @@ static void inserter_steps_back(pid_t pid)
 		sched_setscheduler(pid, SCHED_IDLE, &none);
 }
 
+// All its threads: policy and nice value are a thread's own.
 static void inserter_comes_forward(pid_t pid)
 {
 	const struct sched_param none = {0};
+	char path[64];
+	struct dirent *entry;
+	DIR *tasks;
 
-	if (may_leave_idle())
-		sched_setscheduler(pid, SCHED_OTHER, &none);
 	set_session_share(pid, "0");
-	setpriority(PRIO_PROCESS, (id_t)pid,
-		    0); // with the privilege; among sessions it does not matter
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks))) {
+		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (!thread)
+			continue; // . and ..
+		if (may_leave_idle())
+			sched_setscheduler(thread, SCHED_OTHER, &none);
+		setpriority(PRIO_PROCESS, (id_t)thread, 0); // where it is allowed
+	}
+	if (tasks)
+		closedir(tasks);
 }
 
 // The drainer works for a moment every half millisecond: a short slice (Linux 6.12, else without
