@@ -22,6 +22,9 @@
 // All of a piece, so that struct hit never comes to lie in memory.
 #define hit_inline static inline __attribute__((always_inline))
 
+_Static_assert(sizeof(struct array_cache) % 64 == 0 && sizeof(struct cpu_word) == 64,
+	       "lines of different CPUs");
+
 enum {
 	HIT_BYTES_MOST = PAGE_SIZE / 2 - 1 // above it a block's pages have to be prepared
 };
