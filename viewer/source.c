@@ -125,14 +125,14 @@ static int replay_of(struct source *s, int process, char *err, size_t size)
 	return s->replay ? 0 : -1;
 }
 
-static void read_stack(struct source *s, uint64_t event, struct model_stack *o)
+void model_stack_read(struct recording *r, uint64_t event, struct model_stack *o)
 {
-	if (!event || recording_rows(s->recording, event, 1, &o->row) != 1)
+	if (!event || recording_rows(r, event, 1, &o->row) != 1)
 		return;
 	o->event = event;
 	o->frame = calloc(MODEL_FRAMES, sizeof(*o->frame));
 	if (o->frame && o->row.stack)
-		o->n = recording_stack(s->recording, o->row.stack, o->frame, MODEL_FRAMES);
+		o->n = recording_stack(r, o->row.stack, o->frame, MODEL_FRAMES);
 }
 
 // A free names its allocation; the other way round there is only a search, which ends somewhere so
@@ -157,9 +157,9 @@ static void add_rows(struct source *s, struct view_model *v, uint64_t selected)
 
 static void add_stacks(struct source *s, struct view_model *v, uint64_t selected)
 {
-	read_stack(s, selected, &v->stack);
+	model_stack_read(s->recording, selected, &v->stack);
 	if (v->stack.event)
-		read_stack(s, match_of(s, &v->stack.row), &v->other);
+		model_stack_read(s->recording, match_of(s, &v->stack.row), &v->other);
 }
 
 static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)

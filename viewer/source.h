@@ -36,6 +36,8 @@ struct source *source_open(const char *path, enum recording_error *code, char *e
 void source_close(struct source *s); // NULL is fine
 struct recording *source_recording(struct source *s);
 unsigned source_processes(struct source *s); // how many
+// The row of an event and its backtrace; an event that is not there leaves *o as it is. Frames: free().
+void model_stack_read(struct recording *r, uint64_t event, struct model_stack *o);
 // Process by its number in the recording; NULL: there is none.
 const struct process_info *source_process(struct source *s, int process);
 // The process a viewer shows first: the one with most events.

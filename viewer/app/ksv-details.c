@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "../../db/reader_views.h"
+#include "../source.h"
 
 struct question {
 	struct selection selection;
@@ -103,16 +104,6 @@ static void post(struct search *s)
 	g_idle_add_full(G_PRIORITY_DEFAULT, deliver, v, delivery_free);
 }
 
-static void read_stack(struct search *s, uint64_t event, struct model_stack *o)
-{
-	if (!event || recording_rows(s->recording, event, 1, &o->row) != 1)
-		return;
-	o->event = event;
-	o->frame = calloc(MODEL_FRAMES, sizeof(*o->frame));
-	if (o->frame && o->row.stack)
-		o->n = recording_stack(s->recording, o->row.stack, o->frame, MODEL_FRAMES);
-}
-
 // The block of an event: where it began, where it ended.
 static void find_stacks(struct search *s, uint64_t event)
 {
@@ -122,16 +113,17 @@ static void find_stacks(struct search *s, uint64_t event)
 	if (!event || recording_rows(s->recording, event, 1, &row) != 1)
 		return;
 	if (row.ref && !row.req) { // a free: the allocation first
-		read_stack(s, row.ref, &s->d.stack[0]);
-		read_stack(s, event, &s->d.stack[1]);
+		model_stack_read(s->recording, row.ref, &s->d.stack[0]);
+		model_stack_read(s->recording, event, &s->d.stack[1]);
 		return;
 	}
-	read_stack(s, event, &s->d.stack[0]);
+	model_stack_read(s->recording, event, &s->d.stack[0]);
 	if (!row.req || !row.addr || row.flags & OPF_FAILED)
 		return;
 	s->d.searching_end = true;
 	post(s);
-	read_stack(s, recording_freed_by(s->recording, event, s->q.last - event), &s->d.stack[1]);
+	model_stack_read(s->recording, recording_freed_by(s->recording, event, s->q.last - event),
+			 &s->d.stack[1]);
 	s->d.searching_end = false;
 }
 
