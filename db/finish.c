@@ -256,8 +256,23 @@ static void remove_folder(const char *folder)
 	rmdir(folder);
 }
 
+// Everything that was written without waiting for the disk is on it behind the next commit, which
+// says that the recording is complete, before the spool goes.
+static void complete(struct inserter *ins, int64_t start_ns)
+{
+	store_wait(ins);
+	if (!ins->error)
+		sqlite3_exec(ins->db, "PRAGMA synchronous=FULL", NULL, NULL, NULL);
+	store_meta_int(ins, "finish_ns", (int64_t)clock_monotonic_ns() - start_ns);
+	store_meta_int(ins, "complete", 1);
+	store_commit(ins);
+	store_wait(ins);
+}
+
 void finish_recording(struct inserter *ins)
 {
+	int64_t start_ns = (int64_t)clock_monotonic_ns();
+
 	insert_report(ins, "finishing", true);
 	store_stacks(ins);
 	store_totals(ins);
@@ -265,21 +280,14 @@ void finish_recording(struct inserter *ins)
 	insert_report(ins, "symbols", true);
 	store_wait(ins);
 	resolve(ins);
-	store_meta_int(ins, "complete", 1);
 	store_commit(ins);
-	store_wait(ins);
+	complete(ins, start_ns);
 	if (ins->error)
 		return;
 	for (int i = 0; i < ST_COUNT; i++) {
 		sqlite3_finalize(ins->stmt[i]);
 		ins->stmt[i] = NULL;
 	}
-	// On disk before the spool goes. A reader that has the file open keeps the log alive; the file is
-	// whole either way.
-	sqlite3_busy_timeout(ins->db, 1000);
-	sqlite3_exec(ins->db,
-		     "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE);"
-		     "PRAGMA journal_mode=DELETE",
-		     NULL, NULL, NULL);
+	sqlite3_exec(ins->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL); // no empty file stays
 	remove_folder(ins->folder);
 }

@@ -7,7 +7,7 @@
 -- The file is a valid database at every commit; meta.complete = 1 once it is finished.
 
 -- One row per fact about the whole recording: version, complete, argv, start (Unix time, ns),
--- duration_ns, events, transitions, processes, lost, divergences, divergence (the first one, in
+-- duration_ns, finish_ns (what the recorder took behind the last record), events, transitions, processes, lost, divergences, divergence (the first one, in
 -- words), truncated (why the recording ends early), options of the machine ...
 CREATE TABLE meta(
 	key TEXT PRIMARY KEY,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inserter.h"
@@ -102,23 +103,27 @@ static void run_now(struct inserter *ins, enum statement st, const struct store_
 	sqlite3_reset(s);
 }
 
-// Compressing is done here, where there is a second CPU for it.
+// Entries become the last argument. Whoever has more time does it: the fold, when jobs pile up
+// before the thread that stores, or that one.
+static void log_encode_job(struct inserter *ins, struct store_job *job)
+{
+	struct store_value *v = &job->value[job->n - 1];
+	void *blob = NULL;
+
+	if (log_encode(job->entries, job->nentries, &blob, &v->size))
+		store_fail(ins, -ENOMEM, strerror(ENOMEM));
+	free(job->entries);
+	job->entries = NULL;
+	v->data = blob;
+	v->type = 'b';
+}
+
 static void log_now(struct inserter *ins, struct store_job *job)
 {
-	struct store_value v[MAX_ARGUMENTS];
-	void *blob = NULL;
-	unsigned n = job->n;
-
-	memcpy(v, job->value, n * sizeof(*v));
-	v[n].type = 'b';
-	if (log_encode(job->entries, job->nentries, &blob, &v[n].size)) {
-		store_fail(ins, -ENOMEM, strerror(ENOMEM));
-	} else {
-		v[n].data = blob;
-		run_now(ins, ST_LOG, v, n + 1);
-	}
-	free(blob);
-	free(job->entries);
+	if (job->entries)
+		log_encode_job(ins, job);
+	run_now(ins, ST_LOG, job->value, job->n);
+	free((void *)job->value[job->n - 1].data);
 }
 
 static void commit_now(struct inserter *ins, const struct store_value *events)
@@ -264,9 +269,13 @@ void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *
 	struct store_job *job;
 	va_list ap;
 
+	unsigned count;
+
 	va_start(ap, types);
-	job = ins->error ? NULL : job_make(ins, JOB_LOG, v, arguments(types, &ap, v));
+	count = arguments(types, &ap, v);
 	va_end(ap);
+	v[count++] = (struct store_value){.type = 'n'}; // for the blob
+	job = ins->error ? NULL : job_make(ins, JOB_LOG, v, count);
 	if (!job) {
 		free(e);
 		return;
@@ -274,6 +283,8 @@ void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *
 	job->entries = e;
 	job->nentries = n;
 	job->bytes += n * sizeof(*e);
+	if (store_behind(ins))
+		log_encode_job(ins, job);
 	store_give(ins, job);
 }
 
@@ -338,24 +349,38 @@ static void store_names(struct inserter *ins)
 		name_row(ins, "zone_name", i, zones[i], NULL);
 }
 
+// What is in the way of a commit is a reader, who will be done: the program does not wait for it,
+// the spool takes what comes.
+static int wait_for_reader(void *ctx, int tries)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	(void)ctx, (void)tries;
+
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+// New pages are not journalled, and nearly all are new: a rollback journal writes everything once,
+// where a write-ahead log writes it twice. Without spilling, the file is locked for commits only.
+static const char settings[] =
+	"PRAGMA page_size=16384; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
+	"PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA temp_store=MEMORY;"
+	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2";
+
 int store_open(struct inserter *ins)
 {
-	char path[sizeof(ins->output) + 8];
+	char path[sizeof(ins->output) + 16];
 
 	unlink(ins->output); // from an earlier try: everything is in the spool
-	snprintf(path, sizeof(path), "%s-wal", ins->output);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s-shm", ins->output);
+	snprintf(path, sizeof(path), "%s-journal", ins->output);
 	unlink(path);
 	if (!check(ins, sqlite3_open_v2(ins->output, &ins->db,
 					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 						SQLITE_OPEN_NOMUTEX, // one thread at a time
 					NULL)))
 		return ins->error;
-	sqlite3_busy_timeout(ins->db, 60000); // a reader in the way
-	exec_now(ins, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
-		      "PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-		      "PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2");
+	sqlite3_busy_handler(ins->db, wait_for_reader, NULL);
+	exec_now(ins, settings);
 	begin(ins);
 	exec_now(ins, schema_sql);
 	store_names(ins);

@@ -113,6 +113,19 @@ void store_give(struct inserter *ins, struct store_job *job)
 	pthread_mutex_unlock(&q->lock);
 }
 
+bool store_behind(struct inserter *ins)
+{
+	struct store_queue *q = ins->queue;
+	bool behind;
+
+	if (!q)
+		return false;
+	pthread_mutex_lock(&q->lock);
+	behind = q->bytes > QUEUE_BYTES / 2;
+	pthread_mutex_unlock(&q->lock);
+	return behind;
+}
+
 void store_wait(struct inserter *ins)
 {
 	struct store_queue *q = ins->queue;

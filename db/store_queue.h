@@ -9,7 +9,7 @@ enum store_job_kind {
 	JOB_RUN,    // statement with the arguments in value
 	JOB_EXEC,   // the SQL text in value[0]
 	JOB_BATCH,  // rows of batch, freed
-	JOB_LOG,    // a row of log: value, and the entries compressed
+	JOB_LOG,    // a row of log: value, the last of which is made of the entries unless they are gone
 	JOB_COMMIT, // with the number of events in value[0]
 };
 
@@ -36,4 +36,5 @@ int store_queue_start(struct inserter *ins);
 void store_queue_stop(struct inserter *ins); // after the last job; NULL is fine
 // Takes the job over. Done at once where there is no thread.
 void store_give(struct inserter *ins, struct store_job *job);
+bool store_behind(struct inserter *ins); // half the queue is full: the other thread has more to do
 void store_do(struct inserter *ins, struct store_job *job); // in store.c; frees it
