@@ -148,17 +148,38 @@ def in_turns(variants):
 results = os.path.join(here, "RESULTS.md")
 
 
-def store(section, text):
+def rows_of(text, first):
+    return [m.span() for m in re.finditer(r"^\| %s \|.*$" % re.escape(first), text, re.M)]
+
+
+def merge(old, new, cases):
+    """The old text with the rows of these cases from the new one; None where it has none of them."""
+    for case in cases:
+        was, now = rows_of(old, case), rows_of(new, case)
+        if len(was) != len(now):
+            return None
+        for (a, b), (c, d) in reversed(list(zip(was, now))):
+            old = old[:a] + new[c:d] + old[b:]
+    return old
+
+
+def store(section, text, cases):
+    """cases: those measured, when that is not all of them; the section keeps the rows of the others."""
     print(text, flush=True)
     if args.no_write:
         return
     stamp = (f"{datetime.date.today()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}; "
              f"medians of {runs} runs in turns{', small work' if args.quick else ''}.")
     begin, end = f"<!-- measured: {section} -->", "<!-- end -->"
-    body = f"{begin}\n{stamp}\n\n{text.rstrip()}\n{end}"
     whole = open(results, encoding="utf-8").read() if os.path.exists(results) else "# Benchmark results\n"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
-    if pattern.search(whole):
+    found = pattern.search(whole)
+    if cases is not None:
+        text = merge(found.group(0).split("\n\n", 1)[1][:-len(end)], text, cases) if found else None
+        if text is None:
+            return
+    body = f"{begin}\n{stamp}\n\n{text.rstrip()}\n{end}"
+    if found:
         whole = pattern.sub(lambda m: body, whole, count=1)
     else:
         whole = whole.rstrip() + f"\n\n## {section[0].upper() + section[1:]}\n\n{body}\n"
@@ -196,11 +217,11 @@ def capture(cases):
             variants.insert(2, ("heaptrack", [heaptrack(), "-r", "-o", os.path.join(folder, "raw")]))
         m = in_turns([(n, lambda p=p: pair_ns(p, frames, threads)) for n, p in variants])
         ours, theirs = m["ours"] - m["native"], m.get("heaptrack", math.nan) - m["native"]
-        rows.append((frames, threads, "%.0f" % m["native"], "%.0f" % m["run"], "%.0f" % theirs, "%.0f" % ours,
+        rows.append((case, "%.0f" % m["native"], "%.0f" % m["run"], "%.0f" % theirs, "%.0f" % ours,
                      ratio(ours, theirs)))
     return ("Cost of a malloc+free pair while the program runs (its own clock). heaptrack records the stack of "
             "malloc only; kalloscope records stacks of both.\n\n" +
-            table(("frames", "threads", "native ns", "`run` ns", "heaptrack adds ns", "kalloscope adds ns", "ratio"), rows))
+            table(("frames x threads", "native ns", "`run` ns", "heaptrack adds ns", "kalloscope adds ns", "ratio"), rows))
 
 
 PROGRAMS = ["python", "perl", "cc1", "churn1", "churn2"]
@@ -389,10 +410,6 @@ try:
             print(name, *(c for c in wanted if c))
         elif wanted:
             text = fn(wanted)
-            # one case of several is only shown: the section's table has them all
-            if wanted == all_cases:
-                store(name, text)
-            else:
-                print(text, flush=True)
+            store(name, text, None if wanted == all_cases else wanted)
 finally:
     shutil.rmtree(folder, ignore_errors=True)
