@@ -3,6 +3,7 @@
 // The host arena (arena.h): reservation, commitment, known-zero pages, giving memory back.
 #include "arena.h"
 #include "poison.h"
+#include "capture.h"
 
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -20,7 +21,8 @@ enum {
 	GIVE_BACK_MIN = 8 << 20,  // dirty free bytes always tolerated
 	ZERO_BY_HOST = 128 << 10, // from here on clearing is left to the host
 };
-#define ARENA_SIZE (1ull << 32)
+#define ARENA_SIZE   (1ull << 32)
+#define LOWMEM_BLOCK (4u << 20) // committed together
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA	     0x53564d41
@@ -174,7 +176,7 @@ bool arena_commit_slow(kaddr_t a)
 {
 	uint32_t block = a >> 22;
 
-	if (sys(SYS_mprotect, to_host(block << 22), 4ul << 20, PROT_READ | PROT_WRITE))
+	if (sys(SYS_mprotect, to_host(block * LOWMEM_BLOCK), LOWMEM_BLOCK, PROT_READ | PROT_WRITE))
 		return false;
 	atomic_store(&arena_committed[block], 1);
 	return true;
@@ -200,7 +202,7 @@ void arena_clear(kaddr_t a, size_t bytes)
 {
 	uint32_t first = first_page(a), n = pages_touched(a, bytes);
 
-	if (bytes >= ZERO_BY_HOST && !(a & (PAGE_SIZE - 1)) &&
+	if (bytes >= ZERO_BY_HOST && !(a & (PAGE_SIZE - 1)) && !capture_no_syscalls &&
 	    !bits_all(arena.dirty, first, n, false) &&
 	    !sys(SYS_madvise, to_host(a), (size_t)n << PAGE_SHIFT, MADV_DONTNEED))
 		bits_assign(arena.dirty, first, n, false);
@@ -261,7 +263,7 @@ void arena_freed(struct machine *m, size_t bytes)
 	uint64_t sum =
 		atomic_fetch_add_explicit(&arena.dirty_free, bytes, memory_order_relaxed) + bytes;
 
-	if (sum < GIVE_BACK_MIN)
+	if (sum < GIVE_BACK_MIN || capture_no_syscalls)
 		return;
 	uint64_t free = zone_free_pages(m, ZONE_DMA) + zone_free_pages(m, ZONE_NORMAL);
 	uint64_t live = (m->s->max_low_pfn - free) << PAGE_SHIFT;
@@ -353,6 +355,10 @@ void arena_shut(kaddr_t a, size_t bytes)
 		open_assign(first, n, false);
 		return;
 	}
+	if (capture_no_syscalls) { // it stays open
+		memset(p, 0, (size_t)n << PAGE_SHIFT);
+		return;
+	}
 	sys(SYS_madvise, p, (size_t)n << PAGE_SHIFT, MADV_DONTNEED);
 	if (!mappings_short() && !sys(SYS_mprotect, p, (size_t)n << PAGE_SHIFT, PROT_NONE))
 		open_assign(first, n, false);
@@ -388,6 +394,39 @@ void arena_restore(kaddr_t a, size_t bytes)
 	}
 	sys(SYS_mprotect, to_host(first << PAGE_SHIFT), (size_t)n << PAGE_SHIFT,
 	    PROT_READ | PROT_WRITE);
+}
+
+// --- before system calls are given up
+
+static void settle_lowmem(const struct machine *m)
+{
+	uint32_t block = m->s->cfg.page_offset >> 22,
+		 end = (m->s->high_memory - 1) / LOWMEM_BLOCK + 1;
+
+	for (; block < end; block++)
+		arena_commit(block * LOWMEM_BLOCK);
+}
+
+static void settle_areas(uint32_t first, uint32_t end)
+{
+	for (uint32_t n; first < end; first += n) {
+		bool open = bit_get(arena.open, first);
+		for (n = 1; first + n < end && bit_get(arena.open, first + n) == open;)
+			n++;
+		if (!open && !sys(SYS_mprotect, to_host(first << PAGE_SHIFT),
+				  (size_t)n << PAGE_SHIFT, PROT_READ | PROT_WRITE))
+			bits_assign(arena.open, first, n, true);
+	}
+}
+
+// What has an owner keeps the protection it has.
+void arena_settle(const struct machine *m)
+{
+	uint32_t windows = first_page(m->s->kmap.pkmap_base);
+
+	settle_lowmem(m);
+	settle_areas(first_page(m->s->vmalloc.start), first_page(m->s->vmalloc.end));
+	settle_areas(windows, windows + LAST_PKMAP);
 }
 
 // --- spans

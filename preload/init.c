@@ -268,7 +268,7 @@ static void exit_record(struct thread *t, struct machine *m, int status, uint32_
 }
 
 // Runs after every destructor of the program, for it was registered before the loader's own.
-static void process_exit(int status, void *arg)
+void process_exit(int status, void *arg)
 {
 	void *frame = __builtin_frame_address(0);
 	struct thread *t = this_thread(frame);
@@ -277,6 +277,8 @@ static void process_exit(int status, void *arg)
 	(void)arg;
 	if (t->inside && nested_outer_gone(t, frame))
 		outer_abandoned(t, atomic_load(&process.mode));
+	else if (t->inside)
+		leave_exit(t, status, frame);
 	if (t->nested)
 		call_drain(t);
 	if (!process.slot || t->inside)
@@ -315,6 +317,7 @@ __attribute__((constructor(101))) static void process_constructor(void)
 	t->internal++;
 	unwind_init();
 	t->internal--;
+	leave_init();
 	constructed = true;
 	process_announce();
 }

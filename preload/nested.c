@@ -271,8 +271,13 @@ static void drain_chunk(struct thread *t, struct nested_chunk *c)
 
 void nested_abandoned(struct thread *t)
 {
-	if (t->draining && !t->nested)
-		chunk_add(t); // has the next call look
+	if (t->draining)
+		nested_wake(t);
+}
+
+bool nested_wake(struct thread *t)
+{
+	return t->nested || chunk_add(t);
 }
 
 __attribute__((noinline, cold)) void call_drain(struct thread *t)
@@ -280,14 +285,17 @@ __attribute__((noinline, cold)) void call_drain(struct thread *t)
 	uint32_t mode = atomic_load(&process.mode);
 	struct nested_chunk *c;
 
-	if (t->internal || t->inside || (mode != MODE_LIVE && mode != MODE_HOST))
+	if (t->internal || t->inside)
 		return;
-	t->inside = __builtin_frame_address(0);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	while ((c = drain_next(t)))
-		drain_chunk(t, c);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	t->inside = NULL;
+	if (mode == MODE_LIVE || mode == MODE_HOST) {
+		t->inside = __builtin_frame_address(0);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		while ((c = drain_next(t)))
+			drain_chunk(t, c);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		t->inside = NULL;
+	}
+	leave_now();
 }
 
 // The outer call is gone when this entry's frame is older than its frame: only a jump out of the

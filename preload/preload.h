@@ -86,6 +86,7 @@ static inline kaddr_t to_sim(const void *p)
 
 // --- init.c (allocation side): first call of any entry; idempotent, safe against recursion.
 void process_start(void);	     // maps arena and machine, boots, MODE_LIVE
+void process_exit(int status, void *arg); // the last of the exit handlers: EXIT, end of the slot
 // --- cpu.c: CPU locks and inner locks (machine_ops.lock/unlock/stop/restart).
 struct machine *cpu_enter(struct thread *t); // locks a CPU, sets OPF_MIGRATED in t->op_flags
 void cpu_leave(struct thread *t, struct machine *m);
@@ -131,6 +132,13 @@ struct thread *this_thread(void *frame);
 void kernel_stack_take(struct machine *m, uint16_t slot);
 void kernel_stack_give(struct machine *m, uint16_t slot);
 void kernel_stacks_leave(struct machine *m, uint16_t own); // a forked child has no other threads
+// --- arena.c: makes all that the machine may hand out accessible, at no cost until it is touched:
+// afterwards serving needs no system call. Guard pages are lost.
+void arena_settle(const struct machine *m);
+// --- leave.c: handlers that end by a jump or by exit, which waits until the outer call has ended
+void leave_init(void);
+void leave_exit(struct thread *t, int status, void *frame); // returns when it cannot wait
+void leave_now(void);		     // the outer call has ended: does not return if something waited
 // --- nested.c
 void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool empty
 bool nested_owns(const void *p);
@@ -142,4 +150,5 @@ void nested_init(void);
 void nested_record(struct thread *t, const struct record *r);
 void nested_defer(struct thread *t, void *p); // the same for a free by our own calls into libc
 void nested_abandoned(struct thread *t); // the outer call was left by a jump
+bool nested_wake(struct thread *t);	 // has the outer call look when it ends; false: no memory
 bool nested_outer_gone(const struct thread *t, const void *frame); // it was left by a jump

@@ -26,6 +26,8 @@ static struct watch sandbox_enter(bool strict)
 {
 	struct watch w = {capture_no_syscalls, capture_no_tsc};
 
+	if (!w.syscalls && atomic_load(&process.mode) == MODE_LIVE)
+		arena_settle(&process.cpu[0]);
 	atomic_store(&capture_no_syscalls, true);
 	if (strict)
 		atomic_store(&capture_no_tsc, true);

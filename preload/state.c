@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "capture.h"
 
@@ -38,15 +39,19 @@ static int state_create(void)
 	for (uint32_t n = process.slot->process; n || !*d; n /= 10)
 		*--d = '0' + n % 10;
 	memcpy(path + len + 6, d, digits + sizeof(digits) - d);
-	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			0600);
 }
 
 // at: NULL or what is to be replaced. NULL: not possible, nothing is changed.
 static void *file_map(void *at)
 {
+	struct rlimit size = {RLIM_INFINITY, RLIM_INFINITY};
 	long map = -1;
-	int fd = process.slot ? state_create() : -1;
+	int fd;
 
+	sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &size); // making it longer would end the program
+	fd = process.slot && size.rlim_cur >= bytes ? state_create() : -1;
 	if (fd < 0)
 		return NULL;
 	if (!sys(SYS_ftruncate, fd, bytes))

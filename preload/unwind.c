@@ -443,11 +443,52 @@ bool unwind_odd(struct thread *t, struct frame *f, struct trace *tr, unsigned ma
 	return o.go_on;
 }
 
+// --- from a handler to what it interrupted
+
+struct search {
+	struct thread *thread;
+	struct frame start;
+	uintptr_t outer;
+	char *found;
+};
+
+// Handlers may have interrupted each other: the oldest one is meant. It is the last before `outer`.
+static void search_steps(void *arg)
+{
+	struct search *s = arg;
+	struct trace tr = {0};
+	struct look l = {.start = s->start, .thread = s->thread, .trace = &tr};
+	unw_word_t ip, sp;
+	char *last = NULL;
+	unw_cursor_t c;
+
+	if (lib.init(&c, lib.space, &l) < 0)
+		return;
+	for (unsigned i = 0; i < DEPOT_PATH && lib.step(&c) > 0; i++) {
+		if (lib.get_reg(&c, UNW_X86_64_RIP, &ip) || lib.get_reg(&c, UNW_X86_64_RSP, &sp))
+			return;
+		if (last && sp >= s->outer) {
+			s->found = last;
+			return;
+		}
+		if (!_dl_find_object((void *)ip, &l.obj) &&
+		    ip + 16 < (uintptr_t)l.obj.dlfo_map_end && is_sigreturn((void *)ip))
+			last = (char *)sp;
+	}
+}
+
+char *unwind_interrupted(struct thread *t, struct frame f, uintptr_t outer)
+{
+	struct search s = {.thread = t, .start = f, .outer = outer};
+
+	return lib_run(search_steps, &s) ? s.found : NULL;
+}
+
 // --- loading
 
 static bool lib_load(void)
 {
-	void *so = dlopen("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+	void *so = dlopen_find()("libunwind-x86_64.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
 
 	if (!so)
 		return false;

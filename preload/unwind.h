@@ -76,8 +76,17 @@ bool from_loader(uintptr_t ip); // code of the dynamic loader
 // the first frame beyond that a rule may be tried on. False: the trace ends here.
 bool unwind_odd(struct thread *t, struct frame *f, struct trace *tr, unsigned max_frames);
 
+// The kernel's frame (its ucontext) of the handler that interrupted the call whose frame is at
+// `outer`, seen from f inside the handler; NULL: not to be found.
+char *unwind_interrupted(struct thread *t, struct frame f, uintptr_t outer);
+
 void unwind_fork_prepare(void); // waits (not for long) until nobody is inside libunwind
 void unwind_fork_done(void);	// in both processes
+
+// --- dlopen.c: libc's own, for the caller's caller
+typedef void *(*dlopen_fn)(const char *path, int flags);
+dlopen_fn dlopen_find(void) __attribute__((visibility("hidden")));
+extern dlopen_fn dlopen_next __attribute__((visibility("hidden")));
 
 // --- site.c
 uintptr_t site_of(uint32_t stack);

@@ -29,6 +29,11 @@ void cpu_leave(struct thread *t, struct machine *m)
 	atomic_flag_clear(&stub_lock[m->cpu]);
 }
 
+void arena_settle(const struct machine *m)
+{
+	(void)m;
+}
+
 void kernel_stack_take(struct machine *m, uint16_t slot)
 {
 	(void)m;
