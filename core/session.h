@@ -40,7 +40,7 @@
 #include "machine.h"
 
 #define SESSION_MAGIC 0x31534c4f43534c4bull // "KLSCOLS1"
-enum { SESSION_VERSION = 1, SLOT_EXE_LEN = 256 };
+enum { SESSION_VERSION = 2, SLOT_EXE_LEN = 256 };
 #define SESSION_ENV "KALLOSCOPE_SESSION"    // path of the rings file
 #define SESSION_OPTIONS "options:"	    // instead of a path: nothing is recorded; machine_layout() and struct
 				    // session_options follow in hexadecimal, without zeroes at the end
@@ -87,7 +87,8 @@ struct slot {
 	uint32_t process;	 // number within the recording, 1..; drawn from next_process
 	uint32_t parent;	 // process number of the parent (fork) or of the old image (exec); 0 none
 	uint32_t how;		 // enum slot_how
-	int32_t pid, ppid;
+	int32_t pid, ppid;	 // in the process's own pid namespace
+	uint64_t pid_space;	 // which one: inode of /proc/self/ns/pid; 0 not known
 	uint32_t image;		 // depot image number at start
 	uint32_t ncpus;
 	uint64_t fork_barrier;	 // HOW_FORK: the parent's BARRIER seq this machine starts from

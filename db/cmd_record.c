@@ -165,6 +165,7 @@ static bool start(struct launch *l, char *err)
 	char rings[PATH_MAX + 8];
 	if (!fork_program(l, err))
 		return false;
+	recorder_manners();
 	output_path(l->opt.output, l->opt.argv[0], l->pid, l->output, sizeof(l->output));
 	l->opt.output = l->output;
 	if (session_create(&l->opt, l->folder, sizeof(l->folder), err))

@@ -120,6 +120,7 @@ int cmd_recorder(int argc, char **argv)
 	if (!bare || pid <= 0 || fd < 0)
 		cli_usage("recorder", "expected --bare --pid PID --fd N");
 	unsetenv("LD_PRELOAD");
+	recorder_manners();
 	options_default(&o);
 	o.session.flags |= SESSION_BARE;
 	args_add_environment(&args);

@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "recorder.h"
+#include "supervise.h"
 
 static void on_progress(void *ctx, const struct insert_progress *p)
 {
@@ -70,6 +71,7 @@ int cmd_recover(int argc, char **argv)
 	}
 	if (!*folder)
 		return already_complete(operand[0]);
+	recorder_manners();
 	int ret = insert_run(folder, true, on_progress, NULL, err);
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);

@@ -272,8 +272,10 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 		error = write_json(o, &h, folder);
 	if (!error)
 		return 0;
-	sentence(err, error, "cannot prepare %s (%llu MiB): %s; choose another place with -o",
-		 folder, (unsigned long long)(h.off_nodes >> 20), strerror(-error));
+	sentence(err, error, "cannot prepare %s (%llu MiB): %s; %s", folder,
+		 (unsigned long long)(h.off_nodes >> 20), strerror(-error),
+		 error == -EFBIG ? "raise the limit on the size of files (ulimit -f)"
+				 : "choose another place with -o");
 	snprintf(path, sizeof(path), "%s/rings", folder);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/header", folder);

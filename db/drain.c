@@ -217,10 +217,10 @@ static int slot_meet(struct drainer *d, uint32_t i)
 	if (!p || p->ended || (p->started && !d->took_over))
 		return 0; // a number that is taken: left alone until its pid is gone
 	w->process = copy.process;
-	w->pid = copy.pid;
+	w->pid = pid_on_host(copy.pid, copy.pid_space);
 	w->nrings = d->seg.own.rings_per_slot;
-	w->start_time = pid_start_time(copy.pid);
-	if (d->took_over && p->started && !pid_maps_file(copy.pid, d->seg.fd))
+	w->start_time = pid_start_time(w->pid);
+	if (d->took_over && p->started && !pid_maps_file(w->pid, d->seg.fd))
 		w->start_time = 0;
 	for (unsigned cpu = 0; d->took_over && cpu < w->nrings; cpu++)
 		resume_ring(d, &copy.ring[cpu], &p->next[cpu]);
@@ -284,7 +284,7 @@ static void slot_forget(struct drainer *d, uint32_t i, uint64_t now)
 	if (now - w->checked_ns < CLAIM_NS)
 		return;
 	w->checked_ns = now;
-	if (!pid_start_time(s->pid))
+	if (!pid_start_time(pid_on_host(s->pid, s->pid_space)))
 		slot_free(d, i);
 }
 

@@ -62,7 +62,7 @@ static void check_state(struct proc *p)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/state.%u", p->ins->folder, p->number);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	map = mmap(NULL, p->size, PROT_READ | PROT_WRITE,

@@ -3,6 +3,7 @@
 // Mapping an existing segment, and what the recorder needs to know of the host's processes.
 #include "session_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -50,10 +51,10 @@ static bool power_of_two(uint32_t n)
 static bool geometry_sound(const struct session_header *h, uint64_t size)
 {
 	return h->magic == SESSION_MAGIC && h->version == SESSION_VERSION &&
-	       h->header_bytes == sizeof(*h) && h->size == size &&
-	       h->nslots && h->nslots <= 1 << 16 && h->rings_per_slot &&
-	       h->rings_per_slot <= MAX_CPUS && power_of_two(h->ring_records) &&
-	       h->ring_records <= 1 << 20 && power_of_two(h->nbuckets) &&
+	       h->header_bytes == sizeof(*h) && h->size == size && h->nslots &&
+	       h->nslots <= 1 << 16 && h->rings_per_slot && h->rings_per_slot <= MAX_CPUS &&
+	       power_of_two(h->ring_records) && h->ring_records <= 1 << 20 &&
+	       power_of_two(h->nbuckets) &&
 	       inside(h->off_slots, h->nslots * (uint64_t)sizeof(struct slot), size) &&
 	       inside(h->off_rings,
 		      (uint64_t)h->nslots * h->rings_per_slot * h->ring_records *
@@ -181,6 +182,50 @@ uint64_t pid_start_time(int pid)
 	if ((state == 'Z' || state == 'X') && !other_threads(pid))
 		return 0;
 	return start + 1; // a process of boot time zero exists, too
+}
+
+static uint64_t pid_space(const char *pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/pid", pid);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+// The last number of its NSpid line is what a process is called in its own namespace.
+static int pid_at_home(const char *pid)
+{
+	char path[64], line[256];
+	int own = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "NSpid:", 6))
+			own = atoi(strrchr(line, '\t') + 1);
+	if (f)
+		fclose(f);
+	return own;
+}
+
+int pid_on_host(int pid, uint64_t space)
+{
+	int found = -1;
+	struct dirent *e;
+	DIR *d;
+
+	if (!space || space == pid_space("self"))
+		return pid;
+	d = opendir("/proc");
+	while (d && found < 0 && (e = readdir(d)))
+		if (*e->d_name > '0' && *e->d_name <= '9' && pid_space(e->d_name) == space &&
+		    pid_at_home(e->d_name) == pid)
+			found = atoi(e->d_name);
+	if (d)
+		closedir(d);
+	return found;
 }
 
 bool pid_maps_file(int pid, int fd)

@@ -30,7 +30,9 @@ uint64_t clock_monotonic_ns(void);
 int sentence(char *err, int error, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 // --- processes of the host
-uint64_t pid_start_time(int pid);    // as /proc/PID/stat has it; 0: gone (zombies count as gone)
+uint64_t pid_start_time(int pid); // as /proc/PID/stat has it; 0: gone (zombies count as gone)
+// The host's number of what is `pid` in the pid namespace `space`; -1: not to be found (or gone).
+int pid_on_host(int pid, uint64_t space);
 bool pid_maps_file(int pid, int fd); // the file behind fd is mapped there
 
 // --- the spool

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,12 @@ struct report {
 };
 
 // Nothing of the program's stays open here: `record -- program | cat` ends with the program.
+void recorder_manners(void)
+{
+	umask(0077);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 static void leave_terminal(int keep)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, normal = {.sa_handler = SIG_DFL};

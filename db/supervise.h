@@ -24,6 +24,9 @@ struct supervisor {
 	char err[ERR_LEN]; // of whichever failed
 };
 
+// How whoever makes a recording behaves from then on: its files are the owner's alone, and one that
+// must not grow any more is an error, not the end.
+void recorder_manners(void);
 int supervise_start(struct supervisor *s, const char *folder, int program, char *err);
 // A child has been waited for: true when it was one of ours (a drainer that died is replaced).
 bool supervise_reaped(struct supervisor *s, pid_t pid, int status);

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 enum {
 	ARGV_MAX = 4096,
@@ -115,8 +116,10 @@ static struct session_header *segment_map(const char *path, const char **why)
 	return NULL;
 }
 
-static struct slot *slot_claim(struct session_header *h, uint32_t *index)
+// NULL: all are taken. *ending: one of them by a process that has ended, so it will be free soon.
+static struct slot *slot_try(struct session_header *h, uint32_t *index, bool *ending)
 {
+	*ending = false;
 	for (uint32_t i = 0; i < h->nslots; i++) {
 		struct slot *s = session_slot(h, i);
 		uint32_t free = SLOT_FREE;
@@ -126,9 +129,35 @@ static struct slot *slot_claim(struct session_header *h, uint32_t *index)
 			*index = i;
 			return s;
 		}
+		*ending |=
+			atomic_load(&s->state) == SLOT_ENDED || sys(SYS_kill, s->pid, 0) == -ESRCH;
+	}
+	return NULL;
+}
+
+static struct slot *slot_claim(struct session_header *h, uint32_t *index)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	bool ending;
+
+	for (uint32_t ms = 0; ms <= h->opt.wait_ms; ms++) {
+		struct slot *s = slot_try(h, index, &ending);
+		if (s)
+			return s;
+		if (!ending || capture_no_syscalls)
+			break;
+		sys(SYS_nanosleep, &pause, NULL);
 	}
 	atomic_fetch_add(&h->no_slot, 1);
 	return NULL;
+}
+
+// Numbers of processes mean something within their namespace only.
+static uint64_t pid_space(void)
+{
+	struct stat st;
+
+	return sys(SYS_stat, "/proc/self/ns/pid", &st) ? 0 : st.st_ino;
 }
 
 static void slot_fill(struct session_header *h, struct slot *s, enum slot_how how, uint32_t parent)
@@ -138,6 +167,7 @@ static void slot_fill(struct session_header *h, struct slot *s, enum slot_how ho
 	s->how = how;
 	s->pid = (int)sys(SYS_getpid);
 	s->ppid = (int)sys(SYS_getppid);
+	s->pid_space = pid_space();
 	s->image = depot_image();
 	s->fork_barrier = 0;
 	s->start_tsc = clock_stamp();
@@ -160,7 +190,8 @@ static uint32_t find_parent(struct session_header *h, const struct slot *own, en
 		struct slot *s = session_slot(h, i);
 		uint32_t live = SLOT_LIVE;
 
-		if (s == own || atomic_load(&s->state) != SLOT_LIVE)
+		if (s == own || atomic_load(&s->state) != SLOT_LIVE ||
+		    s->pid_space != own->pid_space)
 			continue;
 		if (s->pid == pid) {
 			uint32_t process_number = s->process;
@@ -331,6 +362,7 @@ bool session_attach(void)
 		warn("the session has no place for another process: nothing is recorded");
 		return false;
 	}
+	process.slot->pid_space = pid_space();
 	parent = find_parent(h, process.slot, &how);
 	slot_fill(h, process.slot, how, parent);
 	process.slot->cfg = process.opt.machine;
