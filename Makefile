@@ -4,6 +4,7 @@
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
 # make deb    build a Debian package into build/deb
+# make hazards  what breaks preload allocators, native and recorded (part of make test)
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
@@ -23,7 +24,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -37,6 +38,9 @@ demo: all
 
 test: all
 	@tests/run.sh $(BUILD)
+
+hazards: all
+	@tests/hazards.py $(BUILD)
 
 coverage: setup
 	@tests/setup.sh gcovr

@@ -123,6 +123,9 @@ static int running(struct proc *p)
 	p->merge.nrings = p->nrings = p->m.s->cfg.ncpus;
 	p->state = PROC_RUNNING;
 	p->zones_dirty = true;
+	// The mark it starts from may stand for later barriers of its parent, too; its own have those numbers
+	if (p->slot.how == HOW_FORK)
+		p->m.s->barrier = (uint32_t)p->slot.fork_barrier;
 	p->last_barrier = p->m.s->barrier;
 	p->log_before = p->last_event;
 	for (unsigned id = 1; id < MAX_CACHES; id++)
