@@ -5,6 +5,8 @@
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
 # make deb    build a Debian package into build/deb
 # make hazards  what breaks preload allocators, native and recorded (part of make test)
+# make hazards-long  500 kills at random moments, 64 threads for minutes
+# make hazards-compare  what heaptrack does in seven of them (tests/hazards/README.md)
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
@@ -24,7 +26,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards hazards-long hazards-compare
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -41,6 +43,14 @@ test: all
 
 hazards: all
 	@tests/hazards.py $(BUILD)
+
+hazards-long: all
+	@tests/kill.sh $(BUILD) 250
+	@tests/hazards.py $(BUILD) --long
+
+hazards-compare: all
+	@tests/setup.sh $(BENCH_PACKAGES)
+	@tests/hazards_compare.py $(BUILD)
 
 coverage: setup
 	@tests/setup.sh gcovr

@@ -3,7 +3,9 @@
 # SPDX-FileCopyrightText: 2026 The kalloscope authors
 """What breaks preload allocators: each hazard run native and recorded, side by side.
 
-  tests/hazards.py BUILD [--tap] [WORD...]      all, or those whose name contains a WORD
+  tests/hazards.py BUILD [--tap] [--long] [WORD...]   all, or those whose name contains a WORD
+
+--long: those that take minutes, instead.
 
 Same output, errors and exit status (128 + N for signal N) as without us; and the recording verifies
 with nothing lost, or it says itself why it could not go on. The table: hazard, status native and
@@ -21,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-SECONDS = 120  # for one program; a hang is a failure
+SECONDS = 900 if "--long" in sys.argv else 120  # for one program; a hang is a failure
 ROOT = os.geteuid() == 0
 
 
@@ -511,10 +513,18 @@ CASES = {
         ("partial and several munmap", "unmaps"), ("MAP_FIXED over our own", "fixed"), ("mremap", "moves"),
         ("mprotect, madvise, reuse", "reuse"), ("executable heap freed", "freed"))},
     # the recorder
+    "64 threads": recorded(lambda b: [b.program("churn"), "12", "3000", "64"]),
     "recorder stopped": stopped_recorder,
     "two recordings at once": two_at_once,
     "files are private": modes_private,
     "links in the session folder": hostile_folder,
+}
+
+# Minutes each, by themselves: make hazards-long
+LONG = {
+    "64 threads on these CPUs": recorded(lambda b: [b.program("churn"), "20", "400000", "64"], options=()),
+    "64 threads, 20,000 blocks alive in each": recorded(lambda b: [b.program("churn"), "12", "100000", "64", "20000"]),
+    "two threads that free each other's": recorded(lambda b: [b.program("cross"), "2000000"]),
 }
 
 COLUMNS = "{:<52}{:>7}{:>9}{:>10}{:>9}  {:<9}{}"
@@ -523,7 +533,7 @@ COLUMNS = "{:<52}{:>7}{:>9}{:>10}{:>9}  {:<9}{}"
 def run_case(build, name):
     folder = Path(tempfile.mkdtemp(prefix="kalloscope-hazard."))
     try:
-        o = CASES[name](Bench(build, folder))
+        o = {**CASES, **LONG}[name](Bench(build, folder))
     except Skip as why:
         o = str(why)
     except (OSError, ValueError, sqlite3.Error, subprocess.SubprocessError) as e:
@@ -537,11 +547,11 @@ def run_case(build, name):
 
 
 def main():
-    words = [w for w in sys.argv[1:] if w != "--tap"]
+    words = [w for w in sys.argv[1:] if w not in ("--tap", "--long")]
     if not words:
         sys.exit(__doc__)
     build, mark = Path(words[0]).resolve(), "# " if "--tap" in sys.argv else ""
-    chosen = [n for n in CASES if len(words) == 1 or any(w in n for w in words[1:])]
+    chosen = [n for n in (LONG if "--long" in sys.argv else CASES) if len(words) == 1 or any(w in n for w in words[1:])]
     if not chosen:
         sys.exit(f"no hazard has {' or '.join(words[1:])} in its name")
     counts = {"passed": 0, "failed": 0, "skipped": 0}
