@@ -52,6 +52,15 @@ static inline bool model_room(struct target *t, unsigned cpu, uint64_t need)
 	return used + need <= t->seg.own.ring_records;
 }
 
+static inline bool model_undrained(struct target *t)
+{
+	bool left = false;
+
+	for (unsigned cpu = 0; cpu < 2; cpu++)
+		left |= !model_room(t, cpu, t->seg.own.ring_records);
+	return left;
+}
+
 static inline void model_write(struct target *t, unsigned cpu, struct record r)
 {
 	struct ring *ring = &t->slot->ring[cpu];
