@@ -220,6 +220,7 @@ unsigned zone_inactive_ratio(uint32_t present_pages);
 unsigned zone_batchsize(uint32_t present_pages);
 unsigned normal_stat_threshold(uint32_t present_pages, unsigned ncpus);
 unsigned pressure_stat_threshold(uint32_t low_to_min, unsigned ncpus);
+void set_stat_threshold(struct machine *m, unsigned zone, bool pressure);
 uint32_t zone_wait_table_entries(uint32_t spanned_pages);
 // Where memblock and the end of lowmem put a zone; false when the machine has none of that kind.
 bool zone_span(const struct machine *m, unsigned zone, pfn_t *start, pfn_t *end);

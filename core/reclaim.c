@@ -152,25 +152,28 @@ uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac)
 	return freed;
 }
 
-// `kswapd_max_order` holds order + 1, so that 0 says asleep.
-static void kswapd_step(struct machine *m, unsigned zone, unsigned order)
+// `kswapd_max_order` holds order + 1, so that 0 says asleep. While kswapd runs, differences of its
+// CPU's counters are folded sooner, for the watermarks to be read more exactly. `done`: it sleeps again.
+static void kswapd_step(struct machine *m, unsigned zone, unsigned order, bool done)
 {
 	step_begin(m, LOCK_ZONE + zone);
-	set_relaxed(&m->s->zone[zone].kswapd_max_order, order + 1);
-	if (tracing(m))
+	set_stat_threshold(m, zone, !done);
+	if (!done)
+		set_relaxed(&m->s->zone[zone].kswapd_max_order, order + 1);
+	if (!done && tracing(m))
 		trace(m, &(struct trace_event){.kind = EV_T_KSWAPD_WAKE,
 					       .cpu = m->cpu,
 					       .zone = zone,
 					       .order = order,
 					       .count = 1});
-	step_end(m, LOCK_ZONE + zone, EV_KSWAPD, zone, order, 0, 0, 0, 0);
+	step_end(m, LOCK_ZONE + zone, EV_KSWAPD, zone, order, done, 0, 0, 0);
 }
 
 int KSWAPD_apply(struct machine *m, const struct record *r)
 {
 	if (r->arg[0] >= MAX_NR_ZONES || r->lock != LOCK_ZONE + r->arg[0] || r->arg[1] >= MAX_ORDER)
 		return -EILSEQ;
-	kswapd_step(m, r->arg[0], r->arg[1]);
+	kswapd_step(m, r->arg[0], r->arg[1], r->arg[2]);
 	return 0;
 }
 
@@ -184,10 +187,11 @@ void wake_all_kswapd(struct machine *m, const struct alloc_context *ac)
 		    __atomic_load_n(&z->kswapd_max_order, __ATOMIC_RELAXED) > ac->order ||
 		    zone_watermark_ok(m, zone, ac->order, z->watermark[WMARK_LOW], 0, 0))
 			continue;
-		kswapd_step(m, zone, ac->order);
+		kswapd_step(m, zone, ac->order, false);
 		while (!zone_watermark_ok(m, zone, ac->order, z->watermark[WMARK_HIGH], 0, 0))
 			if (!shrink_zone(m, zone, ac->order, 0))
 				break;
+		kswapd_step(m, zone, ac->order, true);
 	}
 }
 

@@ -182,6 +182,19 @@ unsigned pressure_stat_threshold(uint32_t low_to_min, unsigned ncpus)
 	return threshold < 1 ? 1 : threshold < 125 ? threshold : 125;
 }
 
+// This CPU's, while kswapd runs on it or when it has ended.
+void set_stat_threshold(struct machine *m, unsigned zone, bool pressure)
+{
+	struct zone *z = &m->s->zone[zone];
+	uint32_t low_to_min = z->watermark[WMARK_LOW] - z->watermark[WMARK_MIN];
+	unsigned ncpus = m->s->cfg.ncpus;
+
+	if (m->s->cfg.smp)
+		z->pageset[m->cpu].stat_threshold =
+			(int32_t)(pressure ? pressure_stat_threshold(low_to_min, ncpus)
+					   : normal_stat_threshold(z->present_pages, ncpus));
+}
+
 // Where all CPUs' differences together could hide the distance from low to min mark, the drift mark
 // says below which count the exact sum would have to be taken.
 static void refresh_zone_stat_thresholds(struct machine *m)

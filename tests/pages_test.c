@@ -619,6 +619,37 @@ static void oldest_page_cache_goes_first(void)
 	check_sane();
 }
 
+static int32_t Threshold_in_shrink, Kswapd_steps[2]; // woken, asleep again
+
+static void watch_kswapd(struct machine *m, const struct record *r)
+{
+	if (r->kind == EV_SHRINK)
+		Threshold_in_shrink = m->s->zone[r->arg[0]].pageset[m->cpu].stat_threshold;
+	if (r->kind == EV_KSWAPD)
+		Kswapd_steps[r->arg[2]]++;
+}
+
+static void kswapd_counts_more_finely(void)
+{
+	static const struct machine_ops watching = {.record = watch_kswapd};
+	static pfn_t cache[400];
+
+	boot(MODEL_3_4, 256 * MiB, 2);
+	struct zone *z = &M.s->zone[ZONE_NORMAL];
+	CHECK_EQ(page_cache_add(&M, 400, cache), 400);
+	CHECK_EQ(z->pageset[0].stat_threshold, 8);
+	for (int w = WMARK_MIN; w <= WMARK_HIGH; w++)
+		z->watermark[w] = zone_free_pages(&M, ZONE_NORMAL) + 40 + 5 * (unsigned)w;
+	M.s->zone[ZONE_DMA].lowmem_reserve[ZONE_NORMAL] = 4000;
+	M.ops = &watching;
+	CHECK(alloc_pages(&M, GFP_ATOMIC, 0));
+	CHECK_EQ(Threshold_in_shrink, 5 / 2); // low - min, over two CPUs
+	CHECK(Kswapd_steps[0] > 0);
+	CHECK_EQ(Kswapd_steps[0], Kswapd_steps[1]);
+	CHECK_EQ(z->pageset[0].stat_threshold, 8);
+	check_sane();
+}
+
 static void everything_freed_is_the_start(void)
 {
 	static pfn_t held[4000];
@@ -675,7 +706,7 @@ static void gfp_names(void)
 	CHECK_EQ(gfp_string(0x80D0, small, sizeof(small)), 19);
 	CHECK_STR(small, "GFP_KER");
 	CHECK_STR(event_name(EV_PCP_REFILL), "pcp_refill");
-	CHECK_STR(event_fields(EV_KSWAPD), "zone,order");
+	CHECK_STR(event_fields(EV_KSWAPD), "zone,order,done");
 	CHECK_STR(event_name(EV_T_MM_PAGE_ALLOC), "mm_page_alloc");
 	CHECK_STR(event_name(EV_COUNT), "?");
 }
@@ -709,6 +740,7 @@ int main(void)
 	RUN(highuser_requests_spare_lowmem);
 	RUN(page_cache_gives_way);
 	RUN(oldest_page_cache_goes_first);
+	RUN(kswapd_counts_more_finely);
 	RUN(everything_freed_is_the_start);
 	RUN(gfp_names);
 	return DONE();
