@@ -129,6 +129,11 @@ extern const struct cli_option record_options_table[], run_options_table[];
 static const char moments[] =
 	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms), end, or\nmark:TEXT (kalloscope_mark).\n";
 
+static const char proc_text[] =
+	"\nA MOMENT is an event (#123 or 123), a time since the start (3.2s, 500ms), end, or\nmark:TEXT (kalloscope_mark).\n"
+	"Of several names, or with --at given several times, each text stands below a line\n"
+	"==> NAME at #EVENT <==.\n";
+
 // In the order people meet them, which is the order of the overview.
 const struct command commands[] = {
 	{"record", "[-o FILE] [OPTIONS] -- PROGRAM [ARGUMENTS]",
@@ -153,8 +158,8 @@ const struct command commands[] = {
 	 "  free_blocks(ZONE, ORDER, EVENT)\n"
 	 "  cache_objects(CACHE, EVENT), cache_slabs(CACHE, EVENT)\n"
 	 "  proc_text(FILE, EVENT)         what /proc/FILE would print\n"},
-	{"proc", "NAME FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
-	 moments},
+	{"proc", "NAME[,NAME...] FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
+	 proc_text},
 	{"translate", "ADDRESS FILE", "follow a linear address to its frame at a moment",
 	 proc_options, cmd_translate, moments},
 	{"boot-log", "[FILE]", "print what the kernel logs while the machine boots",

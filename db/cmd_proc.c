@@ -75,49 +75,94 @@ static int busiest(struct recording *r)
 	return n ? list[best].process : 1;
 }
 
+enum {
+	FILES_MAX = 16,
+};
+
+// What is asked for: every file at every moment.
+struct question {
+	const struct proc_file *file[FILES_MAX];
+	struct cli_at *at; // room for as many as there are arguments
+	unsigned files, moments;
+};
+
+static void add_moment(struct question *q, const char *text)
+{
+	if (!cli_parse_at(text, &q->at[q->moments++]))
+		cli_usage("proc", "--at %s: not an event (#123), a time (3.2s, 500ms) or end",
+			  text);
+}
+
+// NAME[,NAME...]
+static void add_files(struct question *q, char *names)
+{
+	for (char *name; (name = strsep(&names, ","));) {
+		if (q->files == FILES_MAX)
+			cli_usage("proc", "at most %d names at once", FILES_MAX);
+		q->file[q->files++] = find_file(name);
+	}
+}
+
+// Where more than one text comes, each has a head, in the manner of head(1).
+static int print_all(const struct question *q, struct recording *r, struct replay *p)
+{
+	static bool printed;
+	int status = EXIT_SUCCESS;
+	for (unsigned i = 0; i < q->files && !status; i++) {
+		if (q->files * q->moments > 1)
+			printf("%s==> %s at #%llu <==\n", printed ? "\n" : "", q->file[i]->name,
+			       (unsigned long long)replay_position(p));
+		printed = true;
+		status = print(q->file[i], r, replay_machine(p));
+	}
+	return status;
+}
+
 // A damaged log still has a last good state, which is printed with a warning and status 1.
-static int at_moment(const struct proc_file *f, struct recording *r, int process,
-		     const struct cli_at *at)
+static int answer(const struct question *q, struct recording *r, int process)
 {
 	char err[512];
-	if (!process)
-		process = busiest(r);
-	struct replay *p = replay_open(r, process, err, sizeof(err));
+	struct replay *p = replay_open(r, process ? process : busiest(r), err, sizeof(err));
+	int status = EXIT_SUCCESS;
 	if (!p) {
 		cli_error("%s", err);
 		return EXIT_USAGE;
 	}
-	int ret = replay_seek(p, cli_at_event(r, at));
-	if (ret)
-		cli_error(
-			"the recording is damaged before this event; what follows is the state after "
-			"event %llu and may be untrue",
-			(unsigned long long)replay_position(p));
-	int status = print(f, r, replay_machine(p));
+	for (unsigned i = 0; i < q->moments && !status; i++) {
+		int ret = replay_seek(p, cli_at_event(r, &q->at[i]));
+		if (ret)
+			cli_error("the recording is damaged before this event; what follows is the "
+				  "state after event %llu and may be untrue",
+				  (unsigned long long)replay_position(p));
+		status = print_all(q, r, p);
+		if (ret)
+			status = EXIT_FAILURE;
+	}
 	replay_close(p);
-	return ret ? EXIT_FAILURE : status;
+	return status;
 }
 
 int cmd_proc(int argc, char **argv)
 {
-	struct cli_at at = {.kind = AT_END};
+	struct question q = {.at = calloc((size_t)argc + 1, sizeof(*q.at))};
 	int process = 0;
 	struct cli c;
+	if (!q.at)
+		return EXIT_FAILURE;
 	cli_init(&c, "proc", argc, argv);
 	for (int id; (id = cli_next(&c)) != -1;) {
-		if (id == 'a' && !cli_parse_at(c.value, &at))
-			cli_usage("proc",
-				  "--at %s: not an event (#123), a time (3.2s, 500ms) or end",
-				  c.value);
+		if (id == 'a')
+			add_moment(&q, c.value);
 		if (id == 'p' && (process = atoi(c.value)) <= 0)
 			cli_usage("proc", "--process %s: not a process number", c.value);
 	}
 	char **operand = cli_operands(&c, 2);
-	const struct proc_file *f = find_file(operand[0]);
+	add_files(&q, operand[0]);
+	if (!q.moments)
+		add_moment(&q, "end");
 	struct recording *r = cli_open(operand[1]);
-	if (!r)
-		return EXIT_USAGE;
-	int status = at_moment(f, r, process, &at);
+	int status = r ? answer(&q, r, process) : EXIT_USAGE;
 	recording_close(r);
+	free(q.at);
 	return status;
 }

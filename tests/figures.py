@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: 2026 The kalloscope authors
 """The numbers of the viewer's models equal `kalloscope proc` and SQL at the same events.
 
-    tests/figures.py BUILD [EVENTS]     TAP on stdout; random events of a recording of python
+    tests/figures.py BUILD [EVENTS]     TAP on stdout; random events of recordings of python and gcc
 """
 import os
 import random
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 build = os.path.abspath(sys.argv[1])
-events = int(sys.argv[2]) if len(sys.argv) > 2 else 50
+events = int(sys.argv[2]) if len(sys.argv) > 2 else 0
 kalloscope = build + "/kalloscope"
 PYTHON = """import json, mmap
 windows = [mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for i in range(30)]
@@ -72,34 +72,39 @@ def areas(text):
     return {"area " + line.split()[0] for line in text.splitlines()}
 
 
-def windows(recording, process, event):
-    """One-page mappings that live at the event, each a window of its own."""
-    return {"pkmap " + sql(recording, f"""SELECT count(*) FROM events a WHERE a.process = {process} AND a.id <= {event}
-        AND a.kind = 'mmap' AND a.path = 'kmap' AND NOT EXISTS
-        (SELECT 1 FROM events f WHERE f.ref = a.id AND f.id <= {event} AND f.kind = 'munmap')""")[0][0]}
+def windows(recording, process, at):
+    """{event: one-page mappings that live then, each a window of its own}"""
+    rows = sql(recording, f"""SELECT id, CASE kind WHEN 'mmap' THEN 1 ELSE -1 END FROM events
+        WHERE process = {process} AND path = 'kmap' AND (kind = 'mmap' OR kind = 'munmap' AND ref) ORDER BY id""")
+    steps = [(int(event), int(by)) for event, by in rows]
+    return {event: sum(by for moment, by in steps if moment <= event) for event in at}
 
 
-def said(recording, process, event):
-    proc = {f: run(kalloscope, "proc", "-p", process, "--at", str(event), f, recording)
-            for f in ("buddyinfo", "zoneinfo", "slabinfo", "vmallocinfo")}
-    return (zones(proc["zoneinfo"], buddy(proc["buddyinfo"])) | caches(proc["slabinfo"]) |
-            areas(proc["vmallocinfo"]) | windows(recording, process, event))
+def said(recording, process, at):
+    """{event: set of lines}, from one replay"""
+    moments = [word for event in at for word in ("--at", str(event))]
+    text = run(kalloscope, "proc", "-p", process, *moments, "buddyinfo,zoneinfo,slabinfo,vmallocinfo", recording)
+    proc = {}
+    for name, event, body in re.findall(r"^==> (\w+) at #(\d+) <==\n(.*?)(?=^==> |\Z)", text, re.S | re.M):
+        proc.setdefault(int(event), {})[name] = body.rstrip("\n") + "\n"
+    live = windows(recording, process, at)
+    return {event: zones(p["zoneinfo"], buddy(p["buddyinfo"])) | caches(p["slabinfo"]) |
+            areas(p["vmallocinfo"]) | {f"pkmap {live[event]}"} for event, p in proc.items()}
 
 
-def compare(name, *command):
+def compare(name, events, *command):
     recording = name + ".kalloscope"
     subprocess.run([kalloscope, "record", "-q", "-o", recording, "--", *command], check=True,
                    stdout=subprocess.DEVNULL)
     process, first, last = sql(recording, "SELECT process, first_event, last_event FROM process ORDER BY events DESC LIMIT 1")[0]
     at = sorted(random.sample(range(int(first), int(last) + 1), events))
-    drawn = model(recording, process, at)
-    for event in drawn:
-        printed = said(recording, process, event)
-        if drawn[event] != printed:
-            print(f"# {name}, event {event}: the model has {sorted(drawn[event] - printed)[:4]},"
-                  f" proc and SQL {sorted(printed - drawn[event])[:4]}")
+    drawn, printed = model(recording, process, at), said(recording, process, at)
+    for event in at:
+        if drawn[event] != printed[event]:
+            print(f"# {name}, event {event}: the model has {sorted(drawn[event] - printed[event])[:4]},"
+                  f" proc and SQL {sorted(printed[event] - drawn[event])[:4]}")
             return False, 0, 0
-    return len(drawn) == len(at), len(drawn), sum(map(len, drawn.values()))
+    return len(drawn) == len(printed) == len(at), len(drawn), sum(map(len, drawn.values()))
 
 
 seed = random.randrange(1 << 32)
@@ -108,9 +113,11 @@ print(f"# seed {seed}")
 failed = False
 with tempfile.TemporaryDirectory(prefix="kalloscope-figures.") as folder:
     os.chdir(folder)
-    cases = {"python": ["python3", "-c", PYTHON]}
-    for n, (name, command) in enumerate(cases.items(), 1):
-        ok, compared, figures = compare(name, *command)
+    with open("small.c", "w") as f:
+        f.write("#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n")
+    cases = {"python": (20, "python3", "-c", PYTHON), "gcc": (10, "gcc", "-c", "small.c")}
+    for n, (name, (usual, *command)) in enumerate(cases.items(), 1):
+        ok, compared, figures = compare(name, events or usual, *command)
         failed |= not ok
         print(f"{'ok' if ok else 'not ok'} {n} - {name}: {figures} lines of figures at {compared} events")
 print(f"1..{len(cases)}")
