@@ -76,6 +76,7 @@ enum lock_id {
 	LOCK_KMAP,
 	LOCK_CHAIN,
 	LOCK_PCPU,
+	LOCK_MEMPOOL, // reserves of all pools; makes no records
 	LOCK_CACHE = 16, // + cache id
 	NR_LOCKS = LOCK_CACHE + MAX_CACHES,
 };

@@ -68,6 +68,31 @@ static void backend_free(struct machine *m, const struct mempool *pool,
 	backend->free(m, element, pool->data, backend->priv);
 }
 
+// The topmost element, while there are more than `keep`; 0: there are not.
+static kaddr_t reserve_take(struct machine *m, struct mempool *pool, uint32_t keep)
+{
+	kaddr_t element = 0;
+
+	step_begin(m, LOCK_MEMPOOL);
+	if (pool->curr_nr > keep)
+		element = pool->element[--pool->curr_nr];
+	step_cancel(m, LOCK_MEMPOOL);
+	return element;
+}
+
+// False: the reserve is full.
+static bool reserve_put(struct machine *m, struct mempool *pool, kaddr_t element)
+{
+	bool room;
+
+	step_begin(m, LOCK_MEMPOOL);
+	room = pool->curr_nr < pool->min_nr;
+	if (room)
+		pool->element[pool->curr_nr++] = element;
+	step_cancel(m, LOCK_MEMPOOL);
+	return room;
+}
+
 // False when the back end ran dry first.
 static bool fill(struct machine *m, struct mempool *pool, const struct mempool_backend *backend)
 {
@@ -76,7 +101,7 @@ static bool fill(struct machine *m, struct mempool *pool, const struct mempool_b
 
 		if (!element)
 			return false;
-		pool->element[pool->curr_nr++] = element;
+		mempool_free(m, pool, backend, element);
 	}
 	return true;
 }
@@ -84,8 +109,8 @@ static bool fill(struct machine *m, struct mempool *pool, const struct mempool_b
 static void free_surplus(struct machine *m, struct mempool *pool,
 			 const struct mempool_backend *backend, uint32_t keep)
 {
-	while (pool->curr_nr > keep)
-		backend_free(m, pool, backend, pool->element[--pool->curr_nr]);
+	for (kaddr_t element; (element = reserve_take(m, pool, keep));)
+		backend_free(m, pool, backend, element);
 }
 
 int mempool_create(struct machine *m, struct mempool *pool, uint32_t min_nr,
@@ -123,8 +148,8 @@ kaddr_t mempool_alloc(struct machine *m, struct mempool *pool,
 	gfp_t easy = hard & ~(__GFP_WAIT | __GFP_IO);
 	kaddr_t element = backend_alloc(m, pool, backend, easy);
 
-	if (!element && pool->curr_nr)
-		return pool->element[--pool->curr_nr];
+	if (!element)
+		element = reserve_take(m, pool, 0);
 	if (!element && easy != hard)
 		element = backend_alloc(m, pool, backend, hard);
 	return element;
@@ -133,11 +158,7 @@ kaddr_t mempool_alloc(struct machine *m, struct mempool *pool,
 void mempool_free(struct machine *m, struct mempool *pool, const struct mempool_backend *backend,
 		  kaddr_t element)
 {
-	if (!element)
-		return;
-	if (pool->curr_nr < pool->min_nr)
-		pool->element[pool->curr_nr++] = element;
-	else
+	if (element && !reserve_put(m, pool, element))
 		backend_free(m, pool, backend, element);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// mempool: a reserve in front of an allocator that may fail (reference 10).
+// mempool: a reserve in front of an allocator that may fail (reference 10, mempool).
 //
 //   bottom                    top
 //   element[0] ... element[curr_nr - 1]        0 <= curr_nr <= min_nr <= MEMPOOL_MAX
@@ -9,8 +9,9 @@
 //   free   the reserve first, until it is full again; then the allocator
 //
 // So a pool that never met a failure stays full and its elements never circulate. The pool lives
-// in the caller's memory and belongs to one thread at a time; what it takes from the machine (its
-// own two objects, its elements) goes through the machine's allocators and their records.
+// in the caller's memory; what it takes from the machine (its own two objects, its elements) goes
+// through the machine's allocators and their records. Every CPU may allocate and free at any time
+// (LOCK_MEMPOOL guards the reserve); creating, resizing and destroying is for one alone.
 //
 // Departures: a pool that would put the caller to sleep returns 0. At most MEMPOOL_MAX elements.
 #pragma once

@@ -146,6 +146,17 @@ static void take_block(struct pcpu_chunk *chunk, uint32_t i, uint32_t head, uint
 	chunk->map[i] = -chunk->map[i];
 }
 
+static void trace_area(struct machine *m, enum event_kind kind, const struct pcpu_chunk *chunk,
+		       uint32_t off, uint32_t bytes)
+{
+	trace(m, &(struct trace_event){.kind = kind,
+				       .cpu = m->cpu,
+				       .zone = 255,
+				       .addr = chunk->base_addr + off,
+				       .count = 1,
+				       .value = bytes});
+}
+
 // First fit. The offset of the area, or -1: then the hint is exact.
 static int32_t alloc_area(struct machine *m, uint32_t id, uint32_t size, uint32_t align)
 {
@@ -164,6 +175,7 @@ static int32_t alloc_area(struct machine *m, uint32_t id, uint32_t size, uint32_
 		}
 		gap = give_away_head(chunk, i, head);
 		take_block(chunk, i, gap, size, &max);
+		trace_area(m, EV_T_PERCPU_CUT, chunk, off + head, size);
 		pcpu_chunk_relocate(m, id, oslot);
 		return off + head;
 	}
@@ -189,6 +201,7 @@ static int free_area(struct machine *m, uint32_t id, uint32_t freeme)
 	if (off != freeme || i == chunk->map_used || chunk->map[i] >= 0)
 		return -EINVAL;
 	chunk->map[i] = -chunk->map[i];
+	trace_area(m, EV_T_PERCPU_GIVEN, chunk, off, chunk->map[i]);
 	chunk->free_size += chunk->map[i];
 	if (i > 0 && chunk->map[i - 1] >= 0) {
 		chunk->map[i - 1] += chunk->map[i];

@@ -76,7 +76,8 @@ CREATE TABLE call(
 	call INTEGER PRIMARY KEY,
 	context INTEGER,
 	stack INTEGER,       -- 0 none
-	req INTEGER          -- bytes asked for; NULL: event_row.arg has it (a size that seldom comes back)
+	req INTEGER          -- bytes asked for (exit: status; thread_start, thread_exit: threads there are); NULL:
+	                     -- event_row.arg has it (a size that seldom comes back)
 );
 
 -- What the program did, in the order of completion: rowid is the event's id, 1.. without gaps.

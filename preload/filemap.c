@@ -4,9 +4,13 @@
 // mapping went, as page cache from highmem, filled through kmap_atomic, first to be reclaimed.
 //
 // A file is accounted once however often it is mapped: only what exceeds its pages so far is added.
+//
+// Reading takes a bio for each run of pages, after the pages themselves: these may have been the last
+// memory there was. So bios come from a mempool, whose reserve is made with the process.
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "../core/mempool.h"
 #include "capture.h"
 #include "map.h"
 #include "sys.h"
@@ -17,6 +21,8 @@ enum {
 	MINCORE_RUN = 512, // pages asked about at once
 	ADD_RUN = 256,
 	PATIENCE = 1 << 12,
+	BIO_SIZE = 128, // with its four page vectors, in the 3.4.113 of the captures
+	BIO_RESERVE = 2,
 };
 
 static struct {
@@ -28,6 +34,7 @@ static struct {
 	uint32_t pages; // accounted
 } files[FILES];
 static atomic_flag busy = ATOMIC_FLAG_INIT; // guards both
+static struct mempool bios;		    // min_nr 0: there is none
 
 static bool take(void)
 {
@@ -123,13 +130,32 @@ uint32_t file_unmapping(uintptr_t start, size_t len)
 	return fresh;
 }
 
+void file_reserve_make(struct machine *m)
+{
+	unsigned cache = kmem_cache_create(m, "bio-0", BIO_SIZE, 0, SLAB_HWCACHE_ALIGN);
+
+	if (cache && mempool_create(m, &bios, BIO_RESERVE, &mempool_slab, cache))
+		kmem_cache_destroy(m, cache);
+}
+
+// The bio lives until the pages are there, which the host has seen to already.
+static void file_read(struct machine *m)
+{
+	if (bios.min_nr)
+		mempool_free(m, &bios, &mempool_slab,
+			     mempool_alloc(m, &bios, &mempool_slab, GFP_KERNEL));
+}
+
 void file_pages_add(struct machine *m, uint32_t pages)
 {
 	pfn_t pfns[ADD_RUN];
 
 	while (pages) {
 		uint32_t want = pages < ADD_RUN ? pages : ADD_RUN;
-		if (page_cache_add(m, want, pfns) < want)
+		uint32_t got = page_cache_add(m, want, pfns);
+		if (got)
+			file_read(m);
+		if (got < want)
 			return;
 		pages -= want;
 	}

@@ -31,4 +31,5 @@ bool overlay_run(kaddr_t a, uint32_t *pages); // in one? Shortens pages to where
 // --- filemap.c
 void file_mapped(uintptr_t start, size_t len, int fd);	// the host mapped a file here
 uint32_t file_unmapping(uintptr_t start, size_t len);	// before it goes: pages to account
+void file_reserve_make(struct machine *m);		// once, with the first thread; CPU held
 void file_pages_add(struct machine *m, uint32_t pages); // as page cache; CPU held

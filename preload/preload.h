@@ -131,6 +131,7 @@ struct thread *this_thread(void *frame);
 // --- kstack.c: with a CPU held; steps of the THREAD_START or THREAD_EXIT that follows
 void kernel_stack_take(struct machine *m, uint16_t slot);
 void kernel_stack_give(struct machine *m, uint16_t slot);
+uint32_t kernel_stacks(const struct machine *m); // how many there are; read without a lock
 void kernel_stacks_leave(struct machine *m, uint16_t own); // a forked child has no other threads
 // --- arena.c: makes all that the machine may hand out accessible, at no cost until it is touched:
 // afterwards serving needs no system call. Guard pages are lost.

@@ -46,6 +46,12 @@ void kernel_stack_give(struct machine *m, uint16_t slot)
 	(void)slot;
 }
 
+uint32_t kernel_stacks(const struct machine *m)
+{
+	(void)m;
+	return 0;
+}
+
 void kernel_stacks_leave(struct machine *m, uint16_t own)
 {
 	(void)m;

@@ -144,6 +144,24 @@ forked=$(query threads.kalloscope "SELECT first_event FROM process WHERE process
 [ "$(stacks 1 "#$forked")" = 40 ] || fail "KernelStack of the parent is $(stacks 1 "#$forked") kB"
 result "a forked child has one kernel stack"
 
+[ "$(query threads.kalloscope "SELECT group_concat(req, ' ') FROM (SELECT req FROM events WHERE kind = 'thread_start' ORDER BY id)")" = "1 2 3 4 5 1" ] ||
+	fail "threads counted: $(query threads.kalloscope "SELECT id, process, req FROM events WHERE kind = 'thread_start'")"
+[ "$(query threads.kalloscope "SELECT count(*) FROM transitions WHERE kind = 'alloc_percpu' AND process = 1")" = 1 ] || fail "no per-CPU variable"
+result "threads are counted in a per-CPU variable"
+
+# Pages of a file come with a bio each run, which is given back; the reserve of two stays
+"$kalloscope" record -q --force --dump-state -o bio.kalloscope -- /usr/bin/python3 -c '
+import mmap
+with open("/usr/bin/python3", "rb") as f:
+    m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+    sum(m[i] for i in range(0, 1 << 21, 4096))
+    m.close()' || fail "exit status $?"
+verified bio.kalloscope
+bios() { query bio.kalloscope "SELECT count(*) FROM transitions t JOIN cache c ON c.cache = t.cache AND c.process = t.process WHERE c.name = 'bio-0' AND t.kind = '$1'"; }
+[ "$(bios kmem_cache_alloc)" -gt 2 ] || fail "$(bios kmem_cache_alloc) bios were allocated"
+[ "$(bios kmem_cache_alloc)" = $(($(bios kmem_cache_free) + 2)) ] || fail "$(bios kmem_cache_alloc) bios allocated, $(bios kmem_cache_free) freed"
+result "file pages are read through a mempool of bios"
+
 for case in mmap mmap_flags mremap; do
 	"$kalloscope" record -q --force --dump-state -o "$case.kalloscope" -- "$build/tests/programs/cases" $case >cases.out 2>&1 || fail "$case: exit status $?"
 	verified $case.kalloscope

@@ -308,6 +308,12 @@ static void misused(const struct told *w)
 	snprintf(w->buf, w->size, "0x%08x: %.200s", w->t->addr, misuse_message(w->t->value));
 }
 
+static void per_cpu_area(const struct told *w)
+{
+	snprintf(w->buf, w->size, _("%u bytes for every CPU, the first CPU's at 0x%08x"),
+		 w->t->value, w->t->addr);
+}
+
 #define KIND(kind, tell, meaning) [EV_T_##kind - EV_LAST_STEP] = {tell, meaning}
 static const struct {
 	void (*tell)(const struct told *w);
@@ -397,6 +403,10 @@ static const struct {
 	KIND(MISUSE, misused,
 	     N_("The call was wrong; a kernel would print this, stop, or corrupt itself. Here nothing "
 		"was changed.")),
+	KIND(PERCPU_CUT, per_cpu_area,
+	     N_("A variable with a copy for each CPU, at the same offset in each one's unit: a CPU "
+		"changes its own copy without a lock, and nobody else's cache line.")),
+	KIND(PERCPU_GIVEN, per_cpu_area, N_("All CPUs' copies of a variable came back.")),
 };
 
 const char *explain_meaning(enum event_kind kind)
