@@ -147,6 +147,12 @@ const char *event_name(enum event_kind kind);	    // "malloc", "mm_page_alloc"; 
 const char *event_fields(enum event_kind kind);	    // the string of field names; "" for OPs
 const char *op_path_name(enum op_path path);	    // "kmalloc"
 const char *host_reason_name(enum host_reason r);   // "machine full"
+// Whether a mapping is no memory the program holds: a file's pages, or addresses kept free.
+static inline bool is_only_addresses(unsigned path, unsigned reason)
+{
+	return path == PATH_FILE ||
+	       (path == PATH_HOST && (reason == HOST_PROT_NONE || reason == HOST_NORESERVE));
+}
 gfp_t gfp_code_value(enum gfp_code code);	    // GFP_KERNEL
 int gfp_string(gfp_t gfp, char *buf, size_t size);  // "GFP_KERNEL|GFP_ZERO" (reference 13.9); length
 const char *migratetype_name(unsigned mt);	    // "Unmovable"

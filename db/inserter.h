@@ -37,7 +37,7 @@ struct inserter;
 enum live_flags {
 	LIVE_MAP = 1,	    // a mapping: may be unmapped piece by piece
 	LIVE_HOST = 2,	    // served by the host
-	LIVE_FILE = 4,	    // not memory of the program
+	LIVE_ADDRESSES = 4, // is_only_addresses
 	LIVE_INHERITED = 8, // made by an ancestor
 };
 // The key of a block whose address was given out again before its end was heard of: another CPU was

@@ -198,7 +198,9 @@ static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t ev
 	}
 	if ((r->path == PATH_KMALLOC || r->path == PATH_SLAB) && alloc > 0)
 		l.spacing = (uint32_t)alloc;
-	l.flags |= r->path == PATH_HOST ? LIVE_HOST : r->path == PATH_FILE ? LIVE_FILE : 0;
+	l.flags |= is_only_addresses(r->path, r->op.cache) ? LIVE_ADDRESSES
+		   : r->path == PATH_HOST		   ? LIVE_HOST
+							   : 0;
 	old = matching_find(&p->live, l.key);
 	if (old)
 		shadow(p, old);

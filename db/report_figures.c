@@ -172,7 +172,7 @@ static void add_allocation(void *ctx, const struct scan_event *e)
 	if (!scan_gives(e))
 		return;
 	struct site_figures *f = figures_of(w, e->stack);
-	bool live = !bit(w->freed, i) && e->c->path != PATH_FILE;
+	bool live = !bit(w->freed, i) && !is_only_addresses(e->c->path, e->c->cache);
 	f->calls++;
 	f->bytes += e->req;
 	f->alloc += scan_taken(e);

@@ -40,7 +40,7 @@ CREATE TABLE process(
 	wait_status INTEGER,         -- as waitpid gave it; NULL unknown
 	live_bytes INTEGER,          -- requested and not given back at the end
 	live_count INTEGER,
-	peak_bytes INTEGER,          -- greatest sum of requested bytes alive
+	peak_bytes INTEGER,          -- greatest sum of requested bytes alive (files and reservations do not count)
 	peak_event INTEGER,          -- the event that reached it
 	state_check TEXT             -- 'equal', 'differs at ...': the program's final machine against the replayed one; NULL not compared
 );

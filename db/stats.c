@@ -101,7 +101,7 @@ void stats_alloc(struct stats *s, const struct live *l, uint64_t alloc, uint64_t
 	st->calls++;
 	st->bytes += l->bytes;
 	st->alloc_bytes += alloc;
-	if (l->flags & LIVE_FILE)
+	if (l->flags & LIVE_ADDRESSES)
 		return;
 	before_change(s, st);
 	st->live_count++;
@@ -127,7 +127,7 @@ void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whol
 	struct stack_stat *st = stat_of(s, l->stack);
 
 	st->temporary += temporary;
-	if (l->flags & LIVE_FILE)
+	if (l->flags & LIVE_ADDRESSES)
 		return;
 	s->live_bytes -= bytes;
 	s->live_count -= whole;
@@ -142,7 +142,7 @@ void stats_free(struct stats *s, const struct live *l, uint64_t bytes, bool whol
 
 static void inherit_block(void *ctx, const struct live *l)
 {
-	if (!(l->key & LIVE_OWED) && !(l->flags & LIVE_FILE))
+	if (!(l->key & LIVE_OWED) && !(l->flags & LIVE_ADDRESSES))
 		program_grows(ctx, l);
 }
 

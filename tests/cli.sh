@@ -168,6 +168,19 @@ CC
 		"$kalloscope" sql -n names.kalloscope "SELECT group_concat(function, ' ') FROM (SELECT * FROM stacks
 		WHERE stack = (SELECT stack FROM stacks WHERE function LIKE 'shop::item::item(%' LIMIT 1)
 		AND (function LIKE '%shop::%(%' OR function = 'main') AND function NOT LIKE 'std::%' ORDER BY depth, inlined)")"
+	cat >reserve.c <<'CC'
+#include <stdlib.h>
+#include <sys/mman.h>
+int main(void)
+{
+	mmap(NULL, 1ul << 36, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mmap(NULL, 1ul << 36, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return !malloc(1000000);
+}
+CC
+	c++ -x c reserve.c -o reserve && "$kalloscope" record -q -o reserve.kalloscope -- ./reserve
+	is 'addresses kept free are not memory held' '1|1' "$(sqlite3 reserve.kalloscope "SELECT
+		max(peak_bytes) BETWEEN 1000000 AND 2000000, max(live_bytes) BETWEEN 1000000 AND 2000000 FROM process")"
 	cp names bare_names && strip bare_names && "$kalloscope" record -q -o stripped.kalloscope -- ./bare_names
 	is 'a stripped program gives module+offset' 1 "$("$kalloscope" sql -n stripped.kalloscope "
 		SELECT count(*) > 0 FROM stacks WHERE function LIKE '%bare_names+0x%'")"
