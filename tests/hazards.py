@@ -295,13 +295,13 @@ def no_folder(env, where=None):
 
 def children_of(pid):
     listed = subprocess.run(["ps", "-o", "pid=,ni=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [(int(pid), int(nice), args) for pid, nice, args in (line.split(None, 2) for line in listed.splitlines())]
+    return [(int(pid), nice, args) for pid, nice, args in (line.split(None, 2) for line in listed.splitlines())]
 
 
 def drainer_of(b, record):
     """The child of record that is neither the program nor the inserter, which is nice."""
     for _ in range(200):
-        own = [p for p, nice, args in children_of(record) if args.startswith(b.kalloscope) and nice == 0]
+        own = [p for p, nice, args in children_of(record) if args.startswith(b.kalloscope) and nice == "0"]
         if own:
             return own[0]
         time.sleep(0.01)
