@@ -69,7 +69,7 @@ def caches(text):
 
 
 def areas(text):
-    return {"area " + line.split()[0] for line in text.splitlines()}
+    return {"area " + line.split()[0] for line in text.splitlines() if line}
 
 
 def windows(recording, process, at):

@@ -99,6 +99,13 @@ static const struct lesson kmap_atomic = {
 	   "Nobody else can have its translation, so a flush of one entry on one CPU is enough. The "
 	   "kernel clears and copies HighMem frames this way.")};
 
+static const struct lesson per_cpu = {
+	N_("A copy for each CPU"),
+	N_("A counter that all CPUs change costs a lock, or at least the travel of its cache line from "
+	   "one CPU to the next. A per-CPU variable has a copy for each CPU at the same offset of its "
+	   "unit, so that each changes its own undisturbed; whoever wants the number adds the copies "
+	   "up. Here the threads of the program are counted so.")};
+
 static const struct lesson shortage = {
 	N_("When memory runs short"),
 	N_("Each zone has three watermarks. Below `low` the allocator wakes kswapd, which frees memory "
@@ -164,6 +171,8 @@ const struct lesson *lesson_of(enum event_kind kind)
 		[EV_T_KMAP_FLUSHED] = &kmap,
 		[EV_T_KMAP_ATOMIC_MAP] = &kmap_atomic,
 		[EV_T_MISUSE] = &misuse,
+		[EV_T_PERCPU_CUT] = &per_cpu,
+		[EV_T_PERCPU_GIVEN] = &per_cpu,
 	};
 
 	return (unsigned)kind < EV_COUNT ? lesson[kind] : NULL;
