@@ -17,7 +17,7 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
-	valgrind python3-prometheus-client
+	valgrind python3-prometheus-client mandoc
 BENCH_PACKAGES = heaptrack
 DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.

@@ -65,12 +65,25 @@ for c in record run info view sql proc translate report export diff check render
 	[ $c = record ] || [ $c = run ] || [ $c = recorder ] ||
 		expect 2 'expected' "$c without operands" "$kalloscope" $c
 done
-for c in record info view sql proc translate report export diff check render verify recover pack symbols; do
-	page=$tests/../db/man/kalloscope-$c.1
-	missing=$("$kalloscope" $c --help | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' | grep -v -e --help | while read -r o; do
-		grep -q -e "$o" "$page" || echo "$o"; done)
-	is "the manual page of $c knows its options" '' "$missing"
+commands=$("$kalloscope" --help | sed -n 's/^  \([a-z-]*\)  *[a-z].*/\1/p')
+expect 0 '' 'the overview lists commands' test "$(echo "$commands" | wc -l)" -ge 16
+# The file of a page; some are another name of one (.so).
+page() {
+	sed -n "s|^\.so man1/|$tests/../db/man/|p;q" "$tests/../db/man/kalloscope-$1.1" | grep . ||
+		echo "$tests/../db/man/kalloscope-$1.1"
+}
+for c in $commands; do
+	# a page has a heading for each option, and no others
+	"$kalloscope" $c --help | sed -n 's/^  [- ].*\(--[a-z0-9-]*\).*/\1/p' | grep -v -x -e --help | sort >help_options
+	sed -n '/^\.TP/{n;s/\\-/-/g;s/^\.[A-Z]* .*\(--[a-z0-9-]*\).*/\1/p;}' "$(page "$c")" | sort -u >page_options
+	is "the manual page of $c has its options" "$(cat help_options)" "$(cat page_options)"
+	expect 0 '' "kalloscope(1) names $c" grep -q -x ".BR kalloscope-$c (1)" "$tests/../db/man/kalloscope.1"
 done
+if command -v mandoc >/dev/null; then
+	is 'the manual pages are clean' '' "$(cd "$tests/../db/man" && grep -L '^\.so' ./*.[17] | xargs mandoc -T lint -W warning 2>&1)"
+	is 'their references lead to pages' '' "$(cat "$tests"/../db/man/*.[17] | sed -n 's/^\.BR \(kalloscope-[a-z-]*\) (\([17]\)).*/\1.\2/p' |
+		sort -u | while read -r p; do [ -f "$tests/../db/man/$p" ] || echo "$p"; done)"
+fi
 expect 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope" info --jsn x
 expect 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
 expect 2 'needs an argument' 'option without its argument' "$kalloscope" record -o
