@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Inside the page allocator: page lists, counters, and what buddy.c, pcp.c, zone.c share.
+// Inside the page allocator: page lists, counters, and what buddy.c, pcp.c, zone.c share
+// (reference 6.1 to 6.7).
 //
 // A CPU reads two things that others change: the flags of a neighbouring page (is it a free
 // block's head?) and a zone's counters. They are single words accessed with relaxed atomics; a

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What callers do wrong. The kernel stops at most of these, warns at some and corrupts itself at
-// the rest; here the call is refused, nothing changes, and a MISUSE event says what it was.
+// the rest; here the call is refused, nothing changes, and a MISUSE event says what it was (reference 4.4,
+// 6.4, 7.6, 8.4, 9.1, 9.3).
 #pragma once
 
 #include "types.h"

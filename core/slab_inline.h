@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// The slab allocator's hot path: a handful of instructions each. Included by machine.h.
+// The slab allocator's hot path: a handful of instructions each (reference 7.5). Included by
+// machine.h.
 #pragma once
 
 #include "machine.h"

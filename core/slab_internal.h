@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// What slab.c, slab_cache.c, slab_reap.c and kmalloc.c share and nobody else needs.
+// What slab.c, slab_cache.c, slab_reap.c and kmalloc.c share and nobody else needs
+// (reference 7.3, 7.5, 7.6).
 #pragma once
 
 #include "machine.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What vmalloc.c, vmap.c and vm_steps.c share: the steps that put pages behind a range of
-// vmap_area.c, and the making and undoing of areas.
+// vmap_area.c, and the making and undoing of areas (reference 8.3, 8.4, 8.5).
 #pragma once
 
 #include "vmap_area.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Address ranges of the vmalloc space: what vmap_area.c offers to vmalloc.c and vmap_block.c.
+// Address ranges of the vmalloc space: what vmap_area.c offers to vmalloc.c and vmap_block.c
+// (reference 8.1, 8.2).
 //
 // Areas are pool entries linked twice: in a list sorted by address, which the kernel's own search
 // walks, and in a search tree (a treap whose priorities are a bijection of the address, so its

@@ -165,7 +165,7 @@ static uint32_t call_find(struct proc *p, const struct record *r)
 	};
 	struct call_key k = {context_of(p->ins, &c), r->ticket, r->op.req};
 
-	if (calls_crowded(p->ins) && !intern_known(&p->ins->calls, &k))
+	if (r->kind != EV_FREE && calls_crowded(p->ins) && !intern_known(&p->ins->calls, &k))
 		k.req = REQ_IN_ROW;
 	return call_row(p->ins, &k);
 }

@@ -260,8 +260,10 @@ static void event_row(struct proc *p, const struct record *r, uint64_t event, ui
 	bool frees = r->kind == EV_FREE || r->kind == EV_MUNMAP;
 
 	cell[0] = call;
-	cell[1] = frees && e->key && e->key == live_key(r->op.addr, r->path) ? CELL_NULL
-									     : narrow(r->op.addr);
+	// left out only where the row itself says which allocation it is that has the address
+	cell[1] = frees && !in_row && e->key && e->key == live_key(r->op.addr, r->path)
+			  ? CELL_NULL
+			  : narrow(r->op.addr);
 	cell[2] = (int64_t)(in_row ? r->op.req : back);
 	if (r->ticket < ins->seg.own.max_nodes)
 		ins->stack_seen[r->ticket / 8] |= (uint8_t)(1 << r->ticket % 8);

@@ -29,7 +29,9 @@ static unsigned nseen;
 static uint32_t seen_flags;
 static bool same, quiet;
 
-// Plays an entry point: captures its caller and asks the judge at the same place.
+// Plays an entry point: captures its caller and asks the judge at the same place. Not static, so
+// that it is called as entry points are.
+void entry(void);
 __attribute__((noinline, optimize("no-omit-frame-pointer"))) void entry(void)
 {
 	void **frame = __builtin_frame_address(0);
