@@ -211,6 +211,9 @@ static void show_list(KsvEventsPage *self, GArray *ids)
 		self->recording ? ksv_event_list_new(self->recording, ids) : NULL;
 
 	self->moving = TRUE;
+	// Without the step in between GTK looks among all rows of the new list for those it shows.
+	gtk_single_selection_set_selected(self->selection, GTK_INVALID_LIST_POSITION);
+	gtk_single_selection_set_model(self->selection, NULL);
 	gtk_single_selection_set_model(self->selection, list ? G_LIST_MODEL(list) : NULL);
 	self->moving = FALSE;
 	select_position(self);
