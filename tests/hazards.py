@@ -505,8 +505,8 @@ CASES = {
     "foreign pointers": hazard("family", "foreign"),
     "mallopt, mallinfo2, malloc_trim ...": hazard("family", "controls"),
     **{f"cases: {name}": recorded(lambda b, name=name: [b.program("cases"), name]) for name in (
-        "align", "errors", "realloc", "calloc", "mmap", "mremap", "lock", "fork", "foreign", "exhaust", "huge")},
-    "cases: threads": recorded(lambda b: [b.program("cases"), "threads"], options=()),  # HACKING: --dump-state
+        "align", "errors", "realloc", "calloc", "mmap", "mremap", "lock", "fork", "foreign", "exhaust", "huge",
+        "threads")},
     **{f"cases: {name}": recorded(lambda b, name=name: [b.program("cases"), name], undefined=True) for name in (
         "mmap_flags", "signal", "altstack", "siglongjmp")},
     "python, 300 MiB of arenas": recorded(lambda b: ["python3", "-c", "x = [bytes(400) for i in range(700000)]; print(len(x))"],
