@@ -3,6 +3,7 @@
 # once each dark and in a small window. By keyboard alone, as a person without a mouse would.
 #
 #   tests/screenshots.sh BUILD FOLDER     VIEW-POINT.png, 1280x800; VIEW-small.png, 900x600
+# The README shows Zones_and_buddy-middle.png.
 set -eu
 build=$(cd "${1:?usage: screenshots.sh BUILD FOLDER}" && pwd)
 mkdir -p "${2:?usage: screenshots.sh BUILD FOLDER}"
