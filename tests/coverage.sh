@@ -10,7 +10,7 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 build=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-coverage.XXXXXX")
 trap 'rm -rf "$build"' EXIT
 
-meson setup "$build" "$source" -Db_coverage=true -Doptimization=1 -Ddebug=true \
+meson setup "$build" "$source" -Db_coverage=true -Dc_args=-fprofile-update=atomic -Doptimization=1 -Ddebug=true \
 	-Dpreload=disabled -Dviewer=disabled >"$build/setup.log" || { cat "$build/setup.log"; exit 1; }
 # The tests that need nothing but core, and the programs they run.
 chosen=$(meson introspect "$build" --tests | python3 -c '
