@@ -168,7 +168,7 @@ def store(section, text, cases):
     print(text, flush=True)
     if args.no_write:
         return
-    stamp = (f"{datetime.date.today()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}; "
+    stamp = (f"{datetime.date.today()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release().split('-')[0]}; "
              f"medians of {runs} runs in turns{', small work' if args.quick else ''}.")
     begin, end = f"<!-- measured: {section} -->", "<!-- end -->"
     whole = open(results, encoding="utf-8").read() if os.path.exists(results) else "# Benchmark results\n"
