@@ -10,23 +10,10 @@ tests=$(cd "$(dirname "$0")" && pwd)
 source=$tests/programs/known.c
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-cli.XXXXXX")
 trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT
+. "$(dirname "$0")/tap.sh"
 cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD
 export LC_ALL=C.UTF-8
-n=0
-failed=0
-
-# result NAME STATUS: one line of TAP; output of the last command as comments when it failed.
-result() {
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' out err 2>/dev/null | head -12
-		failed=1
-	fi
-}
 
 # expect STATUS PATTERN NAME COMMAND...: exit status and a text in what was printed.
 expect() {

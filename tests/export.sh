@@ -9,24 +9,12 @@ kalloscope=$build/kalloscope
 tests=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-export.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
+. "$(dirname "$0")/tap.sh"
 cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
 python=python3 # Debian's, which sees Debian's packages
 [ -x /usr/bin/python3 ] && python=/usr/bin/python3
-n=0
-failed=0
-
-result() {
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' out err 2>/dev/null | head -20
-		failed=1
-	fi
-}
 
 # expect STATUS PATTERN NAME EXPORT-ARGUMENTS...
 expect() {

@@ -8,22 +8,10 @@ paced=$build/tests/programs/paced
 include=$(cd "$(dirname "$0")/../preload" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-options.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
+. "$(dirname "$0")/tap.sh"
 cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
-n=0
-failed=0
-
-result() {
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' out err 2>/dev/null | head -20
-		failed=1
-	fi
-}
 
 expect() {
 	want=$1 pattern=$2 name=$3
