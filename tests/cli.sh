@@ -15,45 +15,23 @@ cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD
 export LC_ALL=C.UTF-8
 
-# expect STATUS PATTERN NAME COMMAND...: exit status and a text in what was printed.
-expect() {
-	want=$1 pattern=$2 name=$3
-	shift 3
-	"$@" >out 2>err </dev/null
-	status=$?
-	[ "$status" = "$want" ] && { [ -z "$pattern" ] || cat out err | grep -q -e "$pattern"; }
-	ok=$?
-	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
-	result "$name" $ok
-}
-
-# is NAME WANTED GOT
-is() {
-	[ "$2" = "$3" ]
-	ok=$?
-	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
-	: >out
-	: >err
-	result "$1" $ok
-}
-
 query() { "$kalloscope" sql -n known.kalloscope "$1"; }
 line_of() { grep -n "LINE $1\$" "$source" | grep -v drop_ | cut -d: -f1 | tail -1; }
 
 # --- usage
-expect 2 'Commands:' 'no command prints the overview' "$kalloscope"
-expect 0 'Commands:' '--help' "$kalloscope" --help
-expect 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
-expect 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
-expect 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
+expect_of 2 'Commands:' 'no command prints the overview' "$kalloscope"
+expect_of 0 'Commands:' '--help' "$kalloscope" --help
+expect_of 0 '^kalloscope [0-9]' '--version' "$kalloscope" --version
+expect_of 2 "did you mean 'record'" 'unknown command names the nearest' "$kalloscope" recrod
+expect_of 2 "unknown command 'xyzzy'" 'unknown command with none near' "$kalloscope" xyzzy
 for c in record run info view sql proc translate report export diff check render verify recover pack unpack symbols recorder; do
-	expect 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
-	expect 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
+	expect_of 0 "^Usage: kalloscope $c" "$c --help" "$kalloscope" $c --help
+	expect_of 2 "unknown option '--bogus'" "$c: unknown option" "$kalloscope" $c --bogus
 	[ $c = record ] || [ $c = run ] || [ $c = recorder ] ||
-		expect 2 'expected' "$c without operands" "$kalloscope" $c
+		expect_of 2 'expected' "$c without operands" "$kalloscope" $c
 done
 commands=$("$kalloscope" --help | sed -n 's/^  \([a-z-]*\)  *[a-z].*/\1/p')
-expect 0 '' 'the overview lists commands' test "$(echo "$commands" | wc -l)" -ge 16
+expect_of 0 '' 'the overview lists commands' test "$(echo "$commands" | wc -l)" -ge 16
 # The file of a page; some are another name of one (.so).
 page() {
 	sed -n "s|^\.so man1/|$tests/../db/man/|p;q" "$tests/../db/man/kalloscope-$1.1" | grep . ||
@@ -64,69 +42,69 @@ for c in $commands; do
 	"$kalloscope" $c --help | sed -n 's/^  [- ].*\(--[a-z0-9-]*\).*/\1/p' | grep -v -x -e --help | sort >help_options
 	sed -n '/^\.TP/{n;s/\\-/-/g;s/^\.[A-Z]* .*\(--[a-z0-9-]*\).*/\1/p;}' "$(page "$c")" | sort -u >page_options
 	is "the manual page of $c has its options" "$(cat help_options)" "$(cat page_options)"
-	expect 0 '' "kalloscope(1) names $c" grep -q -x ".BR kalloscope-$c (1)" "$tests/../db/man/kalloscope.1"
+	expect_of 0 '' "kalloscope(1) names $c" grep -q -x ".BR kalloscope-$c (1)" "$tests/../db/man/kalloscope.1"
 done
 if command -v mandoc >/dev/null; then
 	is 'the manual pages are clean' '' "$(cd "$tests/../db/man" && grep -L '^\.so' ./*.[17] | xargs mandoc -T lint -W warning 2>&1)"
 	is 'their references lead to pages' '' "$(cat "$tests"/../db/man/*.[17] | sed -n 's/^\.BR \(kalloscope-[a-z-]*\) (\([17]\)).*/\1.\2/p' |
 		sort -u | while read -r p; do [ -f "$tests/../db/man/$p" ] || echo "$p"; done)"
 fi
-expect 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope" info --jsn x
-expect 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
-expect 2 'needs an argument' 'option without its argument' "$kalloscope" record -o
-expect 2 'too many operands' 'too many operands' "$kalloscope" info a b
+expect_of 2 "did you mean '--json'" 'unknown option names the nearest' "$kalloscope" info --jsn x
+expect_of 2 "did you mean '--vmalloc'" 'record: unknown option names the nearest' "$kalloscope" record --vmaloc=1G -- true
+expect_of 2 'needs an argument' 'option without its argument' "$kalloscope" record -o
+expect_of 2 'too many operands' 'too many operands' "$kalloscope" info a b
 
 # --- run: nothing but the allocator
-expect 2 "'--' is missing" 'run: -- missing' "$kalloscope" run ls
-expect 2 'no program' 'run: program missing' "$kalloscope" run --
-expect 2 "did you mean '--vmalloc'" 'run: unknown option names the nearest' "$kalloscope" run --vmaloc=1G -- true
-expect 2 'cannot be built' 'run: impossible machine' "$kalloscope" run --ram=20M -- true
-expect 127 'not found' 'run: program not in PATH' "$kalloscope" run -- no-such-program-xyz
-expect 7 '' "run: the program's status" "$kalloscope" run -- sh -c 'exit 7'
+expect_of 2 "'--' is missing" 'run: -- missing' "$kalloscope" run ls
+expect_of 2 'no program' 'run: program missing' "$kalloscope" run --
+expect_of 2 "did you mean '--vmalloc'" 'run: unknown option names the nearest' "$kalloscope" run --vmaloc=1G -- true
+expect_of 2 'cannot be built' 'run: impossible machine' "$kalloscope" run --ram=20M -- true
+expect_of 127 'not found' 'run: program not in PATH' "$kalloscope" run -- no-such-program-xyz
+expect_of 7 '' "run: the program's status" "$kalloscope" run -- sh -c 'exit 7'
 greedy='$n = 2e8; $x = "a" x $n; print length($x), "\n"'
-expect 0 '^200000000' 'run: a machine of 4 GiB has 200 MB' "$kalloscope" run -- perl -e "$greedy"
-expect 0 '^200000000' 'run: a full machine spills' "$kalloscope" run --ram=64M -- perl -e "$greedy"
-expect 1 'Out of memory' 'run: --ram and --fail reach the machine' "$kalloscope" run --ram=64M --fail -- perl -e "$greedy"
-expect 1 'Out of memory' 'run: and the machine of a child' "$kalloscope" run --ram=64M --fail -- sh -c 'perl -e "$1"; exit $?' - "$greedy"
+expect_of 0 '^200000000' 'run: a machine of 4 GiB has 200 MB' "$kalloscope" run -- perl -e "$greedy"
+expect_of 0 '^200000000' 'run: a full machine spills' "$kalloscope" run --ram=64M -- perl -e "$greedy"
+expect_of 1 'Out of memory' 'run: --ram and --fail reach the machine' "$kalloscope" run --ram=64M --fail -- perl -e "$greedy"
+expect_of 1 'Out of memory' 'run: and the machine of a child' "$kalloscope" run --ram=64M --fail -- sh -c 'perl -e "$1"; exit $?' - "$greedy"
 mkdir empty && (cd empty && "$kalloscope" run -- true)
 is 'run: leaves no file' '' "$(ls -A empty)"
 
 # --- record: programs that cannot be recorded, before anything is run
-expect 2 "'--' is missing" 'record: -- missing' "$kalloscope" record ls
-expect 2 'no program' 'record: program missing' "$kalloscope" record --
-expect 2 'not a value' 'record: bad value' "$kalloscope" record --cpus=99 -- true
-expect 2 'cannot be built\|not a value' 'record: impossible machine' "$kalloscope" record --ram=20M -- true
-expect 127 'not found' 'record: program not in PATH' "$kalloscope" record -- no-such-program-xyz
-expect 127 'not found' 'record: program not at its path' "$kalloscope" record -- ./no-such-program
-expect 126 'is a folder' 'record: a folder' "$kalloscope" record -- /tmp
+expect_of 2 "'--' is missing" 'record: -- missing' "$kalloscope" record ls
+expect_of 2 'no program' 'record: program missing' "$kalloscope" record --
+expect_of 2 'not a value' 'record: bad value' "$kalloscope" record --cpus=99 -- true
+expect_of 2 'cannot be built\|not a value' 'record: impossible machine' "$kalloscope" record --ram=20M -- true
+expect_of 127 'not found' 'record: program not in PATH' "$kalloscope" record -- no-such-program-xyz
+expect_of 127 'not found' 'record: program not at its path' "$kalloscope" record -- ./no-such-program
+expect_of 126 'is a folder' 'record: a folder' "$kalloscope" record -- /tmp
 echo text >plain
-expect 126 'not executable' 'record: not executable' "$kalloscope" record -- ./plain
+expect_of 126 'not executable' 'record: not executable' "$kalloscope" record -- ./plain
 printf '#!/no/such/interpreter\n' >script && chmod +x script
-expect 127 'interpreter' 'record: interpreter missing' "$kalloscope" record -- ./script
+expect_of 127 'interpreter' 'record: interpreter missing' "$kalloscope" record -- ./script
 if printf 'int main(void) { return 0; }\n' >s.c && cc -static -o static s.c 2>/dev/null; then
-	expect 2 'statically linked' 'record: static program' "$kalloscope" record -- ./static
+	expect_of 2 'statically linked' 'record: static program' "$kalloscope" record -- ./static
 	printf '#!%s/static\n' "$folder" >sscript && chmod +x sscript
-	expect 2 'statically linked' 'record: script of a static interpreter' "$kalloscope" record -- ./sscript
+	expect_of 2 'statically linked' 'record: script of a static interpreter' "$kalloscope" record -- ./sscript
 fi
 cp "$known" elf32 && printf '\001' | dd of=elf32 bs=1 seek=4 conv=notrunc 2>/dev/null
-expect 2 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
+expect_of 2 '32-bit' 'record: 32-bit program' "$kalloscope" record -- ./elf32
 cp "$known" suid && if [ "$(id -u)" = 0 ] && chown nobody suid && chmod u+s suid; then
-	expect 2 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
+	expect_of 2 'set-user-ID' 'record: set-user-ID program' "$kalloscope" record -- ./suid
 fi
 if cc -fsanitize=address -o asan s.c 2>/dev/null; then
-	expect 2 'sanitizer' 'record: a program with a sanitizer' "$kalloscope" record -- ./asan
+	expect_of 2 'sanitizer' 'record: a program with a sanitizer' "$kalloscope" record -- ./asan
 fi
 echo old >exists
-expect 2 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
+expect_of 2 'exists.*--force' 'record: the file exists' "$kalloscope" record -o exists -- "$known"
 is 'record: an existing file is left alone' old "$(cat exists)"
-expect 2 'cannot create' 'record: the folder does not exist' "$kalloscope" record -o no/such/folder/x -- "$known"
+expect_of 2 'cannot create' 'record: the folder does not exist' "$kalloscope" record -o no/such/folder/x -- "$known"
 is 'record: nothing is left behind by refusals' '' "$(ls -d ./*.spool ./*.kalloscope 2>/dev/null)"
 
 # --- a known program
-expect 0 'kalloscope view known.kalloscope\|kalloscope view .*known.kalloscope' 'record says what to type next' \
+expect_of 0 'kalloscope view known.kalloscope\|kalloscope view .*known.kalloscope' 'record says what to type next' \
 	"$kalloscope" record -o known.kalloscope -- "$known"
 is 'the session folder is gone' '' "$(ls -d known.kalloscope.spool 2>/dev/null)"
-expect 0 'complete and consistent' 'verify' "$kalloscope" verify known.kalloscope
+expect_of 0 'complete and consistent' 'verify' "$kalloscope" verify known.kalloscope
 is 'ten malloc of 100 bytes in make_node' '10|1000' "$(query "
 	SELECT count(*) || '|' || sum(req) FROM events e JOIN stacks s USING (stack)
 	WHERE e.kind = 'malloc' AND s.depth = 0 AND s.function = 'make_node'")"
@@ -187,121 +165,121 @@ CC
 fi
 
 cp known.kalloscope unnamed && sqlite3 unnamed 'DELETE FROM frame'
-expect 0 'addresses have names' 'symbols' "$kalloscope" symbols unnamed
+expect_of 0 'addresses have names' 'symbols' "$kalloscope" symbols unnamed
 is 'symbols: the names are back' "$(query 'SELECT count(*) FROM frame')" "$("$kalloscope" sql -n unnamed 'SELECT count(*) FROM frame')"
 sqlite3 unnamed 'UPDATE meta SET value = 0 WHERE key = '"'complete'"
-expect 1 'still written' 'symbols: an unfinished recording' "$kalloscope" symbols unnamed
+expect_of 1 'still written' 'symbols: an unfinished recording' "$kalloscope" symbols unnamed
 
 # --- sql
 is 'sql: tabs and header' "$(printf 'a\tb\n1\tx y')" "$("$kalloscope" sql known.kalloscope "SELECT 1 AS a, 'x' || char(9) || 'y' AS b")"
 is 'sql: csv' "$(printf 'a,b\n1,"x,""y"')" "$("$kalloscope" sql --csv known.kalloscope "SELECT 1 AS a, 'x,\"y' AS b")"
 is 'sql: json' '[ {"a": 1, "b": null, "c": "x\"y"}]' "$("$kalloscope" sql --json known.kalloscope "SELECT 1 AS a, NULL AS b, 'x\"y' AS c" | tr -d '\n')"
-expect 2 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event_row'
-expect 2 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
-expect 2 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
+expect_of 2 'readonly' 'sql: does not write' "$kalloscope" sql known.kalloscope 'DELETE FROM event_row'
+expect_of 2 'no such table' 'sql: an error of the query' "$kalloscope" sql known.kalloscope 'SELECT * FROM no_such_table'
+expect_of 2 'one query at a time' 'sql: two queries' "$kalloscope" sql known.kalloscope 'SELECT 1; SELECT 2'
 if command -v script >/dev/null; then
 	is 'sql: aligned on a terminal' 'id  kind' "$(script -qec "$kalloscope sql known.kalloscope 'SELECT 1 AS id, 2 AS kind'" /dev/null </dev/null | head -1 | tr -d '\r')"
 fi
 
 # --- info, proc
-expect 0 'not freed' 'info' "$kalloscope" info known.kalloscope
+expect_of 0 'not freed' 'info' "$kalloscope" info known.kalloscope
 is 'info --json is JSON' "known $("$kalloscope" sql -n known.kalloscope 'SELECT max(id) FROM events')" "$(
 	"$kalloscope" info --json known.kalloscope | python3 -c '
 import json, sys, os
 i = json.load(sys.stdin)
 print(os.path.basename(i["program"]), i["events"])')"
 for f in buddyinfo zoneinfo slabinfo meminfo pagetypeinfo iomem vmstat extfrag_index unusable_index; do
-	expect 0 '[0-9]' "proc $f" "$kalloscope" proc $f known.kalloscope --at end
+	expect_of 0 '[0-9]' "proc $f" "$kalloscope" proc $f known.kalloscope --at end
 done
-expect 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
-expect 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
-expect 0 '384MB LOWMEM' 'boot-log with lowmem given up' "$kalloscope" boot-log --ram=512M --highmem=128M --model=3.4.2
-expect 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a changed memory map' \
+expect_of 0 'Zone PFN ranges' 'boot-log of a recording' "$kalloscope" boot-log known.kalloscope
+expect_of 0 'MB LOWMEM' 'boot-log of a machine' "$kalloscope" boot-log --ram=512M --model=3.4
+expect_of 0 '384MB LOWMEM' 'boot-log with lowmem given up' "$kalloscope" boot-log --ram=512M --highmem=128M --model=3.4.2
+expect_of 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a changed memory map' \
   "$kalloscope" boot-log '--e820-params=mem=256M memmap=1M@1G'
-expect 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock
-expect 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
-expect 0 'MB LOWMEM' 'boot-log with the settings of a kernel' "$kalloscope" boot-log --ram=512M \
+expect_of 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock
+expect_of 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
+expect_of 0 'MB LOWMEM' 'boot-log with the settings of a kernel' "$kalloscope" boot-log --ram=512M \
   --slab-tune=size-128:54:27:8 --lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 --slab-debug
-expect 2 'exists after boot' 'a tunable of no cache' "$kalloscope" boot-log --slab-tune=nobody:54:27:8
-expect 2 'slab-tune=size-128: not a value' 'a tunable without numbers' "$kalloscope" boot-log --slab-tune=size-128
-expect 2 'fraction=7: not a value' 'a fraction too large' "$kalloscope" boot-log --percpu-pagelist-fraction=7
-expect 2 'ratio=1,2: not a value' 'ratios of two zones' "$kalloscope" boot-log --lowmem-reserve-ratio=1,2
-expect 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
+expect_of 2 'exists after boot' 'a tunable of no cache' "$kalloscope" boot-log --slab-tune=nobody:54:27:8
+expect_of 2 'slab-tune=size-128: not a value' 'a tunable without numbers' "$kalloscope" boot-log --slab-tune=size-128
+expect_of 2 'fraction=7: not a value' 'a fraction too large' "$kalloscope" boot-log --percpu-pagelist-fraction=7
+expect_of 2 'ratio=1,2: not a value' 'ratios of two zones' "$kalloscope" boot-log --lowmem-reserve-ratio=1,2
+expect_of 2 'cannot be' 'boot-log of an impossible machine' "$kalloscope" boot-log --vmalloc=3G
 is 'export: ten kmalloc of 100 bytes, and as many lines as said' '10 0' "$(
 	"$kalloscope" export -o ftrace known.kalloscope
 	said=$(sed -n 's|.*entries-written: \([0-9]*\)/.*|\1|p' ftrace)
 	echo "$(grep -c 'kmalloc: .*bytes_req=100 bytes_alloc=128 gfp_flags=GFP_KERNEL$' ftrace)" \
 		"$((said - $(grep -vc '^#' ftrace)))")"
-expect 2 'there are: ftrace' 'export: unknown format' "$kalloscope" export --format xyzzy known.kalloscope
-expect 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.kalloscope --at '#1'
-expect 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
-expect 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
-expect 2 "did you mean 'slabinfo'" 'proc: unknown file' "$kalloscope" proc slabinf known.kalloscope
-expect 2 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
+expect_of 2 'there are: ftrace' 'export: unknown format' "$kalloscope" export --format xyzzy known.kalloscope
+expect_of 0 'Node 0, zone  *DMA' 'proc --at #N' "$kalloscope" proc buddyinfo known.kalloscope --at '#1'
+expect_of 0 'Node 0, zone  *DMA' 'proc --at TIME' "$kalloscope" proc buddyinfo known.kalloscope --at 1ms
+expect_of 2 "not an event" 'proc --at nonsense' "$kalloscope" proc buddyinfo known.kalloscope --at soon
+expect_of 2 "did you mean 'slabinfo'" 'proc: unknown file' "$kalloscope" proc slabinf known.kalloscope
+expect_of 2 'no process 9' 'proc: unknown process' "$kalloscope" proc meminfo known.kalloscope --process 9
 mapped=$(query "SELECT id FROM events WHERE kind = 'mmap' AND req = 10485760")
 area=$(query "SELECT printf('0x%08x', addr + 4096) FROM events WHERE id = $mapped")
-expect 0 'page 1 of the vmalloc area' 'translate: the owner' "$kalloscope" translate "$area" known.kalloscope --at "$mapped"
-expect 0 "^  block  *event #$mapped: mmap of 10485760 bytes (vmalloc) at .*, offset 4096 by main" 'translate: the block' \
+expect_of 0 'page 1 of the vmalloc area' 'translate: the owner' "$kalloscope" translate "$area" known.kalloscope --at "$mapped"
+expect_of 0 "^  block  *event #$mapped: mmap of 10485760 bytes (vmalloc) at .*, offset 4096 by main" 'translate: the block' \
 	"$kalloscope" translate "$area" known.kalloscope --at "$mapped"
-expect 0 "^  mapped  *event #$mapped: map_vm_area" 'translate: the event that mapped it' \
+expect_of 0 "^  mapped  *event #$mapped: map_vm_area" 'translate: the event that mapped it' \
 	"$kalloscope" translate "$area" known.kalloscope --at "$mapped"
-expect 1 'page fault, error code 0' 'translate: not mapped before' "$kalloscope" translate "$area" known.kalloscope --at $((mapped - 1))
-expect 1 "gone since event #$((mapped + 1)): munmap" 'translate: gone after' "$kalloscope" translate "$area" known.kalloscope
+expect_of 1 'page fault, error code 0' 'translate: not mapped before' "$kalloscope" translate "$area" known.kalloscope --at $((mapped - 1))
+expect_of 1 "gone since event #$((mapped + 1)): munmap" 'translate: gone after' "$kalloscope" translate "$area" known.kalloscope
 leak=$(query "SELECT printf('7fff%08x', e.addr) FROM events e WHERE e.kind = 'malloc' AND e.req = 100
 	AND NOT EXISTS (SELECT 1 FROM events f WHERE f.ref = e.id)")
-expect 0 'owner  *size-128, object' 'translate: an object, by the pointer of the program' "$kalloscope" translate "$leak" known.kalloscope
-expect 0 'malloc of 100 bytes (kmalloc) .* by make_node (.*known.c:' 'translate: its call' "$kalloscope" translate "$leak" known.kalloscope
-expect 2 'not an address' 'translate: no address' "$kalloscope" translate here known.kalloscope
+expect_of 0 'owner  *size-128, object' 'translate: an object, by the pointer of the program' "$kalloscope" translate "$leak" known.kalloscope
+expect_of 0 'malloc of 100 bytes (kmalloc) .* by make_node (.*known.c:' 'translate: its call' "$kalloscope" translate "$leak" known.kalloscope
+expect_of 2 'not an address' 'translate: no address' "$kalloscope" translate here known.kalloscope
 is 'the 10 MiB area is in vmallocinfo at its event only' '0 1 0' "$(
 	for at in $((mapped - 1)) "$mapped" $((mapped + 1)); do
 		"$kalloscope" proc vmallocinfo known.kalloscope --at "$at" | grep -c ' 10489856 '
 	done | paste -sd' ')"
 
 # --- render
-expect 2 'no picture' 'render: no output' "$kalloscope" render known.kalloscope
-expect 2 'not an event' 'render: --at nonsense' "$kalloscope" render --at soon -o x.png known.kalloscope
+expect_of 2 'no picture' 'render: no output' "$kalloscope" render known.kalloscope
+expect_of 2 'not an event' 'render: --at nonsense' "$kalloscope" render --at soon -o x.png known.kalloscope
 if [ -x "$build/viewer/kalloscope-render" ]; then
-	expect 0 '' 'render' "$kalloscope" render --view zones --at 3ms -o zones.png known.kalloscope
+	expect_of 0 '' 'render' "$kalloscope" render --view zones --at 3ms -o zones.png known.kalloscope
 	is 'render: it is a picture' 'PNG' "$(head -c 4 zones.png | tr -d '\211')"
-	expect 2 'no view' 'render: unknown view' "$kalloscope" render --view nothing -o x.png known.kalloscope
+	expect_of 2 'no view' 'render: unknown view' "$kalloscope" render --view nothing -o x.png known.kalloscope
 fi
 
 # --- files that are no recordings, and damaged ones
 "$kalloscope" record -q -o crowd.kalloscope -- sh -c '
 # a name with a line break'"
 "'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ls / >/dev/null; done' >/dev/null
-expect 0 'smaller ones with .* events (--processes' 'info lists the largest processes' "$kalloscope" info crowd.kalloscope
+expect_of 0 'smaller ones with .* events (--processes' 'info lists the largest processes' "$kalloscope" info crowd.kalloscope
 is 'info --processes lists all, a line each' 15 "$("$kalloscope" info --processes crowd.kalloscope | grep -c ' by [0-9]* *pid ')"
-expect 2 'No such file' 'info: missing file' "$kalloscope" info nothing
+expect_of 2 'No such file' 'info: missing file' "$kalloscope" info nothing
 cp known.kalloscope newer && sqlite3 newer 'PRAGMA user_version = 9999'
 for c in info verify 'proc buddyinfo' 'report peak' translate\ 0xc0000000; do
-	expect 2 'newer' "$c: a newer schema" "$kalloscope" $c newer
+	expect_of 2 'newer' "$c: a newer schema" "$kalloscope" $c newer
 done
 cp known.kalloscope locked && chmod 0 locked && chmod 711 .
 if [ "$(id -u)" = 0 ]; then
-	expect 2 'ermission denied' 'info: an unreadable file' setpriv --reuid=65534 --clear-groups "$kalloscope" info "$folder/locked"
+	expect_of 2 'ermission denied' 'info: an unreadable file' setpriv --reuid=65534 --clear-groups "$kalloscope" info "$folder/locked"
 else
-	expect 2 'ermission denied' 'info: an unreadable file' "$kalloscope" info locked
+	expect_of 2 'ermission denied' 'info: an unreadable file' "$kalloscope" info locked
 fi
-expect 2 'not a recording' 'info: a folder' "$kalloscope" info /
-expect 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
+expect_of 2 'not a recording' 'info: a folder' "$kalloscope" info /
+expect_of 2 'not a .*recording' 'info: a text file' "$kalloscope" info "$source"
 head -c 50000 known.kalloscope >torn
-expect 1 '' 'verify: a torn file' "$kalloscope" verify torn
+expect_of 1 '' 'verify: a torn file' "$kalloscope" verify torn
 cp known.kalloscope wrong && sqlite3 wrong 'DELETE FROM event_row WHERE rowid = 5'
-expect 1 'NOT OK *ids' 'verify: a missing event' "$kalloscope" verify wrong
+expect_of 1 'NOT OK *ids' 'verify: a missing event' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong 'UPDATE event_row SET addr = 32 + ifnull(addr, (SELECT a.addr FROM event_row a WHERE a.rowid = event_row.rowid - event_row.arg)) WHERE arg'
-expect 1 'NOT OK *frees' 'verify: a free of another address' "$kalloscope" verify wrong
-expect 1 'NOT OK *log' 'verify: the log tells of other addresses' "$kalloscope" verify wrong
+expect_of 1 'NOT OK *frees' 'verify: a free of another address' "$kalloscope" verify wrong
+expect_of 1 'NOT OK *log' 'verify: the log tells of other addresses' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong 'UPDATE log SET data = substr(data, 1, 100)'
-expect 1 'NOT OK *log' 'verify: a damaged log' "$kalloscope" verify wrong
+expect_of 1 'NOT OK *log' 'verify: a damaged log' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong 'UPDATE keyframe SET data = zeroblob(64)'
-expect 1 'NOT OK' 'verify: a damaged keyframe' "$kalloscope" verify wrong
+expect_of 1 'NOT OK' 'verify: a damaged keyframe' "$kalloscope" verify wrong
 cp known.kalloscope wrong && sqlite3 wrong "UPDATE meta SET value = 0 WHERE key = 'complete'"
-expect 1 'NOT OK *complete' 'verify: an incomplete recording' "$kalloscope" verify wrong
-expect 0 'nothing to recover' 'recover: a complete recording' "$kalloscope" recover known.kalloscope
-expect 2 'No such file' 'recover: nothing there' "$kalloscope" recover nothing
+expect_of 1 'NOT OK *complete' 'verify: an incomplete recording' "$kalloscope" verify wrong
+expect_of 0 'nothing to recover' 'recover: a complete recording' "$kalloscope" recover known.kalloscope
+expect_of 2 'No such file' 'recover: nothing there' "$kalloscope" recover nothing
 mkdir empty
-expect 2 'no spool' 'recover: a folder without a spool' "$kalloscope" recover empty
+expect_of 2 'no spool' 'recover: a folder without a spool' "$kalloscope" recover empty
 
 # --- the shell's view of a recorded program
 rec() { "$kalloscope" record -q -f -o shell.kalloscope -- "$@"; }
@@ -352,7 +330,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	[ -n "$bare" ] && [ ! -e "$bare.spool" ] && break
 	sleep 0.3
 done
-expect 0 'complete and consistent' 'LD_PRELOAD alone makes a recording' "$kalloscope" verify "$bare"
+expect_of 0 'complete and consistent' 'LD_PRELOAD alone makes a recording' "$kalloscope" verify "$bare"
 is 'a pipe behind a bare preload ends with the program' 'fast' "$(
 	timeout 30 sh -c "LD_PRELOAD=$build/preload/libkalloscope.so sh -c 'echo fast' | cat")"
 

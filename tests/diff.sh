@@ -12,18 +12,6 @@ cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
 
-# expect STATUS PATTERN NAME ARGUMENTS...
-expect() {
-	want=$1 pattern=$2 name=$3
-	shift 3
-	"$kalloscope" "$@" >out 2>err </dev/null
-	status=$?
-	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
-	ok=$?
-	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
-	result "$name" $ok
-}
-
 # json PYTHON NAME ARGUMENTS...: the expression holds of the comparison d; f its figures by name.
 json() {
 	expression=$1 name=$2

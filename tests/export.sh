@@ -9,31 +9,13 @@ kalloscope=$build/kalloscope
 tests=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-export.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
+subject=export
 . "$(dirname "$0")/tap.sh"
 cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
 python=python3 # Debian's, which sees Debian's packages
 [ -x /usr/bin/python3 ] && python=/usr/bin/python3
-
-# expect STATUS PATTERN NAME EXPORT-ARGUMENTS...
-expect() {
-	want=$1 pattern=$2 name=$3
-	shift 3
-	"$kalloscope" export "$@" >out 2>err </dev/null
-	status=$?
-	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
-	ok=$?
-	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
-	result "$name" $ok
-}
-
-is() {
-	[ "$2" = "$3" ]
-	ok=$?
-	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
-	result "$1" $ok
-}
 
 formats="ftrace folded speedscope pprof massif perfetto csv openmetrics svg"
 "$kalloscope" record -q -o known.k -- "$build/tests/programs/known" >out 2>err

@@ -13,24 +13,6 @@ cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
 
-expect() {
-	want=$1 pattern=$2 name=$3
-	shift 3
-	"$kalloscope" "$@" >out 2>err </dev/null
-	status=$?
-	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
-	ok=$?
-	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
-	result "$name" $ok
-}
-
-is() {
-	[ "$2" = "$3" ]
-	ok=$?
-	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
-	result "$1" $ok
-}
-
 query() { "$kalloscope" sql -n "$1" "$2"; }
 # holds NAME FILE EXPRESSION: of first and last time in seconds (a, b) and the number of events (n)
 holds() {

@@ -7,22 +7,11 @@ build=$(cd "${1:?usage: report.sh BUILD}" && pwd)
 kalloscope=$build/kalloscope
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-report.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
+subject=report
 . "$(dirname "$0")/tap.sh"
 cd "$folder" || exit 1
 unset KALLOSCOPE_OPTIONS LD_PRELOAD COLUMNS
 export LC_ALL=C.UTF-8
-
-# expect STATUS PATTERN NAME REPORT-ARGUMENTS...
-expect() {
-	want=$1 pattern=$2 name=$3
-	shift 3
-	"$kalloscope" report "$@" >out 2>err </dev/null
-	status=$?
-	[ "$status" = "$want" ] && cat out err | grep -q -e "$pattern"
-	ok=$?
-	[ $ok = 0 ] || echo "# $*: status $status, wanted $want and '$pattern'"
-	result "$name" $ok
-}
 
 # json PYTHON NAME REPORT-ARGUMENTS...: the expression holds of the report d.
 json() {
@@ -34,13 +23,6 @@ import json, sys
 d = json.load(open('out'))
 assert ($expression)" 2>>err
 	result "$name" $?
-}
-
-is() {
-	[ "$2" = "$3" ]
-	ok=$?
-	[ $ok = 0 ] || echo "# wanted '$2', got '$3'"
-	result "$1" $ok
 }
 
 query() { "$kalloscope" sql -n "$1" "$2"; }
