@@ -93,6 +93,8 @@ struct replay *replay_open(struct recording *r, int process, char *err, size_t e
 void replay_close(struct replay *p);
 // State after event n (clamped to the process' range). 0; -EILSEQ: damaged there (state = last good).
 int replay_seek(struct replay *p, uint64_t n);
+// From the position to event n, forward only, with a call at the completion of each event.
+int replay_walk(struct replay *p, uint64_t n, void (*fn)(void *ctx, uint64_t event), void *ctx);
 // Every record there is, those of operations that never completed included.
 int replay_finish(struct replay *p);
 uint64_t replay_position(const struct replay *p);

@@ -36,6 +36,8 @@ struct replay {
 	bool ready;		    // memory holds a state
 	void (*trace)(void *ctx, const struct trace_event *t);
 	void *trace_ctx;
+	void (*each)(void *ctx, uint64_t event); // event completed; set while replay_walk runs
+	void *each_ctx;
 };
 
 // One integer of a cached statement with one or two arguments.
@@ -178,6 +180,8 @@ static int fold_until(struct replay *p, uint64_t target)
 		err = apply(p, e);
 		if (err)
 			ret = err;
+		if (p->each && e->r.kind < EV_LAST_OP)
+			p->each(p->each_ctx, p->position);
 	}
 	return ret;
 }
@@ -217,6 +221,19 @@ int replay_seek(struct replay *p, uint64_t n)
 	p->ops.trace = one ? on_trace : NULL;
 	p->m.ops = &p->ops;
 	return fold_until(p, target);
+}
+
+int replay_walk(struct replay *p, uint64_t n, void (*fn)(void *ctx, uint64_t event), void *ctx)
+{
+	uint64_t target = clamp(p, n);
+	int ret;
+	p->ops = machine_ops_none;
+	p->m.ops = &p->ops;
+	p->each = fn;
+	p->each_ctx = ctx;
+	ret = fold_until(p, target);
+	p->each = NULL;
+	return ret;
 }
 
 int replay_finish(struct replay *p)

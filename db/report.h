@@ -114,6 +114,9 @@ unsigned stack_site(const struct site_frame *f, unsigned n);
 // Index of the outermost frame worth showing: main rather than what calls it.
 unsigned stack_outermost(const struct site_frame *f, unsigned n);
 
+// The name a cache of the process had last. To be freed.
+char *cache_name(struct report *rp, unsigned cache);
+
 // ---- figures per stack (report_figures.c): the recording's, or counted from the window's events
 
 struct site_figures {
@@ -122,6 +125,8 @@ struct site_figures {
 };
 // Those --filter wants, in no order. Array of struct site_figures.
 GArray *site_figures(struct report *rp);
+
+// ---- one pass over events (report_scan.c)
 
 // What a scan hands on; `c` is the event's context.
 struct scan_context {
@@ -146,6 +151,14 @@ struct tally {
 	uint64_t times, count, first; // runs, what they amount to, event of the first
 };
 void count_transitions(struct report *rp, struct tally tally[EV_COUNT]);
+// Parts of slab, fragmentation and pressure: false sharing (report_sharing.c), who pins pageblocks
+// (report_pins.c), crossings of watermarks (report_watermarks.c).
+void report_sharing(struct report *rp);
+void report_pins(struct report *rp, struct machine *m);
+int report_watermarks(struct report *rp); // exit status
+// The process' machine; NULL after a message. (report_machine.c)
+struct replay *report_replay(struct report *rp);
+int report_damaged(const struct replay *p); // says up to where it is whole: exit status
 // Blocks not given back that are not suppressed. Not 0 after a message. (report_leaks.c)
 int leak_totals(struct report *rp, uint64_t *count, uint64_t *bytes);
 

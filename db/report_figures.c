@@ -1,125 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Figures per stack, and the one pass over events that reports make which need them all.
-#include <string.h>
-
+// Figures per stack: the recording's own totals, or counted from a window's events.
 #include "report.h"
 
 static uint64_t column(sqlite3_stmt *s, int c)
 {
 	int64_t v = sqlite3_column_int64(s, c);
 	return v < 0 ? 0 : (uint64_t)v;
-}
-
-// ---- events
-
-// Contexts are few (thousands); by number, so that an event costs one look.
-static GArray *read_contexts(sqlite3 *db)
-{
-	GArray *a = g_array_new(FALSE, TRUE, sizeof(struct scan_context));
-	sqlite3_stmt *s = NULL;
-	sqlite3_prepare_v2(db,
-			   "SELECT context, process, thread, kind, path, cache, flags,"
-			   " ifnull(alloc, -2) FROM context WHERE context BETWEEN 0 AND 1000000",
-			   -1, &s, NULL);
-	while (s && sqlite3_step(s) == SQLITE_ROW) {
-		guint id = (guint)sqlite3_column_int64(s, 0);
-		if (id >= a->len)
-			g_array_set_size(a, id + 1);
-		g_array_index(a, struct scan_context, id) = (struct scan_context){
-			sqlite3_column_int(s, 1),	    sqlite3_column_int(s, 2),
-			(unsigned)sqlite3_column_int(s, 3), (unsigned)sqlite3_column_int(s, 4),
-			(unsigned)sqlite3_column_int(s, 5), (unsigned)sqlite3_column_int(s, 6),
-			sqlite3_column_int64(s, 7)};
-	}
-	sqlite3_finalize(s);
-	return a;
-}
-
-bool scan_gives(const struct scan_event *e)
-{
-	unsigned k = e->c->kind;
-	return (k == EV_MALLOC || k == EV_CALLOC || k == EV_REALLOC || k == EV_MEMALIGN ||
-		k == EV_MMAP || k == EV_MREMAP) &&
-	       !(e->c->flags & OPF_FAILED) && e->addr;
-}
-
-uint64_t scan_taken(const struct scan_event *e)
-{
-	uint64_t pages = (e->req + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-	return e->c->alloc >= 0 ? (uint64_t)e->c->alloc : e->c->alloc == -1 ? e->req : pages;
-}
-
-// Times hold until the next row of the table.
-struct scan_clock {
-	sqlite3_stmt *s;
-	int64_t t_ns, next_t_ns;
-	uint64_t next; // event from which next_t_ns holds; UINT64_MAX: there is none
-};
-
-static void clock_step(struct scan_clock *c)
-{
-	bool more = c->s && sqlite3_step(c->s) == SQLITE_ROW;
-	c->t_ns = c->next_t_ns;
-	c->next = more ? column(c->s, 0) : UINT64_MAX;
-	if (more)
-		c->next_t_ns = sqlite3_column_int64(c->s, 1);
-}
-
-static void clock_open(struct scan_clock *c, struct report *rp)
-{
-	sqlite3_prepare_v2(
-		rp->db,
-		"SELECT event, t_ns FROM clock WHERE event >="
-		" ifnull((SELECT max(event) FROM clock WHERE event <= ?1), 0) ORDER BY event",
-		-1, &c->s, NULL);
-	sqlite3_bind_int64(c->s, 1, (int64_t)rp->from);
-	clock_step(c);
-}
-
-static int64_t clock_at(struct scan_clock *c, uint64_t event)
-{
-	while (c->next <= event)
-		clock_step(c);
-	return c->t_ns;
-}
-
-void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
-		 void *ctx)
-{
-	g_autoptr(GArray) contexts = read_contexts(rp->db);
-	struct scan_clock clock = {0};
-	sqlite3_stmt *s = NULL;
-	clock_open(&clock, rp);
-	// times come from beside, and freed blocks' addresses are not asked for: see the view `event`
-	sqlite3_prepare_v2(
-		rp->db,
-		"SELECT e.rowid, l.context, ifnull(e.addr, 0), ifnull(l.req, e.arg), l.stack,"
-		" CASE WHEN l.req IS NOT NULL THEN e.arg ELSE ifnull((SELECT o.back FROM"
-		" event_old o WHERE o.event = e.rowid), 0) END"
-		" FROM event_row e CROSS JOIN call l USING (call)"
-		" WHERE e.rowid BETWEEN ?1 AND ?2",
-		-1, &s, NULL);
-	sqlite3_bind_int64(s, 1, (int64_t)rp->from);
-	sqlite3_bind_int64(s, 2, (int64_t)rp->to);
-	while (s && sqlite3_step(s) == SQLITE_ROW) {
-		uint64_t context = column(s, 1);
-		if (context >= contexts->len)
-			continue;
-		struct scan_event e = {
-			.id = column(s, 0),
-			.t_ns = clock_at(&clock, column(s, 0)),
-			.addr = sqlite3_column_int64(s, 2),
-			.req = column(s, 3),
-			.stack = (uint32_t)column(s, 4),
-			.back = column(s, 5),
-			.c = &g_array_index(contexts, struct scan_context, context),
-		};
-		if (e.c->process == rp->p->process && (all || stack_wanted(rp, e.stack)))
-			fn(ctx, &e);
-	}
-	sqlite3_finalize(s);
-	sqlite3_finalize(clock.s);
 }
 
 // ---- figures of a window

@@ -8,7 +8,7 @@
 #include "../core/procfs.h"
 #include "report.h"
 
-static struct replay *open_replay(struct report *rp)
+struct replay *report_replay(struct report *rp)
 {
 	char err[512];
 	struct replay *p = replay_open(rp->r, rp->p->process, err, sizeof(err));
@@ -17,13 +17,16 @@ static struct replay *open_replay(struct report *rp)
 	return p;
 }
 
+int report_damaged(const struct replay *p)
+{
+	cli_error("the recording is damaged after event %llu; what follows may be untrue",
+		  (unsigned long long)replay_position(p));
+	return EXIT_FAILURE;
+}
+
 static int seek(struct replay *p, uint64_t event)
 {
-	int ret = replay_seek(p, event);
-	if (ret)
-		cli_error("the recording is damaged after event %llu; what follows may be untrue",
-			  (unsigned long long)replay_position(p));
-	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+	return replay_seek(p, event) ? report_damaged(p) : EXIT_SUCCESS;
 }
 
 // ---- slab
@@ -92,7 +95,7 @@ int report_slab(struct report *rp)
 {
 	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(struct cache_figures));
 	uint64_t pages = 0, waste = 0;
-	struct replay *p = open_replay(rp);
+	struct replay *p = report_replay(rp);
 	if (!p)
 		return EXIT_FAILURE;
 	int status = seek(p, rp->at);
@@ -113,6 +116,7 @@ int report_slab(struct report *rp)
 	out_note(rp, "parked: in per-CPU and shared arrays. waste: pages less what objects in use "
 		     "asked for.");
 	replay_close(p);
+	report_sharing(rp);
 	return status;
 }
 
@@ -165,7 +169,7 @@ int report_fragmentation(struct report *rp)
 						{"extfrag_order_10", "extfrag 10", CELL_INDEX},
 						{0}};
 	static const char *const zones[] = {"DMA", "Normal", "HighMem"};
-	struct replay *p = open_replay(rp);
+	struct replay *p = report_replay(rp);
 	uint64_t length = rp->to > rp->from ? rp->to - rp->from : 0;
 	int status = EXIT_SUCCESS;
 	if (!p)
@@ -185,6 +189,7 @@ int report_fragmentation(struct report *rp)
 	out_note(rp,
 		 "extfrag: were a request to fail, 1 is for fragmentation, 0 for lack of memory; "
 		 "-1: it would not.");
+	report_pins(rp, replay_machine(p));
 	replay_close(p);
 	return status;
 }

@@ -143,5 +143,5 @@ int report_pressure(struct report *rp)
 	out_title(rp, "Blocks the machine did not serve");
 	print_host(rp, &spill);
 	print_refused(rp, tally[EV_T_MISUSE].times);
-	return EXIT_SUCCESS;
+	return report_watermarks(rp);
 }

@@ -67,23 +67,12 @@ static int by_path(gconstpointer pa, gconstpointer pb)
 
 static char *class_name(struct report *rp, const struct size_class *c)
 {
-	char *name = NULL;
-	sqlite3_stmt *s = NULL;
 	if (c->path == PATH_PAGES)
 		return g_strdup_printf("pages, order %u", c->cache);
 	if (!has_classes(c->path))
 		return g_strdup_printf("%s to %s", op_path_name((enum op_path)c->path),
 				       fmt_bytes(c->size));
-	sqlite3_prepare_v2(rp->db,
-			   "SELECT name FROM cache WHERE process = ?1 AND cache = ?2"
-			   " ORDER BY event DESC LIMIT 1",
-			   -1, &s, NULL);
-	sqlite3_bind_int(s, 1, rp->p->process);
-	sqlite3_bind_int(s, 2, (int)c->cache);
-	if (s && sqlite3_step(s) == SQLITE_ROW)
-		name = g_strdup((const char *)sqlite3_column_text(s, 0));
-	sqlite3_finalize(s);
-	return name ? name : g_strdup_printf("cache %u", c->cache);
+	return cache_name(rp, c->cache);
 }
 
 static void print(struct report *rp, const GArray *list)

@@ -185,3 +185,19 @@ unsigned stack_outermost(const struct site_frame *f, unsigned n)
 		last--;
 	return last;
 }
+
+char *cache_name(struct report *rp, unsigned cache)
+{
+	char *name = NULL;
+	sqlite3_stmt *s = NULL;
+	sqlite3_prepare_v2(rp->db,
+			   "SELECT name FROM cache WHERE process = ?1 AND cache = ?2"
+			   " ORDER BY event DESC LIMIT 1",
+			   -1, &s, NULL);
+	sqlite3_bind_int(s, 1, rp->p->process);
+	sqlite3_bind_int(s, 2, (int)cache);
+	if (s && sqlite3_step(s) == SQLITE_ROW)
+		name = g_strdup((const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+	return name ? name : g_strdup_printf("cache %u", cache);
+}

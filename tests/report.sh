@@ -142,6 +142,58 @@ is 'windows: all are used' 1024 "$(query windows.k "SELECT max(n) FROM (
 "$kalloscope" verify windows.k >out 2>err
 result 'windows: the recording verifies' $?
 
+# --- zones that run full: every crossing as zoneinfo has it, before and after
+"$kalloscope" record -o low.k --ram=64M --cpus=1 -- perl -e 'for (1 .. 3) { my @x; push @x, "a" x 100000 for 1 .. 600 }' \
+	>out 2>err </dev/null
+result 'record low.k' $?
+json "[w['fell'] for w in d['watermarks'] if w['zone'] == 'Normal'] == [0, 3, 3] and
+	[w['fell'] for w in d['watermarks'] if w['zone'] == 'DMA'] == [0, 0, 0] and
+	len(d['crossings']) == sum(w['fell'] + w['rose'] for w in d['watermarks'])" \
+	'pressure: a zone falls below two of its watermarks, three times' pressure --top=0 low.k
+# free and the marks of zone Normal at an event
+normal() { "$kalloscope" proc zoneinfo --at "$1" low.k | awk '/zone +Normal/ {on = 1} on && /pages free/ {f = $3}
+	on && $1 ~ /^(min|low|high)$/ {m[$1] = $2} on && $1 == "high" {print f, m["min"], m["low"], m["high"]; exit}'; }
+"$kalloscope" report pressure --json --top=0 low.k | python3 -c "
+import json, sys
+for c in json.load(sys.stdin)['crossings']: print(c['event'], c['zone'], c['free'], c['direction'], c['watermark'])" >crossings
+while read -r event zone free direction mark; do
+	echo "$direction $mark $free $(normal $((event - 1))) $(normal "$event")"
+done <crossings | awk '{ m = $2 == "min" ? 5 : $2 == "low" ? 6 : 7; before = $4 < $m ? "below" : "above"
+	after = $8 < $m ? "below" : "above"; if (before == after || after != $1 || $3 != $8) {print; bad = 1} } END {exit bad}' >out
+result 'pressure: each crossing is between two events of zoneinfo' $?
+json "d['crossings'] == [] and all(w['least_free'] > w['pages'] for w in d['watermarks'])" \
+	'pressure: a machine with room crosses nothing' pressure known.k
+first=$(head -1 crossings | cut -d' ' -f1)
+json "d['crossings'] == []" 'pressure: no crossing before the first' pressure --between 1 $((first - 1)) low.k
+json "[c['event'] for c in d['crossings']] == [$first]" 'pressure: a window of one event' pressure --between "$first" "$first" low.k
+
+# --- blocks whose place is known
+for m in share pin; do
+	"$kalloscope" record -o $m.k --cpus=1 -- "$build/tests/programs/places" $m >out 2>err </dev/null
+	result "record $m.k" $?
+done
+"$kalloscope" sql share.k "SELECT e.id, e.thread, e.ref, e.addr, e.req, e.alloc, e.path IN ('kmalloc', 'slab'), e.kind
+	FROM events e ORDER BY e.id" >events
+beside=$(python3 -c "
+live, times = {}, 0
+for line in list(open('events'))[1:]:
+	id, thread, ref, addr, req, alloc, small, kind = line.split()
+	if int(ref or 0): live.pop(int(ref), None)
+	if kind in ('free', 'munmap') or small != '1' or int(alloc) > 128: continue
+	lines = set(range(int(addr) // 64, (int(addr) + int(alloc) - 1) // 64 + 1))
+	times += any(t != thread and lines & l for t, l in live.values())
+	live[int(id)] = thread, lines
+print(times)")
+json "sum(s['times'] for s in d['false_sharing']) == $beside and $beside >= 90 and
+	all('in_turns' in [f['function'] for f in s['stack']] for s in d['false_sharing'])" \
+	'slab: neighbours of two threads, as the events have them' slab share.k
+json "d['false_sharing'] == []" 'slab: one thread shares with nobody' slab known.k
+json "[(p['alone'], p['frames'] // 256) for p in d['pins'] if p['owner'] == 'pages'] == [(16, 16)] and d['pinned'] >= 16" \
+	'fragmentation: a MiB in every fourth pins sixteen pageblocks' fragmentation pin.k
+json "sum(p['alone'] for p in d['pins'] if p['owner'] == 'pages') <= 1" \
+	'fragmentation: before they are freed they pin nothing' fragmentation --between 1 "$(query pin.k "
+	SELECT min(id) - 1 FROM events WHERE kind = 'free' AND ref IN (SELECT id FROM events WHERE req = 1 << 20)")" pin.k
+
 # --- misuse: told in the kernel's words, and the machine is whole
 json "[r['message'] for r in d['refused']] == ['slab: double free detected in cache',
 	'BUG: Bad page state', 'Trying to vfree() nonexistent vm area', 'BUG_ON(!PageSlab(page))',

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: 2026 The kalloscope authors
+// The one pass over events that reports make which need them all: what events share is read first,
+// so that an event costs one row of one table. On a terminal the pass tells how far it is.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+
+enum {
+	PROGRESS_ROWS = 1 << 16,	// between two looks at the clock
+	PROGRESS_NS = 300 * 1000 * 1000 // quicker passes say nothing
+};
+
+static uint64_t column(sqlite3_stmt *s, int c)
+{
+	int64_t v = sqlite3_column_int64(s, c);
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+// ---- progress
+
+struct scan_progress {
+	const struct report *rp;
+	int64_t next_us; // when to say more; 0: never
+	bool said;
+};
+
+static void progress_begin(struct scan_progress *p, const struct report *rp)
+{
+	bool terminal = isatty(STDERR_FILENO);
+	*p = (struct scan_progress){rp, terminal ? g_get_monotonic_time() + PROGRESS_NS / 1000 : 0,
+				    false};
+}
+
+static void progress_at(struct scan_progress *p, uint64_t event)
+{
+	if (!p->next_us || g_get_monotonic_time() < p->next_us)
+		return;
+	p->next_us = g_get_monotonic_time() + PROGRESS_NS / 1000;
+	p->said = true;
+	fprintf(stderr, "\r\033[Kkalloscope: %s of %s events", fmt_count(event - p->rp->from),
+		fmt_count(p->rp->to - p->rp->from + 1));
+}
+
+static void progress_end(const struct scan_progress *p)
+{
+	if (p->said)
+		fputs("\r\033[K", stderr);
+}
+
+// ---- what events share
+
+// Contexts are few (thousands); by number, so that an event costs one look.
+static GArray *read_contexts(sqlite3 *db)
+{
+	GArray *a = g_array_new(FALSE, TRUE, sizeof(struct scan_context));
+	sqlite3_stmt *s = NULL;
+	sqlite3_prepare_v2(db,
+			   "SELECT context, process, thread, kind, path, cache, flags,"
+			   " ifnull(alloc, -2) FROM context WHERE context BETWEEN 0 AND 1000000",
+			   -1, &s, NULL);
+	while (s && sqlite3_step(s) == SQLITE_ROW) {
+		guint id = (guint)sqlite3_column_int64(s, 0);
+		if (id >= a->len)
+			g_array_set_size(a, id + 1);
+		g_array_index(a, struct scan_context, id) = (struct scan_context){
+			sqlite3_column_int(s, 1),	    sqlite3_column_int(s, 2),
+			(unsigned)sqlite3_column_int(s, 3), (unsigned)sqlite3_column_int(s, 4),
+			(unsigned)sqlite3_column_int(s, 5), (unsigned)sqlite3_column_int(s, 6),
+			sqlite3_column_int64(s, 7)};
+	}
+	sqlite3_finalize(s);
+	return a;
+}
+
+bool scan_gives(const struct scan_event *e)
+{
+	unsigned k = e->c->kind;
+	return (k == EV_MALLOC || k == EV_CALLOC || k == EV_REALLOC || k == EV_MEMALIGN ||
+		k == EV_MMAP || k == EV_MREMAP) &&
+	       !(e->c->flags & OPF_FAILED) && e->addr;
+}
+
+uint64_t scan_taken(const struct scan_event *e)
+{
+	uint64_t pages = (e->req + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	return e->c->alloc >= 0 ? (uint64_t)e->c->alloc : e->c->alloc == -1 ? e->req : pages;
+}
+
+// Times hold until the next row of the table.
+struct scan_clock {
+	sqlite3_stmt *s;
+	int64_t t_ns, next_t_ns;
+	uint64_t next; // event from which next_t_ns holds; UINT64_MAX: there is none
+};
+
+static void clock_step(struct scan_clock *c)
+{
+	bool more = c->s && sqlite3_step(c->s) == SQLITE_ROW;
+	c->t_ns = c->next_t_ns;
+	c->next = more ? column(c->s, 0) : UINT64_MAX;
+	if (more)
+		c->next_t_ns = sqlite3_column_int64(c->s, 1);
+}
+
+static void clock_open(struct scan_clock *c, struct report *rp)
+{
+	sqlite3_prepare_v2(
+		rp->db,
+		"SELECT event, t_ns FROM clock WHERE event >="
+		" ifnull((SELECT max(event) FROM clock WHERE event <= ?1), 0) ORDER BY event",
+		-1, &c->s, NULL);
+	sqlite3_bind_int64(c->s, 1, (int64_t)rp->from);
+	clock_step(c);
+}
+
+static int64_t clock_at(struct scan_clock *c, uint64_t event)
+{
+	while (c->next <= event)
+		clock_step(c);
+	return c->t_ns;
+}
+
+// Calls by number, which has no gaps unless the file is damaged.
+struct scan_call {
+	int64_t call, req; // req -1: the event has it
+	uint32_t context, stack;
+};
+
+static GArray *read_calls(sqlite3 *db)
+{
+	GArray *a = g_array_new(FALSE, FALSE, sizeof(struct scan_call));
+	sqlite3_stmt *s = NULL;
+	sqlite3_prepare_v2(db,
+			   "SELECT call, context, stack, ifnull(req, -1) FROM call ORDER BY call",
+			   -1, &s, NULL);
+	while (s && sqlite3_step(s) == SQLITE_ROW) {
+		struct scan_call c = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 3),
+				      (uint32_t)column(s, 1), (uint32_t)column(s, 2)};
+		g_array_append_val(a, c);
+	}
+	sqlite3_finalize(s);
+	return a;
+}
+
+static int by_call(const void *key, const void *element)
+{
+	int64_t a = *(const int64_t *)key, b = ((const struct scan_call *)element)->call;
+	return (a > b) - (a < b);
+}
+
+static const struct scan_call *find_call(const GArray *calls, int64_t call)
+{
+	const struct scan_call *c = (const struct scan_call *)calls->data;
+	if (!calls->len)
+		return NULL;
+	if (call >= c->call && call - c->call < calls->len && c[call - c->call].call == call)
+		return &c[call - c->call];
+	return bsearch(&call, c, calls->len, sizeof(*c), by_call);
+}
+
+// ---- the pass
+
+struct scan {
+	struct report *rp;
+	GArray *contexts, *calls;
+	struct scan_clock clock;
+	sqlite3_stmt *rows, *back; // back: of events whose row has the bytes asked for in its place
+};
+
+static uint64_t back_of(struct scan *n, uint64_t event)
+{
+	uint64_t back = 0;
+	sqlite3_bind_int64(n->back, 1, (sqlite3_int64)event);
+	if (sqlite3_step(n->back) == SQLITE_ROW)
+		back = column(n->back, 0);
+	sqlite3_reset(n->back);
+	return back;
+}
+
+// False: the event is not of this process, or damaged.
+static bool read_event(struct scan *n, struct scan_event *e)
+{
+	const struct scan_call *l = find_call(n->calls, sqlite3_column_int64(n->rows, 1));
+	if (!l || l->context >= n->contexts->len)
+		return false;
+	const struct scan_context *c = &g_array_index(n->contexts, struct scan_context, l->context);
+	if (c->process != n->rp->p->process)
+		return false;
+	uint64_t id = column(n->rows, 0), arg = column(n->rows, 3);
+	*e = (struct scan_event){
+		.id = id,
+		.t_ns = clock_at(&n->clock, id),
+		.addr = sqlite3_column_int64(n->rows, 2),
+		.req = l->req < 0 ? arg : (uint64_t)l->req,
+		.back = l->req < 0 ? back_of(n, id) : arg,
+		.stack = l->stack,
+		.c = c,
+	};
+	return true;
+}
+
+static void scan_begin(struct scan *n, struct report *rp)
+{
+	*n = (struct scan){rp, read_contexts(rp->db), read_calls(rp->db), {0}, NULL, NULL};
+	clock_open(&n->clock, rp);
+	sqlite3_prepare_v2(rp->db, "SELECT back FROM event_old WHERE event = ?1", -1, &n->back,
+			   NULL);
+	// freed blocks' addresses are not asked for: see the view `event`
+	sqlite3_prepare_v2(rp->db,
+			   "SELECT rowid, call, addr, arg FROM event_row"
+			   " WHERE rowid BETWEEN ?1 AND ?2",
+			   -1, &n->rows, NULL);
+	sqlite3_bind_int64(n->rows, 1, (sqlite3_int64)rp->from);
+	sqlite3_bind_int64(n->rows, 2, (sqlite3_int64)rp->to);
+}
+
+static void scan_end(struct scan *n)
+{
+	sqlite3_finalize(n->rows);
+	sqlite3_finalize(n->back);
+	sqlite3_finalize(n->clock.s);
+	g_array_unref(n->contexts);
+	g_array_unref(n->calls);
+}
+
+void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
+		 void *ctx)
+{
+	struct scan n;
+	struct scan_event e;
+	struct scan_progress progress;
+	uint64_t rows = 0;
+	scan_begin(&n, rp);
+	progress_begin(&progress, rp);
+	while (n.rows && sqlite3_step(n.rows) == SQLITE_ROW) {
+		if (!(++rows % PROGRESS_ROWS))
+			progress_at(&progress, column(n.rows, 0));
+		if (read_event(&n, &e) && (all || stack_wanted(rp, e.stack)))
+			fn(ctx, &e);
+	}
+	progress_end(&progress);
+	scan_end(&n);
+}
