@@ -45,6 +45,7 @@ enum { SESSION_VERSION = 2, SLOT_EXE_LEN = 256 };
 #define SESSION_OPTIONS "options:"	    // instead of a path: nothing is recorded; machine_layout() and struct
 				    // session_options follow in hexadecimal, without zeroes at the end
 #define OPTIONS_ENV "KALLOSCOPE_OPTIONS"    // options as on the command line of record
+#define BOOT_ENV "KALLOSCOPE_BOOT" // of `run`: descriptor of a boot image, only for the first process
 #define DEPOT_ROOT (1ull << 63)
 
 enum session_flags {
@@ -65,6 +66,21 @@ struct session_options {
 	uint32_t for_ms;	 // and ends so long after that; 0: with the program
 	uint64_t max_bytes;	 // it ends, too, when the recording has grown to this; 0: never
 	char only[64];		 // names of the programs recorded, separated by commas; "": all
+};
+
+// The machine as booting left it, so that a process need not boot: the machine's memory, holes where it
+// is zero, and behind it a struct boot_image. It is the file `boot` of the session folder, or memory
+// with a descriptor (BOOT_ENV). Processes map the extents privately, the rest is zero.
+#define SESSION_BOOT "boot"
+#define BOOT_MAGIC   0x31544f4f424c4b00ull
+#define BOOT_SEALS   (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+enum { BOOT_EXTENTS = 32 };
+struct boot_image {
+	uint64_t magic, size; // of the machine's memory, whole pages
+	uint32_t nextents, pad;
+	struct boot_extent {
+		uint64_t at, bytes; // whole pages, ascending
+	} extent[BOOT_EXTENTS];
 };
 
 // Moves forward only; the recorder decides. Programs look at it where they are slow anyway.

@@ -107,7 +107,7 @@ static void program_main(struct launch *l)
 		_exit(EXIT_RECORD);
 	session[n] = 0;
 
-	int err = launch_exec(&l->check, l->opt.argv, l->library, session);
+	int err = launch_exec(&l->check, l->opt.argv, l->library, session, -1);
 	if (write(l->failed[1], &err, sizeof(err)) < 0)
 		_exit(EXIT_RECORD);
 	_exit(EXIT_CANNOT_RUN);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_image.h"
 #include "cli.h"
 #include "launch.h"
 #include "record_args.h"
@@ -31,10 +32,11 @@ int cmd_run(int argc, char **argv)
 	struct record_options opt;
 	struct program_check check;
 	char err[ERR_LEN] = "", **program = args_split(&args, "run", argc, argv, NULL, NULL);
-	int status;
+	struct booted b;
+	int status, boot;
 
 	options_default(&opt);
-	if (options_parse(&opt, args.n, args.v, err) || machine_bootable(&opt.session.machine, err))
+	if (options_parse(&opt, args.n, args.v, err) || boot_machine(&opt.session.machine, &b, err))
 		cli_usage("run", "%s", err);
 	status = program_check(program[0], &check);
 	if (status) {
@@ -44,7 +46,9 @@ int cmd_run(int argc, char **argv)
 	char *library = launch_library(), *session = launch_options(&opt.session);
 	if (!library || !session)
 		return EXIT_RECORD;
-	status = launch_exec(&check, program, library, session);
+	boot = boot_image_memory(&b);
+	booted_free(&b);
+	status = launch_exec(&check, program, library, session, boot);
 	cli_error("cannot run %s: %s", check.path, strerror(status));
 	return EXIT_CANNOT_RUN;
 }

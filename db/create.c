@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "boot_image.h"
 #include "recorder.h"
 
 enum {
@@ -116,29 +117,10 @@ static void calibrate(struct session_header *h)
 	h->tsc_mult = mult >> 32 ? 0 : (uint32_t)mult;
 }
 
-// A configuration that does not boot is refused here, not in the program.
-int machine_bootable(const struct machine_config *cfg, char *err)
-{
-	size_t needed = machine_size(cfg), size = needed ? needed : PAGE_SIZE; // 0: refused
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	const char *why = "";
-	struct machine m;
-	int error;
-
-	if (memory == MAP_FAILED)
-		return sentence(err, -ENOMEM, "no address space for a machine of %zu MiB",
-				size >> 20);
-	error = machine_boot(&m, memory, cfg, &why);
-	munmap(memory, size);
-	if (error)
-		return sentence(err, error, "this machine cannot be built: %s", why ? why : "?");
-	return 0;
-}
-
 static int remove_old(const struct record_options *o, const char *folder, char *err)
 {
-	static const char *const files[] = {"rings", "header", "spool", "session.json"};
+	static const char *const files[] = {"rings", "header", "spool", "session.json",
+					    SESSION_BOOT};
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -248,10 +230,25 @@ static int make_rings(const struct record_options *o, const char *folder, struct
 	return error;
 }
 
+// With the booted machine in it.
+static int make_folder(const struct record_options *o, const char *folder, const struct booted *b,
+		       char *err)
+{
+	char path[PATH_MAX];
+
+	if (mkdir(folder, 0700) && !(o->force && errno == EEXIST))
+		return sentence(err, -errno, "cannot create %s: %s; choose another place with -o",
+				folder, strerror(errno));
+	snprintf(path, sizeof(path), "%s/" SESSION_BOOT, folder);
+	boot_image_file(b, path);
+	return 0;
+}
+
 int session_create(const struct record_options *o, char *folder, size_t folder_size, char *err)
 {
 	struct session_header h = {0};
 	char path[PATH_MAX];
+	struct booted b;
 	int error;
 
 	if (!o->output || !*o->output ||
@@ -259,14 +256,15 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 	    strlen(folder) > PATH_MAX - 32)
 		return sentence(err, -ENAMETOOLONG,
 				"the name of the recording is empty or too long");
-	error = machine_bootable(&o->session.machine, err);
-	if (!error)
-		error = remove_old(o, folder, err);
+	error = boot_machine(&o->session.machine, &b, err);
 	if (error)
 		return error;
-	if (mkdir(folder, 0700) && !(o->force && errno == EEXIST))
-		return sentence(err, -errno, "cannot create %s: %s; choose another place with -o",
-				folder, strerror(errno));
+	error = remove_old(o, folder, err);
+	if (!error)
+		error = make_folder(o, folder, &b, err);
+	booted_free(&b);
+	if (error)
+		return error;
 	error = make_rings(o, folder, &h);
 	if (!error)
 		error = write_json(o, &h, folder);

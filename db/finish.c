@@ -247,7 +247,7 @@ static void remove_folder(const char *folder)
 	while ((e = readdir(dir))) {
 		bool ours = !strcmp(e->d_name, "rings") || !strcmp(e->d_name, "header") ||
 			    !strcmp(e->d_name, "spool") || !strcmp(e->d_name, "session.json") ||
-			    !strncmp(e->d_name, "state.", 6);
+			    !strcmp(e->d_name, SESSION_BOOT) || !strncmp(e->d_name, "state.", 6);
 
 		if (ours)
 			unlinkat(dirfd(dir), e->d_name, 0);

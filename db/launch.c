@@ -43,16 +43,21 @@ static void exec_shell(const char *path, char *const *argv)
 }
 
 int launch_exec(const struct program_check *c, char *const *argv, const char *library,
-		const char *session)
+		const char *session, int boot)
 {
 	const char *old = getenv("LD_PRELOAD");
-	char *preload = NULL;
+	char *preload = NULL, number[16];
 
 	if (asprintf(&preload, "%s%s%s", library, old && *old ? ":" : "", old ? old : "") < 0)
 		return ENOMEM;
 	setenv("LD_PRELOAD", preload, 1);
 	setenv(SESSION_ENV, session, 1);
 	unsetenv(OPTIONS_ENV);
+	snprintf(number, sizeof(number), "%d", boot);
+	if (boot >= 0)
+		setenv(BOOT_ENV, number, 1);
+	else
+		unsetenv(BOOT_ENV);
 	execv(c->path, argv);
 	if (errno == ENOEXEC)
 		exec_shell(c->path, argv);

@@ -20,8 +20,6 @@ struct record_options {
 
 // Parses what KALLOSCOPE_OPTIONS and the command line of `record` share (--ram=, --cpus=, --model=,
 // --vmalloc=, --split=, --fail, --spill, --no-site-caches, --frames=, --dump-state, -o, --force ...).
-// 0, or a sentence in err: such a machine cannot be built.
-int machine_bootable(const struct machine_config *cfg, char *err);
 int options_parse(struct record_options *o, int argc, char **argv, char *err);
 void options_default(struct record_options *o);
 

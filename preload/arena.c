@@ -89,13 +89,6 @@ static void name_mapping(void *p, size_t size, const char *name)
 	sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, size, name);
 }
 
-static void *map_anon(size_t size)
-{
-	long p = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p < 0 && p > -4096 ? NULL : (void *)p;
-}
-
 // Half of what the kernel allows a process, so that the program keeps the other half.
 static int32_t mapping_budget(void)
 {
@@ -115,7 +108,7 @@ static int32_t mapping_budget(void)
 static bool tables_map(void)
 {
 	size_t bitmap = ARENA_PAGES / 8, table = ARENA_PAGES * sizeof(uint32_t);
-	char *p = map_anon(3 * bitmap + 2 * table);
+	char *p = map_zeroed(3 * bitmap + 2 * table);
 
 	if (!p)
 		return false;

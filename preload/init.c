@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "boot_image.h"
 #include "capture.h"
 #include "map.h"
 #include "state.h"
@@ -30,7 +31,7 @@ static bool constructed; // libc is up, handlers are registered
 static bool fork_held;	 // fork_prepare took the locks
 static bool fork_nested; // fork was called by a handler that interrupted the machine
 
-static void *map_zeroed(size_t size)
+void *map_zeroed(size_t size)
 {
 	long p = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -54,7 +55,7 @@ static void boot_slabs_dirty(struct machine *m)
 {
 	struct record r = {.kind = EV_SLAB_ADD};
 
-	for (unsigned id = 1; id < MAX_CACHES; id++) {
+	for (unsigned id = 1; id <= m->s->slab.nr_caches; id++) {
 		const struct kmem_cache *c = &m->caches[id];
 		const struct list_head *lists[] = {&c->slabs_partial, &c->slabs_full,
 						   &c->slabs_free};
@@ -67,18 +68,27 @@ static void boot_slabs_dirty(struct machine *m)
 	}
 }
 
+// In memory that holds the machine's final state if that was asked for.
+static bool machine_boot_here(const struct machine_config *cfg)
+{
+	const char *why;
+
+	process.machine = state_map(process.machine_size);
+	if (!process.machine)
+		process.machine = map_zeroed(process.machine_size);
+	return process.machine && !machine_boot(&process.cpu[0], process.machine, cfg, &why);
+}
+
 static bool machine_start(void)
 {
 	const struct machine_config *cfg = &process.opt.machine;
-	const char *why = NULL;
 
 	if (!cfg->ncpus || cfg->ncpus > MAX_CPUS || !arena_reserve())
 		return false;
 	process.machine_size = machine_size(cfg);
-	process.machine = state_map(process.machine_size);
-	if (!process.machine)
-		process.machine = map_zeroed(process.machine_size);
-	if (!process.machine || machine_boot(&process.cpu[0], process.machine, cfg, &why))
+	if (!(process.opt.flags & SESSION_DUMP_STATE))
+		process.machine = boot_image_map(process.machine_size);
+	if (!process.machine && !machine_boot_here(cfg))
 		return false;
 	for (unsigned i = 0; i < cfg->ncpus; i++)
 		if (machine_attach(&process.cpu[i], process.machine, process.machine_size, i,
@@ -284,8 +294,8 @@ void process_exit(int status, void *arg)
 	if (!process.slot || t->inside)
 		return;
 	t->inside = WHOLE_STACK;
-	uint32_t stack = capture_stack(t, frame, &t->op_flags);	      // who called exit
-	uint32_t file_pages = file_unmapping(0, UINTPTR_MAX); // mappings that last until the end
+	uint32_t stack = capture_stack(t, frame, &t->op_flags); // who called exit
+	uint32_t file_pages = file_unmapping(0, UINTPTR_MAX);	// mappings that last until the end
 	if (file_pages && atomic_load(&process.mode) == MODE_LIVE) {
 		struct machine *m = cpu_enter(t);
 		file_pages_add(m, file_pages);

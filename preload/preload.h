@@ -85,6 +85,7 @@ static inline kaddr_t to_sim(const void *p)
 }
 
 // --- init.c (allocation side): first call of any entry; idempotent, safe against recursion.
+void *map_zeroed(size_t size);	     // fresh pages, touched lazily; NULL: none
 void process_start(void);	     // maps arena and machine, boots, MODE_LIVE
 void process_exit(int status, void *arg); // the last of the exit handlers: EXIT, end of the slot
 // --- cpu.c: CPU locks and inner locks (machine_ops.lock/unlock/stop/restart).
@@ -108,6 +109,7 @@ void session_ready(void);	     // after boot: slot LIVE, exe/argv/modules text, 
 void session_fork_prepare(void);     // all CPU locks held: BARRIER in all rings
 void session_fork_parent(int pid);
 void session_fork_child(void);	     // claims a slot, HOW_FORK; process.slot = NULL when none free
+bool session_file(char *path, size_t size, const char *name); // in the session's folder
 void session_exit(int status);	     // EXIT op was written: slot ENDED
 // --- ring.c
 void capture_record(struct machine *m, const struct record *r); // a step, from core

@@ -264,6 +264,19 @@ static bool session_find(void)
 	return session_is_bare;
 }
 
+bool session_file(char *path, size_t size, const char *name)
+{
+	size_t folder = strlen(session_path), len = strlen(name) + 1;
+
+	while (folder && session_path[folder - 1] != '/')
+		folder--;
+	if (!folder || folder + len > size)
+		return false;
+	memcpy(path, session_path, folder);
+	memcpy(path + folder, name, len);
+	return true;
+}
+
 // Whether a name of the list is that of the program: of its file, or of how it was called.
 static bool name_wanted(const char *list)
 {

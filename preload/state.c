@@ -25,22 +25,14 @@ static bool failed(long ret)
 
 static int state_create(void)
 {
-	char path[4096], digits[12], *d = digits + sizeof(digits);
-	const char *rings = start_env(SESSION_ENV);
-	size_t len = rings ? strlen(rings) : 0;
+	char path[4096], name[6 + 12] = "state.", *end = name + sizeof(name) - 1, *d = end;
 
-	while (len && rings[len - 1] != '/')
-		len--;
-	if (!len || len > sizeof(path) - 32)
-		return -1;
-	memcpy(path, rings, len);
-	memcpy(path + len, "state.", 6);
-	*--d = 0;
-	for (uint32_t n = process.slot->process; n || !*d; n /= 10)
+	for (uint32_t n = process.slot->process; n || d == end; n /= 10)
 		*--d = '0' + n % 10;
-	memcpy(path + len + 6, d, digits + sizeof(digits) - d);
-	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	memmove(name + 6, d, end - d + 1);
+	if (!session_file(path, sizeof(path), name))
+		return -1;
+	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 // at: NULL or what is to be replaced. NULL: not possible, nothing is changed.
