@@ -56,9 +56,13 @@ static void parse(struct report_args *a, struct cli *c)
 		case 's':
 			a->suppressions = c->value;
 			break;
+		case 'u':
+		case 'd':
+			a->tree = true;
+			a->top_down = id == 'd';
+			break;
 		default:
-			if (!select_option(a, c, id))
-				a->top_down = id == 'd';
+			select_option(a, c, id);
 		}
 	}
 }

@@ -17,6 +17,7 @@ struct report {
 	uint64_t from, to;	      // events looked at
 	bool window;		      // --between was given: less than the whole process
 	uint64_t at;		      // event of --at; default: the last one
+	bool tree;		      // --bottom-up or --top-down was given
 	bool top_down;
 	uint64_t addr;		    // history
 	const char *suppressions;   // file, or NULL
@@ -29,7 +30,7 @@ struct report {
 
 struct report_args {
 	struct cli_at at, from, to;
-	bool window, json, top_down;
+	bool window, json, tree, top_down;
 	unsigned top;
 	int process; // 0: the one with most events
 	const char *filter, *suppressions;
@@ -125,6 +126,12 @@ struct site_figures {
 };
 // Those --filter wants, in no order. Array of struct site_figures.
 GArray *site_figures(struct report *rp);
+
+// A figure of sites as a tree of calls, bottom-up or top-down; `kind` is CELL_BYTES or CELL_COUNT.
+// The sum of all. (report_tree.c)
+uint64_t report_tree(struct report *rp, const GArray *sites,
+		     uint64_t (*value)(const struct site_figures *f), const char *key,
+		     enum cell_kind kind);
 
 // ---- one pass over events (report_scan.c)
 

@@ -252,6 +252,11 @@ int leak_totals(struct report *rp, uint64_t *count, uint64_t *bytes)
 	return EXIT_SUCCESS;
 }
 
+static uint64_t leaked_bytes(const struct site_figures *f)
+{
+	return f->live_bytes;
+}
+
 int report_leaks(struct report *rp)
 {
 	g_autoptr(GArray) list = suppression_list();
@@ -268,7 +273,10 @@ int report_leaks(struct report *rp)
 		out_figure(rp, "count", "", CELL_COUNT, count);
 		out_figure(rp, "bytes", "", CELL_BYTES, bytes);
 	}
-	print_leaks(rp, a);
+	if (rp->tree)
+		report_tree(rp, a, leaked_bytes, "bytes", CELL_BYTES);
+	else
+		print_leaks(rp, a);
 	print_suppressed(rp, list, &known);
 	return EXIT_SUCCESS;
 }

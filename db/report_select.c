@@ -130,6 +130,7 @@ bool report_begin(struct report *rp, struct recording *r, const struct report_ar
 	*rp = (struct report){.r = r,
 			      .db = recording_db(r),
 			      .top = a->top,
+			      .tree = a->tree,
 			      .top_down = a->top_down,
 			      .suppressions = a->suppressions};
 	rp->p = choose_process(r, a->process);

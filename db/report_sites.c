@@ -51,7 +51,17 @@ static uint64_t thousandths(uint64_t part, uint64_t all)
 	return all ? (uint64_t)((double)part * 1000 / (double)all + 0.5) : 0;
 }
 
-int report_sites(struct report *rp)
+static uint64_t calls_of(const struct site_figures *f)
+{
+	return f->calls;
+}
+
+static uint64_t temporary_of(const struct site_figures *f)
+{
+	return f->temporary;
+}
+
+static void print_sites(struct report *rp, const GArray *a, const struct site_figures *t)
 {
 	static const struct column columns[] = {{"calls", "calls", CELL_COUNT},
 						{"bytes", "bytes", CELL_BYTES},
@@ -66,11 +76,6 @@ int report_sites(struct report *rp)
 						  {"temporary", "temp", CELL_COUNT},
 						  {"stack", "call site < callers", CELL_STACK},
 						  {0}};
-	g_autoptr(GArray) a = site_figures(rp);
-	struct site_figures t = total(a);
-	g_array_sort(a, by_calls);
-	out_title(rp, "%s call site%s, %s call%s, %s", fmt_count(a->len), plural(a->len),
-		  fmt_count(t.calls), plural(t.calls), fmt_bytes(t.bytes));
 	out_table(rp, "sites", rp->window ? in_window : columns);
 	for (guint i = 0; i < rows(rp, a); i++) {
 		const struct site_figures *f = &g_array_index(a, struct site_figures, i);
@@ -78,11 +83,24 @@ int report_sites(struct report *rp)
 			out_row(rp, f->calls, f->bytes, f->live_bytes, f->temporary, f->stack);
 		else
 			out_row(rp, f->calls, f->bytes, f->live_bytes,
-				thousandths(f->peak_bytes, t.peak_bytes), f->temporary, f->stack);
+				thousandths(f->peak_bytes, t->peak_bytes), f->temporary, f->stack);
 	}
 	out_end(rp);
 	if (rows(rp, a) < a->len)
 		out_note(rp, "%s more; --top=0 shows all", fmt_count(a->len - rows(rp, a)));
+}
+
+int report_sites(struct report *rp)
+{
+	g_autoptr(GArray) a = site_figures(rp);
+	struct site_figures t = total(a);
+	g_array_sort(a, by_calls);
+	out_title(rp, "%s call site%s, %s call%s, %s", fmt_count(a->len), plural(a->len),
+		  fmt_count(t.calls), plural(t.calls), fmt_bytes(t.bytes));
+	if (rp->tree)
+		report_tree(rp, a, calls_of, "calls", CELL_COUNT);
+	else
+		print_sites(rp, a, &t);
 	return EXIT_SUCCESS;
 }
 
@@ -100,6 +118,10 @@ int report_temporary(struct report *rp)
 	out_title(rp, "%s of %s allocations (%.1f %%) are given back by the thread's next call",
 		  fmt_count(t.temporary), fmt_count(t.calls),
 		  (double)thousandths(t.temporary, t.calls) / 10);
+	if (rp->tree) {
+		report_tree(rp, a, temporary_of, "temporary", CELL_COUNT);
+		return EXIT_SUCCESS;
+	}
 	out_table(rp, "temporary", columns);
 	for (; n < rows(rp, a); n++) {
 		const struct site_figures *f = &g_array_index(a, struct site_figures, n);

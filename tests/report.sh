@@ -48,7 +48,6 @@ expect 2 'not an event' 'a wrong moment' sites --between 1 later known.k
 expect 2 'before the first' 'moments the wrong way round' sites --between 20 10 known.k
 expect 2 'not an address' 'a wrong address' history zz known.k
 expect 2 'not a number' 'a wrong number' sites --top=many known.k
-expect 2 'takes no --between' 'peak has no window' peak --between 1 2 known.k
 expect 2 'no process 9' 'a process that is not there' sites --process 9 known.k
 expect 2 'No such file' 'a file that is not there' sites none.k
 
@@ -73,6 +72,21 @@ json "d['peak_bytes'] == 10 * 1048576 + 100 and d['tree'][0]['function'] == 'mai
 json "len(d['tree']) == 1 and d['tree'][0]['bytes'] == d['peak_bytes'] and
 	[c['function'] for c in d['tree'][0]['children']] == ['build']" \
 	'peak: top-down begins at main' peak --top-down known.k
+json "d['peak_bytes'] == 10 * 1048576 + 100 and d['tree'][0]['bytes'] == 10 * 1048576" \
+	'peak of all events is the peak' peak --between 1 end known.k
+big=$(query known.k "SELECT id FROM events WHERE kind = 'mmap' AND req = 10485760")
+json "d['peak_bytes'] == $(query known.k "SELECT max(s) FROM (SELECT e.id, sum(CASE WHEN kind IN ('free', 'munmap') THEN 0 ELSE req END
+	- ifnull((SELECT a.req FROM event a WHERE a.rowid = e.ref), 0)) OVER (ORDER BY id) s FROM events e WHERE id < $big)") and
+	d['peak_bytes'] == sum(t['bytes'] for t in d['tree']) and d['peak_event'] < $big" \
+	'peak: before the large mapping' peak --between 1 $((big - 1)) known.k
+json "[(t['function'], t['calls']) for t in d['tree']] == [('main', 14)] and
+	{c['function']: c['calls'] for c in d['tree'][0]['children']}['build'] == 10" 'sites as a tree from main' sites -d known.k
+json "{t['function']: t['calls'] for t in d['tree']}['make_node'] == 10 and sum(t['calls'] for t in d['tree']) == 14" \
+	'sites as a tree from the sites' sites --bottom-up known.k
+json "[(t['function'], t['bytes'], [c['function'] for c in t['children']]) for t in d['tree']] ==
+	[('make_node', 100, ['build'])]" 'leaks as a tree' leaks -u known.k
+json "sum(t['temporary'] for t in d['tree']) == sum(s['temporary'] for s in $("$kalloscope" report temporary --json --top=0 known.k |
+	python3 -c 'import json, sys; print(json.load(sys.stdin)["temporary"])'))" 'temporary as a tree' temporary -d known.k
 json "d['count'] == 1 and d['bytes'] == 100 and d['leaks'][0]['stack'][0]['function'] == 'make_node'" \
 	'leaks: the one that stays' leaks known.k
 printf '# mine\n\nleak:^make_*de$\n' >known.supp
