@@ -110,7 +110,8 @@ struct record {
 			uint64_t req : 48;   // bytes asked for (malloc...), 0 for free
 			uint64_t flags : 16; // enum op_flags
 			uint64_t old : 48;   // OPF_POP, OPF_PUSH: generation of the block (slab_inline.h);
-					     // realloc, mremap: old address; mprotect/madvise: prot/advice
+					     // realloc, mremap: old address; mprotect/madvise: prot/advice;
+					     // exit: status; thread_start, thread_exit: threads
 			uint64_t gfp : 8;    // enum gfp_code
 			uint64_t old_path : 4;	// realloc, mremap: path of the old block
 			uint64_t pad : 4;

@@ -76,7 +76,7 @@ CREATE TABLE call(
 	call INTEGER PRIMARY KEY,
 	context INTEGER,
 	stack INTEGER,       -- 0 none
-	req INTEGER          -- bytes asked for (exit: status; thread_start, thread_exit: threads there are); NULL:
+	req INTEGER          -- bytes asked for; NULL:
 	                     -- event_row.arg has it (a size that seldom comes back)
 );
 
@@ -97,7 +97,8 @@ CREATE TABLE clock(
 -- The few events that have more operands than fit a row.
 CREATE TABLE event_old(
 	event INTEGER PRIMARY KEY,
-	old INTEGER,         -- old address of realloc and mremap (no row: that of the matching allocation), protection of mprotect, advice of madvise
+	old INTEGER,         -- old address of realloc and mremap (no row: that of the matching allocation), protection of mprotect, advice of madvise,
+	                     -- status of exit, threads there are after thread_start and thread_exit
 	old_path INTEGER,    -- path_name of the old block
 	back INTEGER         -- as event_row.arg, where that holds the bytes asked for
 );
@@ -302,10 +303,11 @@ SELECT e.rowid, e.t_ns, c.process, c.thread, c.cpu, k.name, p.name,
 			AND x.event < e.rowid ORDER BY x.event DESC LIMIT 1) END,
 	CASE WHEN p.name = 'host' THEN (SELECT r.name FROM reason_name r WHERE r.reason = c.cache) END,
 	c.flags,
-	CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise') THEN
+	CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise', 'exit', 'thread_start', 'thread_exit') THEN
 		ifnull((SELECT o.old FROM event_old o WHERE o.event = e.rowid),
 			CASE WHEN e.back THEN (SELECT CASE WHEN a.addr < 0 THEN a.addr + 4294967296
-				ELSE a.addr END FROM event_row a WHERE a.rowid = e.rowid - e.back) END) END
+				ELSE a.addr END FROM event_row a WHERE a.rowid = e.rowid - e.back)
+			WHEN k.name = 'exit' THEN 0 END) END
 FROM event e CROSS JOIN context c USING (context)
 	JOIN kind_name k USING (kind) JOIN path_name p USING (path);
 

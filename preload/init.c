@@ -272,7 +272,7 @@ static void exit_record(struct thread *t, struct machine *m, int status, uint32_
 {
 	struct record r = {.kind = EV_EXIT, .cpu = m->cpu, .lock = t->slot, .ticket = stack};
 
-	r.op.req = (uint32_t)status;
+	r.op.old = (uint32_t)status;
 	r.op.flags = t->op_flags;
 	capture_op(m, &r);
 }

@@ -41,7 +41,7 @@ static void thread_op(struct machine *m, enum event_kind kind, uint16_t slot, in
 	struct record r = {.kind = kind, .lock = slot, .ticket = stack};
 
 	r.op.addr = (uint64_t)tid;
-	r.op.req = kernel_stacks(m);
+	r.op.old = kernel_stacks(m);
 	r.op.flags = thread_self.op_flags;
 	capture_op(m, &r);
 }

@@ -144,8 +144,8 @@ forked=$(query threads.kalloscope "SELECT first_event FROM process WHERE process
 [ "$(stacks 1 "#$forked")" = 40 ] || fail "KernelStack of the parent is $(stacks 1 "#$forked") kB"
 result "a forked child has one kernel stack"
 
-[ "$(query threads.kalloscope "SELECT group_concat(req, ' ') FROM (SELECT req FROM events WHERE kind = 'thread_start' ORDER BY id)")" = "1 2 3 4 5 1" ] ||
-	fail "threads counted: $(query threads.kalloscope "SELECT id, process, req FROM events WHERE kind = 'thread_start'")"
+[ "$(query threads.kalloscope "SELECT group_concat(old, ' ') FROM (SELECT old FROM events WHERE kind = 'thread_start' ORDER BY id)")" = "1 2 3 4 5 1" ] ||
+	fail "threads counted: $(query threads.kalloscope "SELECT id, process, old FROM events WHERE kind = 'thread_start'")"
 [ "$(query threads.kalloscope "SELECT count(*) FROM transitions WHERE kind = 'alloc_percpu' AND process = 1")" = 1 ] || fail "no per-CPU variable"
 result "threads are counted in a per-CPU variable"
 
