@@ -7,6 +7,7 @@
 # make hazards  what breaks preload allocators, native and recorded (part of make test)
 # make hazards-long  500 kills at random moments, 64 threads for minutes
 # make hazards-compare  what heaptrack does in seven of them (tests/hazards/README.md)
+# make matrix  forty real programs, native and recorded; into tests/RESULTS-programs.md
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
@@ -17,8 +18,12 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
-	valgrind python3-prometheus-client mandoc
+	valgrind python3-prometheus-client mandoc \
+	dash lua5.4 tmux curl nginx-light zstd bzip2
 BENCH_PACKAGES = heaptrack
+# The programs of tests/matrix; those of its quick part are in PACKAGES.
+MATRIX_PACKAGES = zsh vim ruby nodejs openjdk-17-jdk-headless clang ffmpeg redis-server redis-tools wrk \
+	postgresql-15 gtk-4-examples heaptrack heaptrack-gui chromium
 DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.
 CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
@@ -26,7 +31,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards hazards-long hazards-compare
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards hazards-long hazards-compare matrix
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -51,6 +56,10 @@ hazards-long: all
 hazards-compare: all
 	@tests/setup.sh $(BENCH_PACKAGES)
 	@tests/hazards_compare.py $(BUILD)
+
+matrix: all
+	@tests/setup.sh $(MATRIX_PACKAGES)
+	@nice tests/matrix.py $(BUILD) --write tests/RESULTS-programs.md
 
 coverage: setup
 	@tests/setup.sh gcovr
