@@ -68,6 +68,15 @@ refused() { # name, words of the message, arguments
 refused "no such view" "no view" --view nothing -o x.png r.kalloscope
 refused "bad size" "size" --view map --size 5x5 -o x.png r.kalloscope
 refused "bad position" "does not understand" --view map --at yesterday -o x.png r.kalloscope
+for colour in order type age site cache; do
+	"$render" --view map --colour $colour -o colour.png r.kalloscope && ! cmp -s colour.png map.png
+	result $? "the map by $colour"
+done
+"$render" --view sites --scope live --at '#200' -o live.csv r.kalloscope && "$render" --view sites -o all.csv r.kalloscope &&
+	! cmp -s live.csv all.csv
+result $? "call sites of what is alive at an event"
+refused "no such colour" "colour must be" --view map --colour pink -o x.png r.kalloscope
+refused "no such scope" "scope must be" --view sites --scope some -o x.csv r.kalloscope
 refused "no such process" "no process" --view map --process 4711 -o x.png r.kalloscope
 refused "missing file" "nothing.kalloscope" --view map -o x.png nothing.kalloscope
 refused "folder of the picture missing" "cannot write" --view map -o none/x.png r.kalloscope
@@ -222,6 +231,12 @@ if [ -x "$build/tests/viewer_find_test" ]; then
 	"$build/tests/viewer_find_test" r.kalloscope >found 2>&1
 	result $? "searches in it find what looking at every row finds"
 	grep -E '^(not ok|#)' found | sed 's/^/# /'
+fi
+
+if [ -x "$build/tests/viewer_blocks_test" ]; then
+	"$build/tests/viewer_blocks_test" r.kalloscope >blocks 2>&1
+	result $? "blocks, holders and scopes of it are those of its rows"
+	grep -E '^(not ok|#)' blocks | sed 's/^/# /'
 fi
 
 if [ -x "$build/tests/viewer_widgets_test" ]; then

@@ -244,7 +244,7 @@ static void call_sites_sort_and_open(void)
 	for (unsigned i = 0; i < 3; i++)
 		calltree_add(model->callers, paths[i], 2,
 			     &(struct site_row){i, 5, 100, 0, 0, 1000u << i, 0});
-	ksv_sites_page_set_model(KSV_SITES_PAGE(page), model);
+	ksv_sites_page_set_tree(KSV_SITES_PAGE(page), model->callers);
 	rows = ksv_sites_page_get_rows(KSV_SITES_PAGE(page));
 	CHECK_EQ(g_list_model_get_n_items(rows), 2);
 	first = g_list_model_get_item(rows, 0);

@@ -291,7 +291,8 @@ static void on_frame(void *ctx, uint32_t stack, uint32_t address)
 		b->path[b->depth++] = b->names[n->first + i];
 }
 
-struct calltree *calltree_build(struct recording *r, int process, enum call_order order)
+struct calltree *calltree_build_of(struct recording *r, int process, enum call_order order,
+				   const struct site_row *rows, unsigned nrows)
 {
 	struct build *b = calloc(1, sizeof(*b));
 	struct calltree *t = b ? calltree_new() : NULL;
@@ -300,7 +301,10 @@ struct calltree *calltree_build(struct recording *r, int process, enum call_orde
 		b->t = t;
 		b->order = order;
 		recording_each_name(r, on_name, b);
-		recording_each_site(r, process, on_site, b);
+		for (unsigned i = 0; i < nrows; i++)
+			on_site(b, &rows[i]);
+		if (!rows)
+			recording_each_site(r, process, on_site, b);
 		recording_each_frame(r, process, on_frame, b);
 		finish_stack(b);
 		if (b->failed) {
@@ -313,6 +317,11 @@ struct calltree *calltree_build(struct recording *r, int process, enum call_orde
 	}
 	free(b);
 	return t;
+}
+
+struct calltree *calltree_build(struct recording *r, int process, enum call_order order)
+{
+	return calltree_build_of(r, process, order, NULL, 0);
 }
 
 struct calltree *calltree_ref(struct calltree *t)
@@ -422,7 +431,7 @@ static const struct {
 	const char *id, *name;
 } costs[COSTS] = {
 	[COST_PEAK] = {"peak", "bytes alive at the peak"},
-	[COST_LIVE] = {"live", "bytes alive at the end"},
+	[COST_LIVE] = {"live", "bytes still alive"},
 	[COST_CALLS] = {"calls", "calls"},
 	[COST_TEMPORARY] = {"temporary", "temporary calls"},
 	[COST_BYTES] = {"bytes", "bytes over the whole life"},

@@ -13,7 +13,7 @@
 
 enum cost {
 	COST_PEAK,	// bytes alive at the peak
-	COST_LIVE,	// bytes not given back at the end
+	COST_LIVE,	// bytes not given back by the end of what is counted
 	COST_CALLS,	// allocations
 	COST_TEMPORARY, // allocations freed by the next call
 	COST_BYTES,	// bytes over the whole life
@@ -36,6 +36,9 @@ enum call_order {
 
 // NULL: no memory. A process without stacks gives a tree of the root alone.
 struct calltree *calltree_build(struct recording *r, int process, enum call_order order);
+// The same of figures counted elsewhere, stacks in order.
+struct calltree *calltree_build_of(struct recording *r, int process, enum call_order order,
+				   const struct site_row *rows, unsigned n);
 struct calltree *calltree_new(void); // the root alone
 // Adds one call path, names from the root outwards; 0 or -ENOMEM.
 int calltree_add(struct calltree *t, const char *const *names, unsigned n,

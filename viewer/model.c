@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "model.h"
 
+#include "../core/buddy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,40 @@ static void read_pages(struct view_model *v, const struct machine *m)
 	}
 }
 
+// Pageblocks have 1024 frames, and their borders lie on multiples of that or where a zone begins.
+static void read_types(struct view_model *v, const struct machine *m)
+{
+	for (unsigned id = 0; id < MAX_NR_ZONES; id++) {
+		const struct zone *z = &m->s->zone[id];
+		uint64_t end = (uint64_t)z->zone_start_pfn + z->spanned_pages;
+
+		for (uint64_t pfn = z->zone_start_pfn, to; pfn < end && pfn < v->max_pfn;
+		     pfn = to) {
+			to = pageblock_start_pfn(m, (pfn_t)pfn) + (uint64_t)PAGEBLOCK_NR_PAGES;
+			to = to < end ? to : end;
+			to = to < v->max_pfn ? to : v->max_pfn;
+			memset(v->type + pfn, get_pageblock_migratetype(m, (pfn_t)pfn), to - pfn);
+		}
+	}
+}
+
+// Frames of the blocks on a free list have its type, whatever their pageblock's.
+static uint32_t read_free_list(struct view_model *v, const struct machine *m, pfn_t first,
+			       uint32_t max, unsigned order, unsigned mt)
+{
+	uint32_t n = 0;
+
+	if (max > m->s->max_pfn)
+		max = m->s->max_pfn;
+	for (pfn_t pfn = first; pfn && pfn < v->max_pfn && n < max; n++) {
+		pfn_t size = 1u << order;
+
+		memset(v->type + pfn, (int)mt, size < v->max_pfn - pfn ? size : v->max_pfn - pfn);
+		pfn = m->mem_map[pfn].lru.next;
+	}
+	return n;
+}
+
 // Members of an index list through mem_map, at most `max`: lists of a damaged state may loop.
 static uint32_t count_pages(const struct machine *m, uint32_t first, uint32_t max)
 {
@@ -113,8 +149,9 @@ static void read_zone(struct view_model *v, struct machine *m, unsigned id)
 	for (unsigned order = 0; order < MAX_ORDER; order++) {
 		o->nr_free[order] = z->free_area[order].nr_free;
 		for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
-			o->blocks[order][mt] = count_pages(
-				m, z->free_area[order].free_list[mt].first, o->nr_free[order]);
+			o->blocks[order][mt] =
+				read_free_list(v, m, z->free_area[order].free_list[mt].first,
+					       o->nr_free[order], order, mt);
 	}
 	for (unsigned cpu = 0; cpu < v->ncpus; cpu++) {
 		const struct per_cpu_pages *p = &z->pageset[cpu];
@@ -311,9 +348,11 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 	memcpy(v->pgd, m->s->pgd, sizeof(v->pgd));
 	v->state = malloc(v->max_pfn + 1);
 	v->owner = malloc((v->max_pfn + 1) * sizeof(*v->owner));
-	if (!v->state || !v->owner)
+	v->type = calloc(v->max_pfn + 1, 1);
+	if (!v->state || !v->owner || !v->type)
 		goto err_free;
 	read_pages(v, m);
+	read_types(v, m);
 	for (unsigned id = 0; id < MAX_NR_ZONES; id++)
 		read_zone(v, m, id);
 	if (read_caches(v, m) || read_slabs(v, m, cache) || read_vmalloc(v, m))
@@ -345,18 +384,86 @@ void model_walk(struct view_model *v, struct machine *m, kaddr_t addr)
 	w->t.page = NULL;
 }
 
+void model_free_list(struct view_model *v, const struct machine *m, uint32_t list)
+{
+	unsigned at = list >> 16, order = list >> 8 & 255, mt = list & 255, id;
+	const struct model_zone *z = at < v->nzones ? &v->zone[at] : NULL;
+	uint32_t all;
+
+	v->has_list = z && order < MAX_ORDER && mt < MIGRATE_TYPES;
+	v->list = list;
+	if (!v->has_list)
+		return;
+	for (id = 0; id + 1 < MAX_NR_ZONES && m->s->zone[id].zone_start_pfn != z->start; id++)
+		;
+	all = z->blocks[order][mt];
+	v->free_left_out = all > MODEL_BLOCKS ? all - MODEL_BLOCKS : 0;
+	v->free_block = calloc(all - v->free_left_out + 1, sizeof(*v->free_block));
+	if (!v->free_block)
+		return;
+	for (pfn_t pfn = m->s->zone[id].free_area[order].free_list[mt].first;
+	     pfn && pfn < v->max_pfn && v->nfree < all - v->free_left_out;
+	     pfn = m->mem_map[pfn].lru.next)
+		v->free_block[v->nfree++] = pfn;
+}
+
+static bool aligned_block(const struct view_model *v, pfn_t pfn, unsigned order, uint32_t *first,
+			  uint32_t *last)
+{
+	*first = pfn & ~((1u << order) - 1);
+	*last = *first + (1u << order) - 1;
+	if (*last >= v->max_pfn)
+		*last = v->max_pfn - 1;
+	return true;
+}
+
+bool model_block(const struct view_model *v, pfn_t pfn, uint32_t *first, uint32_t *last)
+{
+	const struct model_cache *c;
+
+	*first = *last = pfn;
+	switch (v->state[pfn]) {
+	case PS_FREE:
+		return aligned_block(v, pfn, v->owner[pfn] & 15, first, last);
+	case PS_SLAB:
+		c = model_cache(v, v->owner[pfn]);
+		return aligned_block(v, pfn, c ? c->order : 0, first, last);
+	case PS_PAGES: // the head of a compound page knows its order, the others lie behind it
+		for (unsigned order = 0; order < MAX_ORDER; order++) {
+			pfn_t head = pfn & ~((1u << order) - 1);
+
+			if (v->state[head] == PS_PAGES && v->owner[head] >= order &&
+			    v->owner[head] < MAX_ORDER && v->owner[head])
+				return aligned_block(v, head, v->owner[head], first, last);
+		}
+		return true;
+	case PS_VMALLOC:
+		for (unsigned i = 0; i < v->nareas; i++)
+			if (v->owner[pfn] >= v->area[i].start && v->owner[pfn] < v->area[i].end) {
+				*first = v->area[i].start;
+				*last = v->area[i].end - 1;
+				return false;
+			}
+		return true;
+	default:
+		return true;
+	}
+}
+
 struct view_model *model_ref(struct view_model *v)
 {
-	v->refs++;
+	__atomic_fetch_add(&v->refs, 1, __ATOMIC_RELAXED);
 	return v;
 }
 
 void model_unref(struct view_model *v)
 {
-	if (!v || --v->refs)
+	if (!v || __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	free(v->state);
 	free(v->owner);
+	free(v->type);
+	free(v->free_block);
 	free(v->cache);
 	free(v->slab);
 	free(v->objects);

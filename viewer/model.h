@@ -137,7 +137,8 @@ enum {
 	MODEL_SLABS = 1024,
 	MODEL_ROWS = 256,
 	MODEL_FRAMES = 64,
-	MODEL_PROCESSES = 1024
+	MODEL_PROCESSES = 1024,
+	MODEL_BLOCKS = 4096
 };
 
 struct view_model {
@@ -157,6 +158,7 @@ struct view_model {
 	pfn_t max_pfn, max_low_pfn;
 	uint8_t *state;	 // enum page_state, max_pfn of them
 	uint32_t *owner; // order (free, pages), cache id (slab), address (vmalloc, kmap)
+	uint8_t *type;	 // migratetype: of its free list (free), of its pageblock (all others)
 	unsigned nzones; // zones with frames, in order
 	struct model_zone zone[MAX_NR_ZONES];
 	unsigned ncaches;
@@ -172,6 +174,11 @@ struct view_model {
 	struct kmap_state kmap;
 	uint32_t pgd[1024];
 	struct model_walk walk;
+	// one free list, when asked for
+	bool has_list;
+	uint32_t list; // zone << 16 | order << 8 | migratetype, zone an index in zone[]
+	unsigned nfree, free_left_out;
+	pfn_t *free_block; // first frames, as the list has them
 	// recording
 	unsigned nrows;
 	struct event_row *row;		  // around `event`
@@ -191,6 +198,12 @@ struct view_model {
 struct view_model *model_create(struct machine *m, unsigned cache);
 // Translates an address into v->walk; m is the machine v was made from.
 void model_walk(struct view_model *v, struct machine *m, kaddr_t addr);
+// Reads a free list into v->free_block; m as above. Lists of zones that are not there have nothing.
+void model_free_list(struct view_model *v, const struct machine *m, uint32_t list);
+// Frames of what the frame belongs to: free block, slab, compound page, vmalloc area or itself.
+// Those of an area need not follow each other: false, and the frames are those whose owner[] lies
+// in [*first, *last].
+bool model_block(const struct view_model *v, pfn_t pfn, uint32_t *first, uint32_t *last);
 struct view_model *model_ref(struct view_model *v);
 void model_unref(struct view_model *v); // NULL is fine
 

@@ -23,6 +23,8 @@ struct arguments {
 	int process, width, height;
 	kaddr_t address;
 	enum cost cost;
+	enum map_colour colour;
+	enum call_scope scope;
 	const char *search;
 	unsigned step;
 	double moment;
@@ -41,6 +43,8 @@ static const char help[] =
 	"  --cache NAME     cache whose slabs the slab view shows (default: the largest)\n"
 	"  --cost COST      flame, sites: peak, live, calls, temporary or\n"
 	"                   bytes (default: peak)\n"
+	"  --scope SCOPE    flame, sites: all (default) or live, what is alive at the event\n"
+	"  --colour WHAT    map: state (default), order, type, age, site or cache\n"
 	"  --search TEXT    flame: functions to highlight\n"
 	"  --step N[:PART]  steps, boot: the Nth step, at a part of its way (0.5: half way; default: done)\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
@@ -81,6 +85,24 @@ static bool parse_cost(const char *text, struct arguments *a)
 	return false;
 }
 
+static bool parse_colour(const char *text, struct arguments *a)
+{
+	for (unsigned c = 0; c < MAP_COLOURS; c++)
+		if (!strcmp(text, map_colour_id(c))) {
+			a->colour = c;
+			return true;
+		}
+	return false;
+}
+
+static bool parse_scope(const char *text, struct arguments *a)
+{
+	bool live = !strcmp(text, scope_id(SCOPE_LIVE));
+
+	a->scope = live ? SCOPE_LIVE : SCOPE_ALL;
+	return live || !strcmp(text, scope_id(SCOPE_ALL));
+}
+
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
@@ -92,6 +114,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"address", required_argument, NULL, 'A'},
 		{"cost", required_argument, NULL, 'C'},
 		{"search", required_argument, NULL, 'S'},
+		{"scope", required_argument, NULL, 'L'},
+		{"colour", required_argument, NULL, 'F'},
 		{"step", required_argument, NULL, 'T'},
 		{"dark", no_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
@@ -143,6 +167,16 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'S':
 			a->search = optarg;
 			break;
+		case 'L':
+			if (!parse_scope(optarg, a))
+				return usage("the scope must be all or live, not", optarg);
+			break;
+		case 'F':
+			if (!parse_colour(optarg, a))
+				return usage("the colour must be state, order, type, age, site or "
+					     "cache, not",
+					     optarg);
+			break;
 		case 'd':
 			a->dark = true;
 			break;
@@ -168,7 +202,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 	return 0;
 }
 
-static int write_picture(const struct arguments *a, const struct view_model *v)
+static int write_picture(const struct arguments *a, const struct view_model *v,
+			 const struct holders *holders)
 {
 	cairo_surface_t *s =
 		a->svg ? cairo_svg_surface_create(a->output, a->width, a->height)
@@ -178,6 +213,8 @@ static int write_picture(const struct arguments *a, const struct view_model *v)
 			      .height = a->height,
 			      .zoom = MAP_ZOOM_FIT,
 			      .cost = a->cost,
+			      .colour = a->colour,
+			      .holders = holders,
 			      .search = a->search,
 			      .step = a->step,
 			      .moment = a->moment};
@@ -237,6 +274,7 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 {
 	struct model_request q = {.process = a->process,
 				  .address = a->address,
+				  .scope = a->scope,
 				  .want = WANT_ROWS | WANT_STACKS | WANT_TIMELINE | WANT_SUMMARY |
 					  WANT_HAPPENED};
 	struct position at;
@@ -269,6 +307,7 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 
 int main(int argc, char **argv)
 {
+	struct holders *holders = NULL;
 	struct arguments a = {
 		.at = "end", .process = -1, .moment = 1, .width = 1280, .height = 800};
 	enum recording_error code;
@@ -287,11 +326,14 @@ int main(int argc, char **argv)
 	if (a.process < 0)
 		a.process = source_main_process(s);
 	v = model_for(s, &a, err, sizeof(err));
+	if (v && (a.colour == MAP_BY_AGE || a.colour == MAP_BY_SITE))
+		holders = holders_build(v, source_recording(s), NULL, NULL);
 	if (v)
-		ret = a.csv ? write_table(&a, v) : write_picture(&a, v);
+		ret = a.csv ? write_table(&a, v) : write_picture(&a, v, holders);
 	else
 		fprintf(stderr, "kalloscope-render: %s\n", err);
 	model_unref(v);
+	holders_unref(holders);
 	source_close(s);
 	return v ? ret : EXIT_USAGE;
 }

@@ -293,6 +293,22 @@ static void add_calls(struct source *s, struct view_model *v, int process)
 	v->callers = s->callers ? calltree_ref(s->callers) : NULL;
 }
 
+// Of less than the whole process: counted anew at each event.
+static void add_scoped_calls(struct source *s, struct view_model *v, const struct model_request *q)
+{
+	uint64_t from = q->scope == SCOPE_RANGE ? q->from : v->first_event,
+		 to = q->scope == SCOPE_RANGE ? q->to : v->event;
+	unsigned n;
+	struct site_row *row =
+		scope_sites(s->recording, q->process, q->scope, from, to, &n, NULL, NULL);
+
+	if (!row)
+		return;
+	v->calls = calltree_build_of(s->recording, q->process, CALLS_FROM_ENTRY, row, n);
+	v->callers = calltree_build_of(s->recording, q->process, CALLS_FROM_SITE, row, n);
+	free(row);
+}
+
 // An unmap of a large area has some thousand transitions; more say nothing new.
 enum {
 	MODEL_TRANSITIONS = 8192
@@ -430,6 +446,8 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	if (q->address || v->event_address)
 		model_walk(v, replay_machine(s->replay),
 			   q->address ? q->address : v->event_address);
+	if (q->want & WANT_LIST)
+		model_free_list(v, replay_machine(s->replay), q->list);
 	if (q->want & WANT_ROWS)
 		add_rows(s, v, q->selected ? q->selected : v->event);
 	if (q->want & WANT_STACKS)
@@ -439,8 +457,10 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	add_processes(s, v);
 	if (q->want & WANT_HAPPENED)
 		add_happened(s, v);
-	if (q->want & WANT_CALLS)
+	if (q->want & WANT_CALLS && q->scope == SCOPE_ALL)
 		add_calls(s, v, q->process);
+	else if (q->want & WANT_CALLS)
+		add_scoped_calls(s, v, q);
 	if (q->want & WANT_SUMMARY)
 		add_summary(s, v, p);
 	if (q->want & WANT_TIMELINE)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "format.h"
+#include "holders.h"
 #include "model.h"
 
 enum model_want {
@@ -16,17 +17,20 @@ enum model_want {
 	WANT_CALLS = 32,    // call trees
 	WANT_BOOT = 128,
 	WANT_STEPS = 64, // the event taken apart; seeks back one event
+	WANT_LIST = 256, // the blocks of one free list
 };
 
 struct model_request {
 	int process;
 	uint64_t event;
-	unsigned cache;	   // selected cache id, 0 the largest
-	unsigned want;	   // enum model_want
-	kaddr_t address;   // whose walk to show, 0 the address of the event
-	uint64_t from, to; // timeline: events, 0,0 = all of the process
-	unsigned buckets;  // timeline: at most so many
-	uint64_t selected; // whose stacks to read, 0 = `event`
+	unsigned cache;	       // selected cache id, 0 the largest
+	unsigned want;	       // enum model_want
+	uint32_t list;	       // as view_model.list
+	kaddr_t address;       // whose walk to show, 0 the address of the event
+	uint64_t from, to;     // timeline: events, 0,0 = all of the process
+	unsigned buckets;      // timeline: at most so many
+	enum call_scope scope; // of WANT_CALLS; SCOPE_RANGE: from, to
+	uint64_t selected;     // whose stacks to read, 0 = `event`
 };
 
 struct source;

@@ -86,6 +86,15 @@ static void zones_table(const struct view_model *v, struct table *t)
 		}
 }
 
+static void free_list_table(const struct view_model *v, struct table *t)
+{
+	TITLES(t, "Place", "First pfn", "Last pfn", "Physical address");
+	for (unsigned i = 0; i < v->nfree; i++)
+		row(t, "%u\t0x%x\t0x%x\t0x%08llx", i + 1, v->free_block[i],
+		    v->free_block[i] + (1u << (v->list >> 8 & 255)) - 1,
+		    (unsigned long long)v->free_block[i] << PAGE_SHIFT);
+}
+
 static void percpu_table(const struct view_model *v, struct table *t)
 {
 	TITLES(t, "Zone", "CPU", "Count", "High", "Batch", "Unmovable", "Reclaimable", "Movable");
@@ -277,13 +286,21 @@ bool table_build(const struct view_model *v, const char *view, struct table *t)
 		const char *view;
 		void (*build)(const struct view_model *v, struct table *t);
 	} tables[] = {
-		{"map", map_table},	      {"zones", zones_table},
-		{"percpu", percpu_table},     {"slab", slab_table},
-		{"vmalloc", vmalloc_table},   {"highmem", highmem_table},
-		{"address", address_table},   {"summary", summary_table},
-		{"timeline", timeline_table}, {"event", happened_table},
-		{"steps", steps_table},	      {"flame", flame_table},
-		{"sites", sites_table},	      {"processes", processes_table},
+		{"map", map_table},
+		{"zones", zones_table},
+		{"free-list", free_list_table},
+		{"percpu", percpu_table},
+		{"slab", slab_table},
+		{"vmalloc", vmalloc_table},
+		{"highmem", highmem_table},
+		{"address", address_table},
+		{"summary", summary_table},
+		{"timeline", timeline_table},
+		{"event", happened_table},
+		{"steps", steps_table},
+		{"flame", flame_table},
+		{"sites", sites_table},
+		{"processes", processes_table},
 		{"boot", boot_table},
 	};
 

@@ -9,7 +9,8 @@
 #define KSV_TYPE_SITES_PAGE (ksv_sites_page_get_type())
 G_DECLARE_FINAL_TYPE(KsvSitesPage, ksv_sites_page, KSV, SITES_PAGE, GtkWidget)
 
-GtkWidget *ksv_flame_page_new(KsvCanvas *canvas); // a box around the picture
+// A box around the picture, with what is counted above it.
+GtkWidget *ksv_flame_page_new(KsvCanvas *canvas, GtkWidget *scope);
 void ksv_flame_page_set_search(GtkWidget *page, const char *text);
 void ksv_flame_page_focus_search(GtkWidget *page);
 
@@ -17,5 +18,5 @@ GtkWidget *ksv_sites_page_new(void);
 // Signals: "site" (string): a function was selected. "events" (string): its events are wanted.
 void ksv_sites_page_select(KsvSitesPage *self, const char *function); // among the top rows
 GtkColumnView *ksv_sites_page_get_table(KsvSitesPage *self);
-void ksv_sites_page_set_model(KsvSitesPage *self, const struct view_model *model);
+void ksv_sites_page_set_tree(KsvSitesPage *self, struct calltree *callers); // takes a reference
 GListModel *ksv_sites_page_get_rows(KsvSitesPage *self); // as sorted and expanded; for tests

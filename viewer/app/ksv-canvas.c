@@ -1,43 +1,21 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-#include "ksv-canvas.h"
+#include "ksv-canvas-private.h"
 
 #include <math.h>
 
-struct _KsvCanvas {
-	GtkWidget parent_instance;
-	const struct view *view;
-	struct view_model *model;
-	struct viewport vp;
-	struct draw_result *out;
-	GskRenderNode *rendered; // NULL: to be drawn again
-	int width, height, scale;
-	const struct palette *pal;
-	double text; // scale of the whole picture, as text is scaled
-	enum hit_kind hover_kind, selected_kind;
-	uint64_t hover_id, selected_id;
-	double pointer_x, pointer_y;
-	char *search;
-	gboolean letters;
-};
-
 G_DEFINE_FINAL_TYPE(KsvCanvas, ksv_canvas, GTK_TYPE_WIDGET)
 
-enum {
-	SIGNAL_PICKED,
-	SIGNAL_COST,
-	SIGNALS
-};
-static guint signals[SIGNALS];
+guint canvas_signals[SIGNALS];
 
-static void invalidate(KsvCanvas *self)
+void canvas_invalidate(KsvCanvas *self)
 {
 	g_clear_pointer(&self->rendered, gsk_render_node_unref);
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
 // Scroll positions that a shorter picture no longer has are pulled back; true: draw once more.
-static gboolean clamp_scroll(KsvCanvas *self)
+gboolean canvas_clamp_scroll(KsvCanvas *self)
 {
 	gboolean changed = FALSE;
 
@@ -74,7 +52,7 @@ static cairo_surface_t *paint(KsvCanvas *self, int width, int height, int scale)
 	self->vp.height = height / self->text;
 	self->vp.out = self->out;
 	self->view->draw(cr, self->model, &self->vp, self->pal);
-	if (clamp_scroll(self))
+	if (canvas_clamp_scroll(self))
 		self->view->draw(cr, self->model, &self->vp, self->pal);
 	cairo_destroy(cr);
 	return s;
@@ -98,7 +76,7 @@ static void render(KsvCanvas *self, int width, int height, int scale)
 	self->scale = scale;
 }
 
-static const struct hit *hit_of(KsvCanvas *self, enum hit_kind kind, uint64_t id)
+const struct hit *canvas_hit_of(KsvCanvas *self, enum hit_kind kind, uint64_t id)
 {
 	for (unsigned i = self->out->nhits; i-- > 0;) {
 		const struct hit *h = &self->out->hit[i];
@@ -113,7 +91,7 @@ static const struct hit *hit_of(KsvCanvas *self, enum hit_kind kind, uint64_t id
 static void outline(KsvCanvas *self, GtkSnapshot *snapshot, enum hit_kind kind, uint64_t id,
 		    struct rgb c)
 {
-	const struct hit *h = kind == HIT_NONE ? NULL : hit_of(self, kind, id);
+	const struct hit *h = kind == HIT_NONE ? NULL : canvas_hit_of(self, kind, id);
 	GdkRGBA colour = {(float)c.r, (float)c.g, (float)c.b, 1};
 	float border[4] = {2, 2, 2, 2};
 	double x, y, w, height;
@@ -164,38 +142,6 @@ static void ksv_canvas_measure(GtkWidget *widget, GtkOrientation orientation, in
 	*minimum_baseline = *natural_baseline = -1;
 }
 
-static void hover(KsvCanvas *self, double x, double y)
-{
-	uint64_t id = 0;
-	const struct hit *h =
-		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
-	enum hit_kind kind = h ? h->kind : HIT_NONE;
-
-	self->pointer_x = x;
-	self->pointer_y = y;
-	// whole cards and plots are not outlined
-	if (kind == HIT_ZONE || kind == HIT_TIMELINE || kind == HIT_SORT)
-		kind = HIT_NONE;
-	if (kind == self->hover_kind && id == self->hover_id)
-		return;
-	self->hover_kind = kind;
-	self->hover_id = id;
-	gtk_widget_trigger_tooltip_query(GTK_WIDGET(self));
-	gtk_widget_queue_draw(GTK_WIDGET(self));
-}
-
-static void on_motion(GtkEventControllerMotion *controller, double x, double y, KsvCanvas *self)
-{
-	(void)controller;
-	hover(self, x, y);
-}
-
-static void on_leave(GtkEventControllerMotion *controller, KsvCanvas *self)
-{
-	(void)controller;
-	hover(self, -1, -1);
-}
-
 static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, GtkTooltip *tooltip,
 			   gpointer data)
 {
@@ -211,6 +157,8 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	h = hit_find(self->out, x / self->text, y / self->text, &id);
 	if (!h || !hit_describe(self->model, h->kind, id, text, sizeof(text)))
 		return FALSE;
+	if (h->kind == HIT_PAGE && self->view->draw == draw_map)
+		map_describe(self->model, &self->vp, id, text, sizeof(text));
 	hit_cell(h, id, &cx, &cy, &cw, &ch);
 	gtk_tooltip_set_text(tooltip, text);
 	gtk_tooltip_set_tip_area(tooltip,
@@ -220,12 +168,12 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	return TRUE;
 }
 
-static void zoom_call(KsvCanvas *self, uint32_t id)
+void canvas_zoom_call(KsvCanvas *self, uint32_t id)
 {
 	self->vp.zoomed_call = id;
 	self->vp.scroll[0] = 0;
 	self->hover_kind = HIT_NONE;
-	invalidate(self);
+	canvas_invalidate(self);
 }
 
 void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost)
@@ -233,8 +181,8 @@ void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost)
 	if (cost >= COSTS || cost == self->vp.cost)
 		return;
 	self->vp.cost = cost;
-	invalidate(self);
-	g_signal_emit(self, signals[SIGNAL_COST], 0, (int)cost);
+	canvas_invalidate(self);
+	g_signal_emit(self, canvas_signals[SIGNAL_COST], 0, (int)cost);
 }
 
 void ksv_canvas_set_search(KsvCanvas *self, const char *text)
@@ -242,102 +190,28 @@ void ksv_canvas_set_search(KsvCanvas *self, const char *text)
 	g_free(self->search);
 	self->search = g_strdup(text);
 	self->vp.search = self->search;
-	invalidate(self);
+	canvas_invalidate(self);
+}
+
+void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls)
+{
+	if (calls == self->calls)
+		return;
+	calltree_unref(self->calls);
+	self->calls = calls ? calltree_ref(calls) : NULL;
+	self->vp.calls = self->calls;
+	self->vp.zoomed_call = 0; // node numbers belong to one tree
+	canvas_invalidate(self);
+}
+
+const struct calltree *ksv_canvas_get_calls(KsvCanvas *self)
+{
+	return self->calls ? self->calls : self->model ? self->model->calls : NULL;
 }
 
 uint32_t ksv_canvas_get_call(KsvCanvas *self)
 {
 	return self->vp.zoomed_call;
-}
-
-// Keys of the flame graph; FALSE: it has no use for this one.
-static gboolean on_flame_key(KsvCanvas *self, guint key)
-{
-	if (self->view->draw != draw_flame || !self->model || !self->model->calls)
-		return FALSE;
-	if (key == GDK_KEY_c)
-		ksv_canvas_set_cost(self, (self->vp.cost + 1) % COSTS);
-	else if (key == GDK_KEY_Escape && self->vp.zoomed_call)
-		zoom_call(self, calltree_node(self->model->calls, self->vp.zoomed_call)->parent);
-	else if (key == GDK_KEY_f)
-		zoom_call(self, 0);
-	else
-		return FALSE;
-	return TRUE;
-}
-
-// Up and Down choose the stage of booting.
-static gboolean on_boot_key(KsvCanvas *self, guint key)
-{
-	if (self->view->draw != draw_boot)
-		return FALSE;
-	if (key == GDK_KEY_Down && self->vp.step + 1 < BOOT_STAGES)
-		ksv_canvas_set_step(self, self->vp.step + 1, 1);
-	else if (key == GDK_KEY_Up && self->vp.step)
-		ksv_canvas_set_step(self, self->vp.step - 1, 1);
-	else
-		return FALSE;
-	return TRUE;
-}
-
-static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y, KsvCanvas *self)
-{
-	uint64_t id;
-	const struct hit *h =
-		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
-
-	(void)gesture;
-	(void)n_press;
-	gtk_widget_grab_focus(GTK_WIDGET(self));
-	if (!h)
-		return;
-	if (h->kind == HIT_SORT) {
-		self->vp.sort = (unsigned)id;
-		invalidate(self);
-		return;
-	}
-	if (h->kind == HIT_BOOT) {
-		ksv_canvas_set_step(self, (unsigned)id, 1);
-		return;
-	}
-	if (h->kind == HIT_CALL) {
-		zoom_call(self, (uint32_t)id);
-		return;
-	}
-	if (h->kind != HIT_STEP)
-		ksv_canvas_select(self, h->kind, id);
-	g_signal_emit(self, signals[SIGNAL_PICKED], 0, (int)h->kind, id);
-}
-
-static void scroll_by(KsvCanvas *self, double x, double y, double pixels)
-{
-	unsigned pane = 0;
-
-	for (unsigned i = 0; i < self->out->npanes; i++) {
-		const struct pane *p = &self->out->pane[i];
-
-		if (x >= p->x && x < p->x + p->w && y >= p->y && y < p->y + p->h)
-			pane = i;
-	}
-	self->vp.scroll[pane] += pixels;
-	clamp_scroll(self);
-	invalidate(self);
-}
-
-static gboolean on_scroll(GtkEventControllerScroll *controller, double dx, double dy,
-			  KsvCanvas *self)
-{
-	GdkModifierType state =
-		gtk_event_controller_get_current_event_state(GTK_EVENT_CONTROLLER(controller));
-
-	(void)dx;
-	if (state & GDK_CONTROL_MASK)
-		ksv_canvas_zoom(self, dy < 0 ? 1 : -1);
-	else
-		scroll_by(self, self->pointer_x / self->text, self->pointer_y / self->text,
-			  dy * 60);
-	hover(self, self->pointer_x, self->pointer_y);
-	return TRUE;
 }
 
 void ksv_canvas_zoom(KsvCanvas *self, int steps)
@@ -350,144 +224,110 @@ void ksv_canvas_zoom(KsvCanvas *self, int steps)
 	middle = self->out->pane[0].content > 0 ? self->vp.scroll[0] / self->out->pane[0].content
 						: 0;
 	self->vp.zoom = steps ? CLAMP(from + steps, MAP_ZOOM_MIN, MAP_ZOOM_MAX) : MAP_ZOOM_FIT;
-	invalidate(self);
+	canvas_invalidate(self);
 	// the same part of the map stays in view: draw once to learn the new height
 	if (self->width > 1) {
 		render(self, self->width, self->height, self->scale);
 		self->vp.scroll[0] = middle * self->out->pane[0].content;
-		invalidate(self);
+		canvas_invalidate(self);
 	}
 }
 
-gboolean ksv_canvas_has_cursor(KsvCanvas *self)
+// ---- what the map points out ----
+
+static gboolean frame_of_area(const struct view_model *v, uint64_t area, uint64_t *pfn)
 {
-	return self->view->draw == draw_map && self->selected_kind == HIT_PAGE && self->model;
+	if (area >= v->nareas)
+		return FALSE;
+	for (*pfn = 0; *pfn < v->max_pfn; ++*pfn)
+		if (v->state[*pfn] == PS_VMALLOC && v->owner[*pfn] >= v->area[area].start &&
+		    v->owner[*pfn] < v->area[area].end)
+			return TRUE;
+	return FALSE;
 }
 
-static void move_cursor(KsvCanvas *self, int64_t by)
-{
-	int64_t pfn = (int64_t)self->selected_id + by;
-
-	pfn = CLAMP(pfn, 0, (int64_t)self->model->max_pfn - 1);
-	ksv_canvas_select(self, HIT_PAGE, (uint64_t)pfn);
-	g_signal_emit(self, signals[SIGNAL_PICKED], 0, (int)HIT_PAGE, (guint64)pfn);
-}
-
-// The start of the zone before or after the cursor's.
-static void move_to_zone(KsvCanvas *self, int by)
+static struct map_focus focus_of_page(KsvCanvas *self)
 {
 	const struct view_model *v = self->model;
-	const struct model_zone *z = model_zone_of(v, (pfn_t)self->selected_id);
-	int to = (z ? (int)(z - v->zone) : 0) + by;
+	uint64_t pfn = self->selected_id;
 
-	to = CLAMP(to, 0, (int)v->nzones - 1);
-	move_cursor(self, (int64_t)v->zone[to].start - (int64_t)self->selected_id);
+	if (pfn >= v->max_pfn)
+		return (struct map_focus){FOCUS_NONE, 0};
+	if (self->pointing == FOCUS_CACHE && v->state[pfn] != PS_SLAB)
+		return (struct map_focus){FOCUS_NONE, 0};
+	return (struct map_focus){self->pointing,
+				  self->pointing == FOCUS_CACHE ? v->owner[pfn] : pfn};
 }
 
-static int64_t cursor_row(KsvCanvas *self)
+// Free lists, caches, areas and windows that are selected are pointed out by themselves; of a page,
+// what the user chose.
+static void update_focus(KsvCanvas *self)
 {
-	const struct hit *h = hit_of(self, HIT_PAGE, self->selected_id);
+	struct map_focus f = {FOCUS_NONE, 0}, *now = &self->vp.focus;
 
-	return h && h->columns ? (int64_t)h->columns * h->per_cell : 64;
-}
-
-static int64_t cursor_cell(KsvCanvas *self)
-{
-	const struct hit *h = hit_of(self, HIT_PAGE, self->selected_id);
-
-	return h && h->columns ? h->per_cell : 1;
-}
-
-// The first frame that is in use, for a cursor that is not there yet.
-static void start_cursor(KsvCanvas *self)
-{
-	const struct view_model *v = self->model;
-	pfn_t pfn = 0;
-
-	while (pfn + 1 < v->max_pfn && v->state[pfn] <= PS_RESERVED)
-		pfn++;
-	self->selected_id = pfn;
-	move_cursor(self, 0);
-}
-
-// Keys of the map's cell cursor; FALSE: not one of them.
-static gboolean on_cursor_key(KsvCanvas *self, guint key)
-{
 	if (self->view->draw != draw_map || !self->model)
-		return FALSE;
-	if (!ksv_canvas_has_cursor(self)) {
-		if (key != GDK_KEY_Return && key != GDK_KEY_KP_Enter)
-			return FALSE;
-		start_cursor(self);
-		return TRUE;
-	}
-	if (key == GDK_KEY_Left)
-		move_cursor(self, -cursor_cell(self));
-	else if (key == GDK_KEY_Right)
-		move_cursor(self, cursor_cell(self));
-	else if (key == GDK_KEY_Up)
-		move_cursor(self, -cursor_row(self));
-	else if (key == GDK_KEY_Down)
-		move_cursor(self, cursor_row(self));
-	else if (key == GDK_KEY_Page_Up || key == GDK_KEY_Page_Down)
-		move_to_zone(self, key == GDK_KEY_Page_Up ? -1 : 1);
-	else
-		return FALSE;
-	return TRUE;
+		return;
+	if (self->selected_kind == HIT_FREE_AREA)
+		f = (struct map_focus){FOCUS_FREE_LIST, self->selected_id};
+	else if (self->selected_kind == HIT_CACHE)
+		f = (struct map_focus){FOCUS_CACHE, self->selected_id};
+	else if (self->selected_kind == HIT_AREA)
+		f.kind = frame_of_area(self->model, self->selected_id, &f.id) ? FOCUS_BLOCK
+									      : FOCUS_NONE;
+	else if (self->selected_kind == HIT_PAGE)
+		f = focus_of_page(self);
+	else if (now->kind == FOCUS_CATEGORY && self->selected_kind == HIT_LEGEND)
+		f = *now;
+	if (f.kind == now->kind && f.id == now->id)
+		return;
+	*now = f;
+	canvas_invalidate(self);
 }
 
-static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
-		       GdkModifierType state, KsvCanvas *self)
+void ksv_canvas_set_colour(KsvCanvas *self, enum map_colour colour)
 {
-	double page = self->out->npanes ? self->out->pane[0].h : 0;
+	if (colour >= MAP_COLOURS || colour == self->vp.colour)
+		return;
+	self->vp.colour = colour;
+	if (self->selected_kind == HIT_LEGEND) // its categories mean something else now
+		ksv_canvas_select(self, HIT_NONE, 0);
+	canvas_invalidate(self);
+	g_signal_emit(self, canvas_signals[SIGNAL_MAP], 0);
+}
 
-	(void)controller;
-	(void)code;
-	if (state & (GDK_CONTROL_MASK | GDK_ALT_MASK))
-		return FALSE;
-	if (key < 128 && g_ascii_isalpha((char)key) && !self->letters)
-		return FALSE;
-	if (on_flame_key(self, key) || on_boot_key(self, key) || on_cursor_key(self, key))
-		return TRUE;
-	switch (key) {
-	case GDK_KEY_Up:
-		scroll_by(self, -1, -1, -40);
-		return TRUE;
-	case GDK_KEY_Down:
-		scroll_by(self, -1, -1, 40);
-		return TRUE;
-	case GDK_KEY_Page_Up:
-		scroll_by(self, -1, -1, -page);
-		return TRUE;
-	case GDK_KEY_Page_Down:
-		scroll_by(self, -1, -1, page);
-		return TRUE;
-	case GDK_KEY_plus:
-	case GDK_KEY_KP_Add:
-	case GDK_KEY_w:
-		ksv_canvas_zoom(self, 1);
-		return TRUE;
-	case GDK_KEY_minus:
-	case GDK_KEY_KP_Subtract:
-	case GDK_KEY_s:
-		ksv_canvas_zoom(self, -1);
-		return TRUE;
-	case GDK_KEY_f:
-		ksv_canvas_zoom(self, 0);
-		return TRUE;
-	case GDK_KEY_z:
-		self->vp.unfolded = !self->vp.unfolded;
-		invalidate(self);
-		return TRUE;
-	case GDK_KEY_a:
-		scroll_by(self, -1, -1, -page / 3);
-		return TRUE;
-	case GDK_KEY_d:
-		scroll_by(self, -1, -1, page / 3);
-		return TRUE;
-	default:
-		return FALSE;
-	}
+void ksv_canvas_set_pointing(KsvCanvas *self, enum focus_kind pointing)
+{
+	if (pointing > FOCUS_SITE || pointing == self->pointing)
+		return;
+	self->pointing = pointing;
+	update_focus(self);
+	g_signal_emit(self, canvas_signals[SIGNAL_MAP], 0);
+}
+
+enum map_colour ksv_canvas_get_colour(KsvCanvas *self)
+{
+	return self->vp.colour;
+}
+
+enum focus_kind ksv_canvas_get_pointing(KsvCanvas *self)
+{
+	return self->pointing;
+}
+
+gboolean ksv_canvas_wants_holders(KsvCanvas *self)
+{
+	return self->vp.colour == MAP_BY_AGE || self->vp.colour == MAP_BY_SITE ||
+	       self->pointing == FOCUS_SITE;
+}
+
+void ksv_canvas_set_holders(KsvCanvas *self, struct holders *holders)
+{
+	if (holders == self->holders)
+		return;
+	holders_unref(self->holders);
+	self->holders = holders ? holders_ref(holders) : NULL;
+	self->vp.holders = self->holders;
+	canvas_invalidate(self);
 }
 
 static void tell_selected(KsvCanvas *self)
@@ -506,18 +346,21 @@ void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id)
 
 	self->selected_kind = kind;
 	self->selected_id = id;
+	if (kind == HIT_LEGEND)
+		self->vp.focus = (struct map_focus){FOCUS_CATEGORY, id};
+	update_focus(self);
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 	if (self->model && kind != HIT_NONE && gtk_widget_get_mapped(GTK_WIDGET(self)))
 		tell_selected(self);
 	// scroll to it: cells far away in the same zone have a position all the same
-	h = kind == HIT_PAGE && self->out->npanes ? hit_of(self, kind, id) : NULL;
+	h = kind == HIT_PAGE && self->out->npanes ? canvas_hit_of(self, kind, id) : NULL;
 	if (!h)
 		return;
 	hit_cell(h, id, &x, &y, &w, &height);
 	if (y < self->out->pane[0].y || y + height > self->out->pane[0].y + self->out->pane[0].h) {
 		self->vp.scroll[0] += y - self->out->pane[0].y - self->out->pane[0].h / 2;
-		clamp_scroll(self);
-		invalidate(self);
+		canvas_clamp_scroll(self);
+		canvas_invalidate(self);
 	}
 }
 
@@ -531,7 +374,7 @@ void ksv_canvas_set_step(KsvCanvas *self, unsigned step, double moment)
 	}
 	self->vp.step = step;
 	self->vp.moment = moment;
-	invalidate(self);
+	canvas_invalidate(self);
 }
 
 void ksv_canvas_draw(KsvCanvas *self, cairo_t *cr, int width, int height)
@@ -588,7 +431,8 @@ void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 		self->vp.zoomed_call = 0;
 	model_unref(self->model);
 	self->model = model ? model_ref(model) : NULL;
-	invalidate(self);
+	update_focus(self);
+	canvas_invalidate(self);
 	if (model && gtk_widget_get_mapped(GTK_WIDGET(self)))
 		describe(self);
 }
@@ -596,7 +440,7 @@ void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 void ksv_canvas_set_palette(KsvCanvas *self, const struct palette *pal)
 {
 	self->pal = pal;
-	invalidate(self);
+	canvas_invalidate(self);
 }
 
 static void ksv_canvas_map(GtkWidget *widget)
@@ -616,6 +460,8 @@ static void ksv_canvas_finalize(GObject *object)
 	model_unref(self->model);
 	g_free(self->out);
 	g_free(self->search);
+	calltree_unref(self->calls);
+	holders_unref(self->holders);
 	G_OBJECT_CLASS(ksv_canvas_parent_class)->finalize(object);
 }
 
@@ -629,21 +475,21 @@ static void ksv_canvas_class_init(KsvCanvasClass *class)
 	widget_class->map = ksv_canvas_map;
 	gtk_widget_class_set_css_name(widget_class, "canvas");
 	gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_IMG);
-	signals[SIGNAL_PICKED] =
+	canvas_signals[SIGNAL_PICKED] =
 		g_signal_new("picked", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
 			     G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_UINT64);
-	signals[SIGNAL_COST] = g_signal_new("cost-changed", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0,
-					    NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT);
+	canvas_signals[SIGNAL_OPENED] =
+		g_signal_new("opened", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+			     G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_UINT64);
+	canvas_signals[SIGNAL_MAP] = g_signal_new("map-changed", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST,
+						  0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+	canvas_signals[SIGNAL_COST] =
+		g_signal_new("cost-changed", KSV_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+			     NULL, G_TYPE_NONE, 1, G_TYPE_INT);
 }
 
 static void ksv_canvas_init(KsvCanvas *self)
 {
-	GtkEventController *motion = gtk_event_controller_motion_new();
-	GtkEventController *scroll =
-		gtk_event_controller_scroll_new(GTK_EVENT_CONTROLLER_SCROLL_VERTICAL);
-	GtkEventController *key = gtk_event_controller_key_new();
-	GtkGesture *click = gtk_gesture_click_new();
-
 	self->out = g_new0(struct draw_result, 1);
 	self->vp.zoom = MAP_ZOOM_FIT;
 	self->vp.moment = 1;
@@ -651,17 +497,9 @@ static void ksv_canvas_init(KsvCanvas *self)
 	self->text = 1;
 	self->pal = palette_get(FALSE);
 	g_signal_connect_object(gtk_settings_get_default(), "notify::gtk-xft-dpi",
-				G_CALLBACK(invalidate), self, G_CONNECT_SWAPPED);
+				G_CALLBACK(canvas_invalidate), self, G_CONNECT_SWAPPED);
 	self->vp.bare = TRUE;
-	g_signal_connect(motion, "motion", G_CALLBACK(on_motion), self);
-	g_signal_connect(motion, "leave", G_CALLBACK(on_leave), self);
-	g_signal_connect(scroll, "scroll", G_CALLBACK(on_scroll), self);
-	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), self);
-	g_signal_connect(click, "pressed", G_CALLBACK(on_pressed), self);
-	gtk_widget_add_controller(GTK_WIDGET(self), motion);
-	gtk_widget_add_controller(GTK_WIDGET(self), scroll);
-	gtk_widget_add_controller(GTK_WIDGET(self), key);
-	gtk_widget_add_controller(GTK_WIDGET(self), GTK_EVENT_CONTROLLER(click));
+	canvas_add_input(self);
 	gtk_widget_set_has_tooltip(GTK_WIDGET(self), TRUE);
 	g_signal_connect(self, "query-tooltip", G_CALLBACK(on_tooltip), NULL);
 	gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);

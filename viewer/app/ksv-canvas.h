@@ -4,7 +4,8 @@
 //
 // The finished picture is kept as a surface and one render node; hover and selection are separate
 // nodes above it, so moving the pointer redraws nothing. Signal "picked" (int kind, uint64 id): the
-// user chose what lies under the pointer. Signal "cost-changed" (int): the flame graph's width.
+// user chose what lies under the pointer. "opened" (the same): and wants to go there. "cost-changed"
+// (int): the flame graph's width. "map-changed": what the map's colours mean, or what it points out.
 #pragma once
 
 #include <gtk/gtk.h>
@@ -22,6 +23,17 @@ void ksv_canvas_set_palette(KsvCanvas *self, const struct palette *pal);
 void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id);
 void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost);
 void ksv_canvas_set_search(KsvCanvas *self, const char *text);
+// Flame graph: a tree to draw instead of the model's; takes a reference. NULL: the model's.
+void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls);
+const struct calltree *ksv_canvas_get_calls(KsvCanvas *self); // the one drawn
+// Map: colours; which frames that have to do with the selected page are pointed out (none, block,
+// cache or site); both may need holders, of which it takes a reference.
+void ksv_canvas_set_colour(KsvCanvas *self, enum map_colour colour);
+enum map_colour ksv_canvas_get_colour(KsvCanvas *self);
+void ksv_canvas_set_pointing(KsvCanvas *self, enum focus_kind pointing);
+enum focus_kind ksv_canvas_get_pointing(KsvCanvas *self);
+gboolean ksv_canvas_wants_holders(KsvCanvas *self);
+void ksv_canvas_set_holders(KsvCanvas *self, struct holders *holders); // NULL: none
 gboolean ksv_canvas_has_cursor(KsvCanvas *self);  // the arrows move it, not the position
 double canvas_text_scale(GtkWidget *widget);	  // how much larger than usual text is wanted
 uint32_t ksv_canvas_get_call(KsvCanvas *self);	  // node the flame graph is zoomed to

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-calls.h"
 #include "i18n.h"
+#include "ksv-map-page.h"
 
 static void on_cost_chosen(GtkDropDown *chooser, GParamSpec *pspec, KsvCanvas *canvas)
 {
@@ -41,7 +42,7 @@ void ksv_flame_page_focus_search(GtkWidget *page)
 	gtk_widget_grab_focus(search_of(page));
 }
 
-GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
+GtkWidget *ksv_flame_page_new(KsvCanvas *canvas, GtkWidget *scope)
 {
 	GtkWidget *page = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
 	GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
@@ -50,11 +51,8 @@ GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
 
 	for (unsigned c = 0; c < COSTS; c++)
 		names[c] = cost_name(c);
-	chooser = gtk_drop_down_new_from_strings(names);
-	gtk_widget_set_tooltip_text(chooser, _("What the width means (c)"));
-	gtk_accessible_update_property(GTK_ACCESSIBLE(chooser), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       _("What the width means"), -1);
-	g_object_set(search, "placeholder-text", "Functions to highlight", NULL);
+	chooser = ksv_chooser_new(names, _("What the width means"), _("What the width means (c)"));
+	g_object_set(search, "placeholder-text", _("Functions to highlight"), NULL);
 	gtk_accessible_update_property(GTK_ACCESSIBLE(search), GTK_ACCESSIBLE_PROPERTY_LABEL,
 				       _("Functions to highlight"), -1);
 	gtk_widget_set_hexpand(search, TRUE);
@@ -65,6 +63,7 @@ GtkWidget *ksv_flame_page_new(KsvCanvas *canvas)
 	gtk_box_append(GTK_BOX(bar), chooser);
 	gtk_box_append(GTK_BOX(bar), search);
 	gtk_box_append(GTK_BOX(page), bar);
+	gtk_box_append(GTK_BOX(page), scope);
 	gtk_box_append(GTK_BOX(page), GTK_WIDGET(canvas));
 	g_signal_connect(chooser, "notify::selected", G_CALLBACK(on_cost_chosen), canvas);
 	g_signal_connect(canvas, "cost-changed", G_CALLBACK(on_cost_changed), chooser);

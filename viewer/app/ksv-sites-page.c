@@ -89,7 +89,7 @@ static const struct {
 	int width;
 } figures[] = {
 	{"Peak bytes", COST_PEAK, 100},	    {"Calls", COST_CALLS, 80},
-	{"Bytes", COST_BYTES, 110},	    {"Live at end", COST_LIVE, 100},
+	{"Bytes", COST_BYTES, 110},	    {"Still alive", COST_LIVE, 100},
 	{"Temporary", COST_TEMPORARY, 100},
 };
 
@@ -236,17 +236,17 @@ GtkColumnView *ksv_sites_page_get_table(KsvSitesPage *self)
 	return self->table;
 }
 
-void ksv_sites_page_set_model(KsvSitesPage *self, const struct view_model *model)
+void ksv_sites_page_set_tree(KsvSitesPage *self, struct calltree *callers)
 {
 	g_autoptr(GtkSingleSelection) selection = NULL;
 	GtkTreeListModel *rows;
 	GtkSorter *sorter;
 	GListModel *top;
 
-	if (!model || !model->callers || model->callers == self->shown)
+	if (callers == self->shown)
 		return;
 	calltree_unref(self->shown);
-	self->shown = calltree_ref(model->callers);
+	self->shown = calltree_ref(callers);
 	top = children_of(self->shown, 0);
 	if (!top)
 		top = G_LIST_MODEL(g_list_store_new(KSV_TYPE_SITE));

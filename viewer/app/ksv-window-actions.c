@@ -117,6 +117,8 @@ void ksv_window_show_view(KsvWindow *self, unsigned index)
 	gtk_list_box_select_row(self->sidebar, row);
 	if (index == ksv_window_view_index("events"))
 		gtk_widget_grab_focus(GTK_WIDGET(ksv_events_page_get_table(self->events_page)));
+	else if (index < VIEWS && self->canvas[index]) // rather than the controls above it
+		gtk_widget_grab_focus(GTK_WIDGET(self->canvas[index]));
 	else
 		gtk_widget_child_focus(gtk_stack_get_visible_child(self->views),
 				       GTK_DIR_TAB_FORWARD);

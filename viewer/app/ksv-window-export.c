@@ -192,6 +192,12 @@ static void export_events(KsvWindow *self, const char *path)
 	g_task_run_in_thread(task, events_thread);
 }
 
+// With a free list picked the table of the zones is that of its blocks.
+static const char *table_id(KsvWindow *self, const char *view)
+{
+	return !strcmp(view, "zones") && self->model->has_list ? "free-list" : view;
+}
+
 gboolean ksv_window_export_table(KsvWindow *self, const char *path, GError **error)
 {
 	const char *view = shown_id(self);
@@ -204,7 +210,7 @@ gboolean ksv_window_export_table(KsvWindow *self, const char *path, GError **err
 	}
 	if (!strcmp(view, "sql"))
 		ksv_sql_page_append_csv(self->sql_page, csv);
-	else if (self->model && table_build(self->model, view, &t))
+	else if (self->model && table_build(self->model, table_id(self, view), &t))
 		table_append_csv(&t, csv);
 	table_finish(&t);
 	if (!g_file_set_contents(path, csv->str, (gssize)csv->len, error))
@@ -263,7 +269,8 @@ static void table_action(GtkWidget *widget, const char *name, GVariant *paramete
 
 	(void)name;
 	(void)parameter;
-	if (!self->model || view >= VIEWS || !table_build(self->model, views[view].id, &t)) {
+	if (!self->model || view >= VIEWS ||
+	    !table_build(self->model, table_id(self, views[view].id), &t)) {
 		ksv_window_toast(self, _("This page is a table already"));
 		return;
 	}

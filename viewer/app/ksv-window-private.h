@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// What ksv-window.c (the recording and its models) and ksv-window-actions.c (what people do) share.
+// What the files of the window share: ksv-window.c makes it, the others are named below.
 #pragma once
 
 #include "ksv-calls.h"
@@ -10,6 +10,8 @@
 #include "ksv-inspector.h"
 #include "ksv-loader.h"
 #include "ksv-places.h"
+#include "ksv-scan.h"
+#include "ksv-scope-bar.h"
 #include "ksv-scrubber.h"
 #include "ksv-selection.h"
 #include "ksv-sql-page.h"
@@ -48,14 +50,22 @@ struct _KsvWindow {
 	KsvSitesPage *sites_page;
 	KsvSqlPage *sql_page; // row VIEWS of the sidebar
 	KsvStepsPage *steps_page;
-	GtkWidget *flame_page;
-	KsvCanvas *canvas[VIEWS]; // by index in views[]; NULL for the tables
+	GtkWidget *flame_page, *map_page;
+	KsvScopeBar *scope_bar[2]; // of the call sites and of the flame graph
+	KsvCanvas *canvas[VIEWS];  // by index in views[]; NULL for the tables
 
 	KsvSelection *selection; // what all views show
 	KsvDetails *details;	 // of the recording; NULL: none
 	guint details_wait;	 // asks it when the position rests
 	uint64_t details_event;	 // position it was asked about
-	int following;		 // direction to go once the details know where; 0 no
+	KsvScan *holders_scan;	 // of the map; NULL: none wanted yet
+	KsvScan *calls_scan;	 // of less than the whole process; NULL: none
+	enum call_scope scope;	 // of call sites and flame graph
+	struct scan_of {
+		int process;
+		uint64_t from, to;
+	} held, called; // what the scans are of
+	int following;	// direction to go once the details know where; 0 no
 	struct places places;
 	gboolean returning; // a place is being shown: no new one
 	GArray *bookmarks;  // struct bookmark; NULL: no recording
@@ -95,6 +105,28 @@ void ksv_window_pick(KsvWindow *self, int kind, guint64 id);
 void ksv_window_ask_details(KsvWindow *self);
 void ksv_window_filter_events(KsvWindow *self, const char *filter); // on the events page
 
+// Opening, closing, models: ksv-window-recording.c
+void ksv_window_use_chosen_process(KsvWindow *self);
+void ksv_window_close_recording(KsvWindow *self);
+void ksv_window_set_open_actions(KsvWindow *self, gboolean enabled);
+
+// Selection: ksv-window-select.c
+void ksv_window_selection_changed(KsvSelection *selection, guint parts, KsvWindow *self);
+void ksv_window_details_changed(KsvDetails *details, KsvWindow *self);
+void ksv_window_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self);
+void ksv_window_opened(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self);
+void ksv_window_site_picked(KsvSitesPage *page, const char *function, KsvWindow *self);
+void ksv_window_site_events(KsvSitesPage *page, const char *function, KsvWindow *self);
+void ksv_window_stack_events(GtkWidget *widget, guint stack, KsvWindow *self);
+
+// Readings of all events back to the start: ksv-window-scans.c
+void ksv_window_set_scope(KsvScopeBar *bar, guint scope, KsvWindow *self);
+void ksv_window_ask_scans(KsvWindow *self);  // those the shown page wants
+void ksv_window_stop_scans(KsvWindow *self); // they stay unfinished until the position changes
+void ksv_window_forget_scans(KsvWindow *self);
+void ksv_window_show_scans(KsvWindow *self); // what is true of the model shown
+
+// What people do: ksv-window-actions.c
 void ksv_window_install_actions(GtkWidgetClass *class);
 void ksv_window_add_keys(KsvWindow *self);
 void ksv_window_pause(KsvWindow *self); // playback; nothing when paused

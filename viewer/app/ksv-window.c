@@ -3,447 +3,19 @@
 #include "ksv-window-private.h"
 
 #include "i18n.h"
-#include "ksv-state.h"
-
-enum {
-	BUCKETS = 1024,
-	REST_MS = 120, // without a change before backtraces and history are searched
-};
+#include "ksv-map-page.h"
 
 G_DEFINE_FINAL_TYPE(KsvWindow, ksv_window, ADW_TYPE_APPLICATION_WINDOW)
-
-void ksv_window_request(KsvWindow *self)
-{
-	self->request.want = WANT_TIMELINE | WANT_SUMMARY | WANT_HAPPENED;
-	if (gtk_widget_get_mapped(GTK_WIDGET(self->steps_page)))
-		self->request.want |= WANT_STEPS;
-	if (ksv_window_shown_view(self) == ksv_window_view_index("boot"))
-		self->request.want |= WANT_BOOT;
-	// once the trees are there they stay
-	if (self->calls_wanted || gtk_widget_get_mapped(self->flame_page) ||
-	    gtk_widget_get_mapped(GTK_WIDGET(self->sites_page)))
-		self->request.want |= WANT_CALLS;
-	self->calls_wanted = self->request.want & WANT_CALLS;
-	self->request.buckets = BUCKETS;
-	if (self->opened)
-		ksv_loader_request(self->loader, &self->request);
-}
 
 void ksv_window_toast(KsvWindow *self, const char *sentence)
 {
 	adw_toast_overlay_add_toast(self->toasts, adw_toast_new(sentence));
 }
 
-void ksv_window_seek(KsvWindow *self, uint64_t event)
-{
-	if (!self->opened)
-		return;
-	event = CLAMP(event, self->first ? self->first - 1 : 0, self->last);
-	ksv_selection_set_event(self->selection, event);
-}
-
-// ---- backtraces and history of what is selected ----
-
-static void on_details(KsvDetails *details, KsvWindow *self)
-{
-	const struct details *d = ksv_details_get(details);
-
-	if (details != self->details)
-		return;
-	ksv_inspector_set_details(self->inspector, d);
-	ksv_events_page_set_details(self->events_page, d);
-	ksv_window_follow_thing(self);
-}
-
-static gboolean details_looked_at(KsvWindow *self)
-{
-	return self->following || gtk_widget_get_mapped(GTK_WIDGET(self->events_page)) ||
-	       (adw_flap_get_reveal_flap(self->side) &&
-		strcmp(ksv_inspector_get_shown(self->inspector), "event"));
-}
-
-static gboolean ask_details(gpointer data)
-{
-	KsvWindow *self = data;
-
-	self->details_wait = 0;
-	if (self->details && details_looked_at(self)) {
-		self->details_event = self->request.event;
-		ksv_details_ask(self->details, ksv_selection_get(self->selection), self->first,
-				self->last);
-	}
-	return G_SOURCE_REMOVE;
-}
-
-// Searching is for positions that rest: a drag or playback passes over many.
-void ksv_window_ask_details(KsvWindow *self)
-{
-	g_clear_handle_id(&self->details_wait, g_source_remove);
-	self->details_wait = g_timeout_add(REST_MS, ask_details, self);
-}
-
-static void show_thing(KsvWindow *self, const struct selection *s)
-{
-	for (unsigned i = 0; i < VIEWS; i++)
-		if (self->canvas[i])
-			ksv_canvas_select(self->canvas[i], s->kind, s->id);
-	ksv_inspector_set_selection(self->inspector, s);
-	if (s->touch.first <= s->touch.last || s->touch.has_pfn)
-		ksv_inspector_show(self->inspector, "history");
-}
-
-static void on_selection(KsvSelection *selection, guint parts, KsvWindow *self)
-{
-	const struct selection *s = ksv_selection_get(selection);
-
-	if (!self->opened)
-		return;
-	if (parts & SELECTION_EVENT && s->event != self->request.event) {
-		self->request.event = s->event;
-		ksv_scrubber_set_position(self->scrubber, s->event);
-		ksv_events_page_set_position(self->events_page, s->event);
-		ksv_inspector_set_selection(self->inspector, s);
-		ksv_window_request(self);
-	}
-	if (parts & SELECTION_THING)
-		show_thing(self, s);
-	if (parts & SELECTION_SITE) {
-		ksv_flame_page_set_search(self->flame_page, s->function);
-		ksv_sites_page_select(self->sites_page, s->function);
-	}
-	if (parts & SELECTION_RANGE)
-		ksv_scrubber_set_brush(self->scrubber, s->from, s->to);
-	if (parts & (SELECTION_EVENT | SELECTION_THING))
-		ksv_window_ask_details(self);
-}
-
-void ksv_window_filter_events(KsvWindow *self, const char *filter)
-{
-	ksv_window_leave_place(self);
-	ksv_window_show_view(self, ksv_window_view_index("events"));
-	ksv_events_page_set_filter(self->events_page, filter);
-}
-
-static void on_stack_events(GtkWidget *widget, guint stack, KsvWindow *self)
-{
-	g_autofree char *filter = g_strdup_printf("stack:%u", stack);
-
-	(void)widget;
-	ksv_window_filter_events(self, filter);
-}
-
 static void on_message(GtkWidget *widget, const char *text, KsvWindow *self)
 {
 	(void)widget;
 	ksv_window_toast(self, text);
-}
-
-void ksv_window_step(KsvWindow *self, gint64 by)
-{
-	uint64_t at = self->request.event;
-
-	ksv_window_seek(self, by < 0 && (uint64_t)-by > at ? 0 : at + (uint64_t)by);
-}
-
-// What is wrong with the recording as a whole, or with it at this position.
-static void show_state(KsvWindow *self)
-{
-	const char *text = NULL;
-
-	if (self->model && self->model->damaged)
-		text = _("The recording is damaged here: this is the last good state before it.");
-	else if (self->unfinished)
-		text = _("This recording is not finished: it is still being written, or was cut "
-			 "off. What it holds so far is shown.");
-	if (text)
-		gtk_label_set_text(self->info_label, text);
-	if (g_strcmp0(text, self->info_shown))
-		gtk_info_bar_set_revealed(self->info_bar, text != NULL);
-	self->info_shown = text;
-}
-
-static void show_position(KsvWindow *self)
-{
-	const struct view_model *v = self->model;
-	g_autofree char *text = NULL, *subtitle = NULL;
-
-	subtitle = g_strdup_printf(_("event %s of %s · %s"), fmt_count(v->event).s,
-				   fmt_count(v->last_event).s, fmt_time(v->t_ns).s);
-	adw_window_title_set_subtitle(self->title, subtitle);
-	text = g_strdup_printf(_("%sevent %s of %s · %s of %s"),
-			       v->in_flight ? "operation in flight · " : "", fmt_count(v->event).s,
-			       fmt_count(v->last_event).s, fmt_time(v->t_ns).s,
-			       fmt_time((int64_t)v->duration_ns).s);
-	gtk_label_set_text(self->position_label, text);
-	show_state(self);
-}
-
-static void on_model(KsvLoader *loader, struct view_model *v, KsvWindow *self)
-{
-	if (loader != self->loader)
-		return;
-	model_unref(self->model);
-	self->model = model_ref(v);
-	for (unsigned i = 0; i < VIEWS; i++)
-		if (self->canvas[i])
-			ksv_canvas_set_model(self->canvas[i], v);
-	ksv_selection_follow(self->selection, v);
-	ksv_inspector_set_model(self->inspector, v);
-	ksv_sites_page_set_model(self->sites_page, v);
-	ksv_steps_page_set_model(self->steps_page, v);
-	ksv_scrubber_set_model(self->scrubber, v);
-	if (!ksv_loader_is_busy(loader))
-		ksv_scrubber_set_position(self->scrubber, v->event);
-	show_position(self);
-	gtk_stack_set_visible_child_name(self->pages, "recording");
-	gtk_widget_set_visible(GTK_WIDGET(self->bottom), TRUE);
-}
-
-static void set_open_actions(KsvWindow *self, gboolean enabled)
-{
-	static const char *const names[] = {"win.play",
-					    "win.first",
-					    "win.last",
-					    "win.next",
-					    "win.previous",
-					    "win.go-to",
-					    "win.sidebar",
-					    "win.view",
-					    "win.inspector",
-					    "win.bookmark",
-					    "win.peak",
-					    "win.next-of-thing",
-					    "win.previous-of-thing",
-					    "win.export",
-					    "win.table",
-					    "win.duplicate",
-					    "win.search",
-					    "win.follow"};
-
-	for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
-		gtk_widget_action_set_enabled(GTK_WIDGET(self), names[i], enabled);
-}
-
-static void show_error(KsvWindow *self, const char *sentence)
-{
-	g_autofree char *markup = g_markup_escape_text(sentence, -1);
-
-	adw_status_page_set_description(self->error_page, markup);
-	gtk_stack_set_visible_child_name(self->pages, "error");
-	gtk_widget_set_visible(GTK_WIDGET(self->bottom), FALSE);
-	adw_window_title_set_subtitle(self->title, "");
-	set_open_actions(self, FALSE);
-}
-
-static void on_failed(KsvLoader *loader, const char *sentence, KsvWindow *self)
-{
-	if (loader != self->loader)
-		return;
-	if (self->model)
-		ksv_window_toast(self, sentence);
-	else
-		show_error(self, sentence);
-}
-
-static void use_process(KsvWindow *self, int process)
-{
-	struct source *reader = ksv_loader_get_reader(self->loader);
-	const struct process_info *p = source_process(reader, process);
-
-	if (!p)
-		return;
-	self->first = p->first_event;
-	self->last = p->last_event;
-	self->request =
-		(struct model_request){.process = process, .event = source_peak(reader, process)};
-	ksv_selection_clear(self->selection);
-	ksv_selection_set_event(self->selection, self->request.event);
-	ksv_scrubber_reset_range(self->scrubber);
-	ksv_scrubber_set_position(self->scrubber, self->request.event);
-	ksv_events_page_set_position(self->events_page, self->request.event);
-	ksv_window_show_bookmarks(self);
-	ksv_window_request(self);
-}
-
-void ksv_window_show_process(KsvWindow *self, int process)
-{
-	for (guint i = 0; i < self->processes->len; i++)
-		if (g_array_index(self->processes, int, i) == process)
-			gtk_drop_down_set_selected(self->process_chooser, i);
-}
-
-static void list_processes(KsvWindow *self, struct source *reader)
-{
-	g_autoptr(GtkStringList) names = gtk_string_list_new(NULL);
-	const struct process_info *list;
-	unsigned n = recording_processes(source_recording(reader), &list);
-	int main_process = source_main_process(reader);
-	guint selected = 0;
-
-	g_array_set_size(self->processes, 0);
-	for (unsigned i = 0; i < n; i++) {
-		g_autofree char *base = g_path_get_basename(list[i].exe);
-		g_autofree char *name =
-			g_strdup_printf("%d: %s (pid %d)", list[i].process, base, list[i].pid);
-
-		if (list[i].process == main_process)
-			selected = i;
-		gtk_string_list_append(names, name);
-		g_array_append_val(self->processes, list[i].process);
-	}
-	gtk_drop_down_set_model(self->process_chooser, G_LIST_MODEL(names));
-	gtk_drop_down_set_selected(self->process_chooser, selected);
-	gtk_widget_set_visible(GTK_WIDGET(self->process_chooser), n > 1);
-}
-
-static void on_process_chosen(KsvWindow *self)
-{
-	guint at = gtk_drop_down_get_selected(self->process_chooser);
-	int process;
-
-	if (!self->opened || at >= self->processes->len)
-		return;
-	process = g_array_index(self->processes, int, at);
-	if (process != self->request.process)
-		use_process(self, process);
-}
-
-// What belongs to the recording's file as the loader has it open.
-static void use_recording(KsvWindow *self, struct recording *r)
-{
-	if (self->details) {
-		ksv_details_stop(self->details);
-		g_signal_handlers_disconnect_by_data(self->details, self);
-	}
-	g_clear_object(&self->details);
-	self->details = ksv_details_new(self->path);
-	g_signal_connect(self->details, "changed", G_CALLBACK(on_details), self);
-	ksv_events_page_set_recording(self->events_page, r);
-	self->unfinished = !recording_complete(r);
-	self->known_events = recording_events(r);
-	show_state(self);
-	ksv_window_set_follow(self, self->follow);
-}
-
-// The process and event asked for when the window was made, else the busiest at its peak.
-static void use_first_process(KsvWindow *self, struct source *reader)
-{
-	int process = self->start_process ? self->start_process : source_main_process(reader);
-	uint64_t event = self->start_event;
-
-	if (!source_process(reader, process)) {
-		if (!self->unfinished)
-			show_error(self,
-				   _("The recording holds no process: nothing was recorded."));
-		return;
-	}
-	use_process(self, process);
-	ksv_window_show_process(self, process);
-	if (self->start_view)
-		ksv_window_show_view(self, self->start_view);
-	if (event)
-		ksv_window_seek(self, event);
-	self->start_process = 0;
-	self->start_event = 0;
-	self->start_view = 0;
-}
-
-static void on_opened(KsvLoader *loader, KsvWindow *self)
-{
-	struct source *reader;
-
-	if (loader != self->loader)
-		return;
-	reader = ksv_loader_get_reader(loader);
-	list_processes(self, reader);
-	self->bookmarks = bookmarks_load(source_recording(reader));
-	self->opened = TRUE;
-	use_recording(self, source_recording(reader));
-	ksv_sql_page_set_path(self->sql_page, self->path);
-	set_open_actions(self, TRUE);
-	state_add_recent(self->path);
-	ksv_window_show_recent(self);
-	use_first_process(self, reader);
-}
-
-static void set_loader(KsvWindow *self, KsvLoader *loader)
-{
-	if (self->loader)
-		g_signal_handlers_disconnect_by_data(self->loader, self);
-	g_clear_object(&self->loader);
-	self->loader = loader;
-	if (!loader)
-		return;
-	g_signal_connect(self->loader, "opened", G_CALLBACK(on_opened), self);
-	g_signal_connect(self->loader, "failed", G_CALLBACK(on_failed), self);
-	g_signal_connect(self->loader, "model", G_CALLBACK(on_model), self);
-}
-
-void ksv_window_replace_loader(KsvWindow *self, KsvLoader *loader)
-{
-	struct source *reader = ksv_loader_get_reader(loader);
-	const struct process_info *p = source_process(reader, self->request.process);
-	gboolean at_end = self->request.event >= self->last;
-
-	set_loader(self, loader);
-	use_recording(self, source_recording(reader));
-	if ((guint)self->processes->len != source_processes(reader)) {
-		self->opened = FALSE; // filling the chooser is no choice
-		list_processes(self, reader);
-		ksv_window_show_process(self, self->request.process);
-		self->opened = TRUE;
-	}
-	if (!p || !self->model) {
-		use_first_process(self, reader);
-		return;
-	}
-	self->first = p->first_event;
-	self->last = p->last_event;
-	if (at_end)
-		ksv_window_seek(self, self->last);
-	ksv_window_request(self);
-}
-
-static void close_recording(KsvWindow *self)
-{
-	ksv_window_pause(self);
-	self->opened = FALSE;
-	self->following = 0;
-	g_clear_handle_id(&self->details_wait, g_source_remove);
-	ksv_window_stop_following(self);
-	if (self->details) {
-		ksv_details_stop(self->details);
-		g_signal_handlers_disconnect_by_data(self->details, self);
-	}
-	g_clear_object(&self->details);
-	g_clear_pointer(&self->bookmarks, g_array_unref);
-	ksv_window_forget_places(self);
-	ksv_inspector_set_model(self->inspector, NULL);
-	ksv_inspector_set_details(self->inspector, NULL);
-	ksv_sql_page_set_path(self->sql_page, NULL);
-	ksv_events_page_set_recording(self->events_page, NULL);
-	set_loader(self, NULL);
-	g_clear_pointer(&self->model, model_unref);
-	self->unfinished = FALSE;
-	show_state(self);
-	gtk_widget_set_visible(GTK_WIDGET(self->process_chooser), FALSE);
-	gtk_widget_set_visible(GTK_WIDGET(self->bottom), FALSE);
-}
-
-void ksv_window_open(KsvWindow *self, const char *path)
-{
-	g_autofree char *name = g_path_get_basename(path);
-
-	close_recording(self);
-	if (path != self->path) {
-		g_free(self->path);
-		self->path = g_strdup(path);
-	}
-	adw_window_title_set_title(self->title, name);
-	adw_window_title_set_subtitle(self->title, "");
-	gtk_window_set_title(GTK_WINDOW(self), name);
-	gtk_stack_set_visible_child_name(self->pages, "loading");
-	set_loader(self, ksv_loader_new(self->path));
 }
 
 static void on_file_chosen(GtkNativeDialog *dialog, int response, KsvWindow *self)
@@ -497,77 +69,6 @@ static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *sel
 		ksv_window_request(self);
 }
 
-// The linear address of what was picked, 0 when it has none.
-static kaddr_t address_of(const struct view_model *v, int kind, guint64 id)
-{
-	struct touch t;
-
-	if (kind == HIT_PGD)
-		return (kaddr_t)id << 22;
-	return selection_touch(v, kind, id, &t) && t.first <= t.last ? t.first : 0;
-}
-
-void ksv_window_pick(KsvWindow *self, int kind, guint64 id)
-{
-	struct touch t;
-
-	if (!self->model)
-		return;
-	if (kind == HIT_CACHE && self->request.cache != id) {
-		self->request.cache = (unsigned)id;
-		ksv_window_request(self);
-	}
-	if (kind == HIT_EVENT) {
-		ksv_window_jump(self, id);
-		return;
-	}
-	if (address_of(self->model, kind, id)) {
-		// the paging view shows whatever was pointed at last
-		self->request.address = address_of(self->model, kind, id);
-		ksv_window_request(self);
-	}
-	ksv_selection_set_thing(self->selection, kind, id,
-				selection_touch(self->model, kind, id, &t) ? &t : NULL);
-}
-
-static void on_picked(KsvCanvas *canvas, int kind, guint64 id, KsvWindow *self)
-{
-	(void)canvas;
-	if (kind == HIT_STEP)
-		return; // the page's own
-	if (kind == HIT_TOP_SITE && self->model && self->model->summary) {
-		ksv_window_leave_place(self);
-		ksv_window_show_view(self, ksv_window_view_index("sites"));
-		ksv_selection_set_site(self->selection,
-				       self->model->summary->site[id >> 8][id & 255].function);
-		return;
-	}
-	if (kind == HIT_PROCESS) {
-		ksv_window_leave_place(self);
-		ksv_window_show_process(self, (int)id);
-		return;
-	}
-	if (kind == HIT_SITE && self->model && self->model->callers)
-		ksv_selection_set_site(self->selection,
-				       calltree_name(self->model->callers, (uint32_t)id));
-	else
-		ksv_window_pick(self, kind, id);
-}
-
-static void on_site(KsvSitesPage *page, const char *function, KsvWindow *self)
-{
-	(void)page;
-	ksv_selection_set_site(self->selection, function);
-}
-
-static void on_site_events(KsvSitesPage *page, const char *function, KsvWindow *self)
-{
-	g_autofree char *filter = g_strdup_printf("func:%s", function);
-
-	(void)page;
-	ksv_window_filter_events(self, filter);
-}
-
 static void on_seek(gpointer source, guint64 event, KsvWindow *self)
 {
 	ksv_window_pause(self);
@@ -607,40 +108,85 @@ static void on_style(KsvWindow *self)
 	ksv_scrubber_set_palette(self->scrubber, pal);
 }
 
+static void add_events_page(KsvWindow *self)
+{
+	GtkWidget *page = ksv_events_page_new();
+
+	self->events_page = KSV_EVENTS_PAGE(page);
+	g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
+	g_signal_connect(page, "message", G_CALLBACK(on_message), self);
+	// backtraces are only read while they are looked at
+	g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_ask_details), self);
+}
+
+static GtkWidget *add_scope_bar(KsvWindow *self, unsigned i)
+{
+	GtkWidget *bar = ksv_scope_bar_new();
+
+	self->scope_bar[i] = KSV_SCOPE_BAR(bar);
+	g_signal_connect(bar, "scope", G_CALLBACK(ksv_window_set_scope), self);
+	g_signal_connect_swapped(bar, "stop", G_CALLBACK(ksv_window_stop_scans), self);
+	return bar;
+}
+
+static GtkWidget *add_sites_page(KsvWindow *self)
+{
+	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), *page = ksv_sites_page_new();
+
+	self->sites_page = KSV_SITES_PAGE(page);
+	g_signal_connect(page, "site", G_CALLBACK(ksv_window_site_picked), self);
+	g_signal_connect(page, "events", G_CALLBACK(ksv_window_site_events), self);
+	gtk_widget_set_vexpand(page, TRUE);
+	gtk_box_append(GTK_BOX(box), add_scope_bar(self, 0));
+	gtk_box_append(GTK_BOX(box), page);
+	return box;
+}
+
+static GtkWidget *add_map_page(KsvWindow *self, KsvCanvas *canvas)
+{
+	self->map_page = ksv_map_page_new(canvas);
+	g_signal_connect_swapped(canvas, "map-changed", G_CALLBACK(ksv_window_ask_details), self);
+	g_signal_connect_swapped(self->map_page, "map", G_CALLBACK(ksv_window_ask_details), self);
+	g_signal_connect_swapped(ksv_map_page_get_bar(self->map_page), "stop",
+				 G_CALLBACK(ksv_window_stop_scans), self);
+	return self->map_page;
+}
+
+static GtkWidget *page_of(KsvWindow *self, const char *id, KsvCanvas *canvas)
+{
+	if (!strcmp(id, "map"))
+		return add_map_page(self, canvas);
+	if (!strcmp(id, "flame"))
+		return self->flame_page = ksv_flame_page_new(canvas, add_scope_bar(self, 1));
+	if (!strcmp(id, "steps")) {
+		self->steps_page = KSV_STEPS_PAGE(ksv_steps_page_new(canvas));
+		return GTK_WIDGET(self->steps_page);
+	}
+	return GTK_WIDGET(canvas);
+}
+
 static void add_view(KsvWindow *self, unsigned i)
 {
 	GtkWidget *label = gtk_label_new(gettext(views[i].title)), *page;
+	const char *id = views[i].id;
 
 	gtk_label_set_xalign(GTK_LABEL(label), 0);
 	gtk_list_box_append(self->sidebar, label);
-	if (!strcmp(views[i].id, "events")) {
-		page = ksv_events_page_new();
-		self->events_page = KSV_EVENTS_PAGE(page);
-		g_signal_connect(page, "seek", G_CALLBACK(on_seek), self);
-		g_signal_connect(page, "message", G_CALLBACK(on_message), self);
-		// backtraces are only read while they are looked at
-		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_ask_details), self);
-	} else if (!strcmp(views[i].id, "sites")) {
-		page = ksv_sites_page_new();
-		self->sites_page = KSV_SITES_PAGE(page);
-		g_signal_connect(page, "site", G_CALLBACK(on_site), self);
-		g_signal_connect(page, "events", G_CALLBACK(on_site_events), self);
-		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
+	if (!strcmp(id, "events")) {
+		add_events_page(self);
+		page = GTK_WIDGET(self->events_page);
+	} else if (!strcmp(id, "sites")) {
+		page = add_sites_page(self);
 	} else {
-		page = ksv_canvas_new(&views[i]);
-		self->canvas[i] = KSV_CANVAS(page);
-		g_signal_connect(page, "picked", G_CALLBACK(on_picked), self);
+		self->canvas[i] = KSV_CANVAS(ksv_canvas_new(&views[i]));
+		g_signal_connect(self->canvas[i], "picked", G_CALLBACK(ksv_window_picked), self);
+		g_signal_connect(self->canvas[i], "opened", G_CALLBACK(ksv_window_opened), self);
+		page = page_of(self, id, self->canvas[i]);
 	}
-	if (!strcmp(views[i].id, "flame")) {
-		page = self->flame_page = ksv_flame_page_new(self->canvas[i]);
+	// what is dear is only read while it is looked at
+	if (!strcmp(id, "sites") || !strcmp(id, "flame") || !strcmp(id, "steps"))
 		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
-	}
-	if (!strcmp(views[i].id, "steps")) {
-		page = ksv_steps_page_new(self->canvas[i]);
-		self->steps_page = KSV_STEPS_PAGE(page);
-		g_signal_connect_swapped(page, "map", G_CALLBACK(ksv_window_request), self);
-	}
-	gtk_stack_add_named(self->views, page, views[i].id);
+	gtk_stack_add_named(self->views, page, id);
 }
 
 // A row of an answer leads where its column says: to an event, a page, an address.
@@ -696,7 +242,7 @@ static void add_inspector(KsvWindow *self)
 	self->inspector = KSV_INSPECTOR(ksv_inspector_new());
 	adw_flap_set_flap(self->side, GTK_WIDGET(self->inspector));
 	g_signal_connect(self->inspector, "seek", G_CALLBACK(on_seek), self);
-	g_signal_connect(self->inspector, "events", G_CALLBACK(on_stack_events), self);
+	g_signal_connect(self->inspector, "events", G_CALLBACK(ksv_window_stack_events), self);
 	g_signal_connect(self->inspector, "message", G_CALLBACK(on_message), self);
 	g_signal_connect_swapped(self->inspector, "page-changed",
 				 G_CALLBACK(ksv_window_ask_details), self);
@@ -709,7 +255,7 @@ static void ksv_window_dispose(GObject *object)
 	KsvWindow *self = KSV_WINDOW(object);
 
 	if (self->processes)
-		close_recording(self);
+		ksv_window_close_recording(self);
 	g_clear_pointer(&self->processes, g_array_unref);
 	ksv_window_stop_following(self);
 	g_clear_object(&self->selection);
@@ -774,7 +320,8 @@ static void ksv_window_init(KsvWindow *self)
 	places_init(&self->places);
 	self->letters = TRUE;
 	self->selection = ksv_selection_new();
-	g_signal_connect(self->selection, "changed", G_CALLBACK(on_selection), self);
+	g_signal_connect(self->selection, "changed", G_CALLBACK(ksv_window_selection_changed),
+			 self);
 	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
 	add_sql(self);
@@ -791,7 +338,7 @@ static void ksv_window_init(KsvWindow *self)
 	g_signal_connect(self->scrubber, "brush", G_CALLBACK(on_brush), self);
 	g_signal_connect(self->goto_entry, "activate", G_CALLBACK(ksv_window_go_to_typed), self);
 	g_signal_connect_swapped(self->process_chooser, "notify::selected",
-				 G_CALLBACK(on_process_chosen), self);
+				 G_CALLBACK(ksv_window_use_chosen_process), self);
 	g_signal_connect_swapped(self->rate_chooser, "notify::selected",
 				 G_CALLBACK(ksv_window_set_play_start), self);
 	g_signal_connect_swapped(self->info_bar, "response", G_CALLBACK(gtk_info_bar_set_revealed),
@@ -806,7 +353,7 @@ static void ksv_window_init(KsvWindow *self)
 	ksv_window_init_start(self);
 	g_signal_connect(self, "close-request", G_CALLBACK(on_close), NULL);
 	on_style(self);
-	set_open_actions(self, FALSE);
+	ksv_window_set_open_actions(self, FALSE);
 }
 
 KsvWindow *ksv_window_new(AdwApplication *app)

@@ -10,6 +10,7 @@
 
 #include <cairo.h>
 
+#include "../holders.h"
 #include "../model.h"
 
 struct rgb {
@@ -51,6 +52,7 @@ enum hit_kind {
 	HIT_BOOT,      // id: stage of booting
 	HIT_STEP,      // id: index in model->steps
 	HIT_TIMELINE,  // the plot of the timeline
+	HIT_LEGEND,    // id: category of the map's colours
 	HIT_ADDRESS,   // id: a linear address someone asked for; drawn nowhere
 };
 
@@ -86,11 +88,40 @@ enum {
 	MAP_ZOOM_MAX = 8
 };
 
+enum map_colour { // what the map's colours mean
+	MAP_BY_STATE,
+	MAP_BY_ORDER,
+	MAP_BY_TYPE,
+	MAP_BY_AGE,  // needs holders
+	MAP_BY_SITE, // needs holders
+	MAP_BY_CACHE,
+	MAP_COLOURS
+};
+const char *map_colour_name(enum map_colour c); // "call site"
+const char *map_colour_id(enum map_colour c);	// "site": command line
+
+enum focus_kind { // which frames the map points out
+	FOCUS_NONE,
+	FOCUS_BLOCK,	 // id: pfn; its block
+	FOCUS_CACHE,	 // id: cache id
+	FOCUS_SITE,	 // id: pfn; all of its call site; needs holders
+	FOCUS_FREE_LIST, // id: as HIT_FREE_AREA
+	FOCUS_CATEGORY,	 // id: as HIT_LEGEND
+};
+struct map_focus {
+	enum focus_kind kind;
+	uint64_t id;
+};
+
 struct viewport {
 	double width, height;
 	double scroll[MAX_PANES];      // pixels, by pane
 	int zoom;		       // map: a step of map_zoom_*, MAP_ZOOM_FIT chooses
 	bool unfolded;		       // map: show runs of free rows in full
+	enum map_colour colour;	       // map
+	struct map_focus focus;	       // map
+	const struct holders *holders; // map: NULL none
+	const struct calltree *calls;  // flame graph: instead of the model's, NULL none
 	unsigned sort;		       // slab table: column
 	uint64_t selected_event;       // events: row shown as selected, 0 the position
 	uint64_t from, to;	       // timeline: events shown, 0,0 = all
@@ -130,6 +161,9 @@ const struct view *view_find(const char *id); // NULL: unknown
 const struct hit *hit_find(const struct draw_result *r, double x, double y, uint64_t *id);
 // One or more lines about it for a tooltip; false: nothing to say.
 bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, char *buf,
+		  size_t size);
+// Adds what the map's colours and holders know of a page to a tooltip.
+void map_describe(const struct view_model *v, const struct viewport *vp, uint64_t pfn, char *buf,
 		  size_t size);
 // Rectangle of one cell of a hit, for drawing hover and selection above the picture.
 void hit_cell(const struct hit *h, uint64_t id, double *x, double *y, double *w, double *h_out);

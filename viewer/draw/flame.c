@@ -20,12 +20,6 @@ struct flame {
 	uint32_t zoomed, deepest;
 };
 
-static struct rgb mix(struct rgb a, struct rgb b, double part)
-{
-	return (struct rgb){a.r + (b.r - a.r) * part, a.g + (b.g - a.g) * part,
-			    a.b + (b.b - a.b) * part};
-}
-
 // The same function has the same shade everywhere.
 static struct rgb shade(const struct flame *f, uint32_t id)
 {
@@ -33,9 +27,9 @@ static struct rgb shade(const struct flame *f, uint32_t id)
 	uint32_t h = calltree_node(f->t, id)->name * 2654435761u;
 
 	if (f->p->vp->search && calltree_matches(f->t, id, f->p->vp->search))
-		return mix(pal->card, pal->accent, pal->dark ? 0.75 : 0.6);
-	return mix(pal->card, h & 1 ? pal->page[PS_PAGES] : pal->page[PS_SLAB],
-		   (pal->dark ? 0.25 : 0.3) + (h >> 8 & 15) / 60.0);
+		return pen_mix(pal->card, pal->accent, pal->dark ? 0.75 : 0.6);
+	return pen_mix(pal->card, h & 1 ? pal->page[PS_PAGES] : pal->page[PS_SLAB],
+		       (pal->dark ? 0.25 : 0.3) + (h >> 8 & 15) / 60.0);
 }
 
 static void bar(const struct flame *f, uint32_t id, double x, double w)
@@ -158,17 +152,17 @@ void draw_flame(cairo_t *cr, const struct view_model *v, const struct viewport *
 		const struct palette *pal)
 {
 	struct pen p;
-	struct flame f = {.p = &p, .t = v->calls};
+	struct flame f = {.p = &p, .t = vp->calls ? vp->calls : v->calls};
 	double y, w = vp->width - 2 * MARGIN;
 
 	pen_begin(&p, cr, v, vp, pal, _("Flame graph"), &y);
-	if (!v->calls || calltree_size(v->calls) < 2) {
+	if (!f.t || calltree_size(f.t) < 2) {
 		pen_empty(&p, y, _("No call stacks"),
 			  _("The recording has none of this process, or is not finished."));
 		pen_end(&p);
 		return;
 	}
-	f.zoomed = vp->zoomed_call < calltree_size(v->calls) ? vp->zoomed_call : 0;
+	f.zoomed = vp->zoomed_call < calltree_size(f.t) ? vp->zoomed_call : 0;
 	heading(&f, y - 2, w);
 	if (calltree_node(f.t, 0)->cost[vp->cost])
 		graph(&f, y + HEAD, w, vp->height - y - HEAD);

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "map.h"
+#include "../../core/event.h"
+#include "map_cells.h"
 
 static const int cell_px[MAP_ZOOM_MAX + 1] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
 
@@ -37,11 +38,18 @@ struct map_layout {
 	unsigned px;	   // pixels per cell
 	unsigned per_cell; // frames per cell
 	unsigned columns;
+	bool fold;   // runs of rows that are all alike
+	bool strict; // alike in order and migrate type, too
 };
 
-static struct map_layout layout_for(int zoom, double width)
+static struct map_layout layout_for(const struct viewport *vp, int zoom, double width)
 {
-	struct map_layout l = {.zoom = zoom, .px = 1, .per_cell = 1};
+	struct map_layout l = {.zoom = zoom,
+			       .px = 1,
+			       .per_cell = 1,
+			       .fold = !vp->unfolded,
+			       .strict = vp->colour == MAP_BY_ORDER || vp->colour == MAP_BY_TYPE ||
+					 vp->focus.kind == FOCUS_FREE_LIST};
 	unsigned step;
 
 	if (zoom >= 0)
@@ -62,33 +70,51 @@ static unsigned zone_rows(const struct model_zone *z, const struct map_layout *l
 	return (cells + l->columns - 1) / l->columns;
 }
 
-// All frames of the row free, or all no RAM. Compared eight at a time: this is asked for every row.
-static bool plain(const uint8_t *state, size_t n)
+// n bytes that are all the first one, compared eight at a time: this is asked for every row.
+static bool uniform(const uint8_t *at, size_t n)
 {
 	uint64_t pattern, word;
 
-	if (state[0] != PS_FREE && state[0] != PS_HOLE)
-		return false;
-	memset(&pattern, state[0], sizeof(pattern));
-	for (; n >= sizeof(word); n -= sizeof(word), state += sizeof(word)) {
-		memcpy(&word, state, sizeof(word));
+	memset(&pattern, *at, sizeof(pattern));
+	for (; n >= sizeof(word); n -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
 		if (word != pattern)
 			return false;
 	}
-	return !n || !memcmp(state, &pattern, n);
+	return !n || !memcmp(at, &pattern, n);
+}
+
+// All frames of the row free, or all no RAM.
+static bool plain(const struct view_model *v, const struct map_layout *l, pfn_t at, uint32_t n)
+{
+	if ((v->state[at] != PS_FREE && v->state[at] != PS_HOLE) || !uniform(v->state + at, n))
+		return false;
+	if (!l->strict)
+		return true;
+	for (uint32_t i = 1; i < n; i++)
+		if (v->owner[at + i] != v->owner[at])
+			return false;
+	return uniform(v->type + at, n);
+}
+
+static bool alike(const struct view_model *v, const struct map_layout *l, pfn_t a, pfn_t b)
+{
+	return v->state[a] == v->state[b] &&
+	       (!l->strict || (v->owner[a] == v->owner[b] && v->type[a] == v->type[b]));
 }
 
 static unsigned plain_rows(const struct view_model *v, const struct model_zone *z,
 			   const struct map_layout *l, unsigned row, unsigned rows)
 {
 	uint64_t frames = (uint64_t)l->columns * l->per_cell;
+	pfn_t start = z->start + (pfn_t)(row * frames);
 	unsigned first = row;
 
 	for (; row < rows; row++) {
 		pfn_t at = z->start + (pfn_t)(row * frames);
-		size_t n = z->end - at < frames ? z->end - at : (size_t)frames;
+		uint32_t n = z->end - at < frames ? z->end - at : (uint32_t)frames;
 
-		if (!plain(v->state + at, n))
+		if (!alike(v, l, start, at) || !plain(v, l, at, n))
 			break;
 	}
 	return row - first;
@@ -96,11 +122,11 @@ static unsigned plain_rows(const struct view_model *v, const struct model_zone *
 
 // Cuts a zone's rows into runs; the last one is plain rows if there are too many.
 static unsigned zone_runs(const struct view_model *v, const struct model_zone *z,
-			  const struct map_layout *l, bool fold, struct run *run)
+			  const struct map_layout *l, struct run *run)
 {
 	unsigned rows = zone_rows(z, l), n = 0, at = 0, start = 0;
 
-	while (fold && at < rows && n + 2 < MAX_RUNS) {
+	while (l->fold && at < rows && n + 2 < MAX_RUNS) {
 		unsigned same = plain_rows(v, z, l, at, rows);
 
 		if (same * l->px >= FOLD_PAYS) {
@@ -121,13 +147,13 @@ static double run_height(const struct run *r, const struct map_layout *l)
 	return r->folded ? FOLD : (double)r->rows * l->px;
 }
 
-static double map_height(const struct view_model *v, const struct map_layout *l, bool fold)
+static double map_height(const struct view_model *v, const struct map_layout *l)
 {
 	struct run run[MAX_RUNS];
 	double h = 0;
 
 	for (unsigned i = 0; i < v->nzones; i++) {
-		unsigned n = zone_runs(v, &v->zone[i], l, fold, run);
+		unsigned n = zone_runs(v, &v->zone[i], l, run);
 
 		h += BAND_HEAD + BAND_GAP;
 		for (unsigned k = 0; k < n; k++)
@@ -137,53 +163,24 @@ static double map_height(const struct view_model *v, const struct map_layout *l,
 }
 
 // The largest step at which the whole map is visible.
-static struct map_layout choose(const struct view_model *v, int zoom, bool fold, double w, double h)
+static struct map_layout choose(const struct view_model *v, const struct viewport *vp, double w,
+				double h)
 {
 	struct map_layout l;
+	int zoom = vp->zoom;
 
 	if (zoom != MAP_ZOOM_FIT)
-		return layout_for(zoom < MAP_ZOOM_MIN	? MAP_ZOOM_MIN
+		return layout_for(vp,
+				  zoom < MAP_ZOOM_MIN	? MAP_ZOOM_MIN
 				  : zoom > MAP_ZOOM_MAX ? MAP_ZOOM_MAX
 							: zoom,
 				  w);
 	for (zoom = FIT_MOST; zoom > MAP_ZOOM_MIN; zoom--) {
-		l = layout_for(zoom, w);
-		if (map_height(v, &l, fold) <= h)
+		l = layout_for(vp, zoom, w);
+		if (map_height(v, &l) <= h)
 			return l;
 	}
-	return layout_for(MAP_ZOOM_MIN, w);
-}
-
-static uint32_t argb(struct rgb c)
-{
-	return 0xff000000u | (uint32_t)lround(c.r * 255) << 16 | (uint32_t)lround(c.g * 255) << 8 |
-	       (uint32_t)lround(c.b * 255);
-}
-
-static uint8_t worst(const uint8_t *state, unsigned n)
-{
-	uint8_t s = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		if (state[i] > s)
-			s = state[i];
-	return s;
-}
-
-void map_convert(const uint8_t *state, uint32_t n, unsigned per_cell, const struct palette *pal,
-		 uint32_t *pixels)
-{
-	uint32_t table[PAGE_STATES];
-
-	for (unsigned s = 0; s < PAGE_STATES; s++)
-		table[s] = s == PS_HOLE ? 0 : argb(pal->page[s]); // the hatches below show through
-	if (per_cell == 1) {
-		for (uint32_t i = 0; i < n; i++)
-			pixels[i] = table[state[i]];
-		return;
-	}
-	for (uint32_t i = 0; i < n; i += per_cell)
-		*pixels++ = table[worst(state + i, n - i < per_cell ? n - i : per_cell)];
+	return layout_for(vp, MAP_ZOOM_MIN, w);
 }
 
 static void grid_lines(struct pen *p, double x, double y, unsigned columns, unsigned rows,
@@ -203,8 +200,8 @@ static void grid_lines(struct pen *p, double x, double y, unsigned columns, unsi
 }
 
 // From 12 pixels a cell says its state with a letter too.
-static void letters(struct pen *p, const struct model_zone *z, const struct map_layout *l, double x,
-		    double y, pfn_t from, pfn_t to)
+static void letters(struct pen *p, const struct map_cells *cells, const struct model_zone *z,
+		    const struct map_layout *l, double x, double y, pfn_t from, pfn_t to)
 {
 	static const char *const letter[PAGE_STATES] = {"",  "",  "R", "C", "P",
 							"S", "L", "V", "T", "K"};
@@ -217,15 +214,17 @@ static void letters(struct pen *p, const struct model_zone *z, const struct map_
 				       ? p->pal->background
 				       : p->pal->text;
 
-		if (!*letter[s])
+		if (!*letter[s] || (cells->pointing && !map_cell_pointed(cells, pfn)))
 			continue;
+		if (cells->by != MAP_BY_STATE)
+			c = p->pal->text;
 		pen_text(p, STYLE_SMALL, ALIGN_CENTER, x + (i + 0.5) * l->px,
 			 y + row * l->px + l->px / 2.0 - 8, 0, c, letter[s]);
 	}
 }
 
-static void band_rows(struct pen *p, const struct model_zone *z, const struct map_layout *l,
-		      double x, double y, unsigned first, unsigned rows)
+static void band_rows(struct pen *p, const struct map_cells *cells, const struct model_zone *z,
+		      const struct map_layout *l, double x, double y, unsigned first, unsigned rows)
 {
 	uint64_t row_frames = (uint64_t)l->columns * l->per_cell;
 	pfn_t from = z->start + (pfn_t)(first * row_frames);
@@ -234,14 +233,17 @@ static void band_rows(struct pen *p, const struct model_zone *z, const struct ma
 	cairo_surface_t *s =
 		cairo_image_surface_create(CAIRO_FORMAT_ARGB32, (int)l->columns, (int)rows);
 	int stride = cairo_image_surface_get_stride(s);
+	uint8_t *cell = malloc(row_frames);
 
-	for (unsigned r = 0; r < rows && from + r * row_frames < to; r++) {
+	for (unsigned r = 0; cell && r < rows && from + r * row_frames < to; r++) {
 		pfn_t at = from + (pfn_t)(r * row_frames);
 		uint32_t n = to - at < row_frames ? to - at : (uint32_t)row_frames;
 
-		map_convert(p->v->state + at, n, l->per_cell, p->pal,
+		map_cells_row(cells, at, n, cell);
+		map_convert(cell, n, l->per_cell, cells->table,
 			    (uint32_t *)(cairo_image_surface_get_data(s) + (size_t)r * stride));
 	}
+	free(cell);
 	cairo_surface_mark_dirty(s);
 	if (z->state[PS_HOLE])
 		pen_hatch(p, x, y, (double)l->columns * l->px, (double)rows * l->px);
@@ -256,7 +258,7 @@ static void band_rows(struct pen *p, const struct model_zone *z, const struct ma
 	if (l->px >= 6)
 		grid_lines(p, x, y, l->columns, rows, l->px);
 	if (l->px >= 12)
-		letters(p, z, l, x, y, from, to);
+		letters(p, cells, z, l, x, y, from, to);
 }
 
 static void band_head(struct pen *p, const struct model_zone *z, unsigned index, double x, double y,
@@ -272,30 +274,45 @@ static void band_head(struct pen *p, const struct model_zone *z, unsigned index,
 		  z->start, z->end - 1, fmt_pages(z->free).s, fmt_pages(z->present).s);
 }
 
-static void folded_run(struct pen *p, const struct model_zone *z, const struct map_layout *l,
-		       const struct run *r, double x, double y)
+static void fold_label(const struct view_model *v, const struct map_layout *l, pfn_t pfn, char *buf,
+		       size_t size)
+{
+	if (v->state[pfn] == PS_HOLE)
+		snprintf(buf, size, "%s", _("of no RAM"));
+	else if (l->strict)
+		snprintf(buf, size, _("free in order %u, %s, folded"), v->owner[pfn],
+			 migratetype_name(v->type[pfn]));
+	else
+		snprintf(buf, size, "%s", _("free, folded"));
+}
+
+static void folded_run(struct pen *p, const struct map_cells *cells, const struct model_zone *z,
+		       const struct map_layout *l, const struct run *r, double x, double y)
 {
 	uint64_t frames = (uint64_t)l->columns * l->per_cell,
 		 end = z->start + (r->row + r->rows) * frames;
 	pfn_t from = z->start + (pfn_t)(r->row * frames), to = end < z->end ? (pfn_t)end : z->end;
-	enum page_state s = p->v->state[from];
 	double w = (double)l->columns * l->px;
+	char label[64];
+	struct rgb c = map_cell_colour(cells, from);
 
-	if (s == PS_HOLE)
+	if (p->v->state[from] == PS_HOLE)
 		pen_hatch(p, x, y, w, FOLD);
 	else
-		pen_fill(p, x, y, w, FOLD, p->pal->page[PS_FREE]);
+		pen_fill(p, x, y, w, FOLD, c);
 	for (double at = x; at < x + w; at += 8) {
 		pen_fill(p, at, y, 4, 1, p->pal->dim);
 		pen_fill(p, at, y + FOLD - 1, 4, 1, p->pal->dim);
 	}
-	pen_textf(p, STYLE_SMALL, ALIGN_CENTER, x + w / 2, y + 3, w, p->pal->dim,
-		  _("pfn 0x%x – 0x%x · %s %s"), from, to - 1, fmt_pages(to - from).s,
-		  s == PS_HOLE ? "of no RAM" : "free, folded");
+	fold_label(p->v, l, from, label, sizeof(label));
+	pen_textf(p, STYLE_SMALL, ALIGN_CENTER, x + w / 2, y + 3, w,
+		  palette_contrast(p->pal->dim, c) > 3 ? p->pal->dim : p->pal->background,
+		  _("pfn 0x%x – 0x%x · %s %s"), from, to - 1, fmt_pages(to - from).s, label);
 }
 
-static void shown_run(struct pen *p, const struct model_zone *z, const struct map_layout *l,
-		      const struct run *r, double x, double y, double top, double bottom)
+static void shown_run(struct pen *p, const struct map_cells *cells, const struct model_zone *z,
+		      const struct map_layout *l, const struct run *r, double x, double y,
+		      double top, double bottom)
 {
 	double h = (double)r->rows * l->px;
 	uint64_t frames = (uint64_t)l->columns * l->per_cell, skipped = r->row * frames;
@@ -306,7 +323,7 @@ static void shown_run(struct pen *p, const struct model_zone *z, const struct ma
 		last = (unsigned)ceil((bottom - y) / l->px);
 	if (first >= last)
 		return;
-	band_rows(p, z, l, x, y + (double)first * l->px, r->row + first, last - first);
+	band_rows(p, cells, z, l, x, y + (double)first * l->px, r->row + first, last - first);
 	hit = pen_hit(p, HIT_PAGE, z->start + skipped, x, y, (double)l->columns * l->px, h);
 	if (hit) {
 		hit->cell_w = hit->cell_h = l->px;
@@ -316,12 +333,13 @@ static void shown_run(struct pen *p, const struct model_zone *z, const struct ma
 	}
 }
 
-static double draw_band(struct pen *p, unsigned index, const struct map_layout *l, double x,
-			double y, double w, double top, double bottom)
+static double draw_band(struct pen *p, const struct map_cells *cells, unsigned index,
+			const struct map_layout *l, double x, double y, double w, double top,
+			double bottom)
 {
 	const struct model_zone *z = &p->v->zone[index];
 	struct run run[MAX_RUNS];
-	unsigned n = zone_runs(p->v, z, l, !p->vp->unfolded, run);
+	unsigned n = zone_runs(p->v, z, l, run);
 
 	if (y + BAND_HEAD > top && y < bottom)
 		band_head(p, z, index, x, y, w);
@@ -331,34 +349,26 @@ static double draw_band(struct pen *p, unsigned index, const struct map_layout *
 
 		if (y + h > top && y < bottom) {
 			if (run[i].folded)
-				folded_run(p, z, l, &run[i], x, y);
+				folded_run(p, cells, z, l, &run[i], x, y);
 			else
-				shown_run(p, z, l, &run[i], x, y, top, bottom);
+				shown_run(p, cells, z, l, &run[i], x, y, top, bottom);
 		}
 		y += h;
 	}
 	return y + BAND_GAP;
 }
 
-static unsigned map_legend(const struct view_model *v, const struct palette *pal, struct legend *l)
+static void foot(struct pen *p, const struct map_layout *l, double y, double w)
 {
-	unsigned n = 0;
-
-	for (unsigned s = PS_FREE; s <= PAGE_STATES; s++) {
-		enum page_state state = s == PAGE_STATES ? PS_HOLE : s;
-		uint32_t count = 0;
-
-		for (unsigned z = 0; z < v->nzones; z++)
-			count += v->zone[z].state[state];
-		if (state == PS_HOLE && !count)
-			continue;
-		l[n] = (struct legend){.colour = pal->page[state],
-				       .name = page_state_name(state),
-				       .hatched = state == PS_HOLE};
-		snprintf(l[n].value, sizeof(l[n].value), "%s", fmt_count(count).s);
-		n++;
-	}
-	return n;
+	if (l->per_cell > 1)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y, w, p->pal->dim,
+			  _("one pixel is %u frames (%s), the rarest state wins · one row is %s"),
+			  l->per_cell, fmt_bytes((uint64_t)l->per_cell << 12).s,
+			  fmt_bytes((uint64_t)l->columns * l->per_cell << 12).s);
+	else
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y, w, p->pal->dim,
+			  _("one cell is one frame of 4 KiB · one row is %s"),
+			  fmt_bytes((uint64_t)l->columns << 12).s);
 }
 
 void draw_map(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
@@ -366,27 +376,21 @@ void draw_map(cairo_t *cr, const struct view_model *v, const struct viewport *vp
 {
 	struct pen p;
 	struct map_layout l;
-	struct legend legend[PAGE_STATES];
+	struct map_cells cells;
+	struct legend legend[MAP_CATEGORIES];
 	double y, w = vp->width - 2 * MARGIN, h, at;
 
+	map_cells_begin(&cells, v, vp, pal);
 	pen_begin(&p, cr, v, vp, pal, _("Memory map"), &y);
-	y += pen_legend(&p, MARGIN, y, w, legend, map_legend(v, pal, legend)) + 2;
+	y += pen_legend(&p, MARGIN, y, w, legend, map_cells_legend(&cells, legend)) + 2;
 	h = vp->height - y - 26;
-	l = choose(v, vp->zoom, !vp->unfolded, w, h);
+	l = choose(v, vp, w, h);
 	if (vp->out)
 		vp->out->map_zoom = l.zoom;
 	at = pen_pane_begin(&p, 0, MARGIN, y, w + MARGIN, h);
 	for (unsigned i = 0; i < v->nzones; i++)
-		at = draw_band(&p, i, &l, MARGIN, at, w, y, y + h);
-	pen_pane_end(&p, 0, map_height(v, &l, !vp->unfolded));
-	if (l.per_cell > 1)
-		pen_textf(&p, STYLE_SMALL, ALIGN_LEFT, MARGIN, vp->height - 20, w, pal->dim,
-			  _("one pixel is %u frames (%s), the rarest state wins · one row is %s"),
-			  l.per_cell, fmt_bytes((uint64_t)l.per_cell << 12).s,
-			  fmt_bytes((uint64_t)l.columns * l.per_cell << 12).s);
-	else
-		pen_textf(&p, STYLE_SMALL, ALIGN_LEFT, MARGIN, vp->height - 20, w, pal->dim,
-			  _("one cell is one frame of 4 KiB · one row is %s"),
-			  fmt_bytes((uint64_t)l.columns << 12).s);
+		at = draw_band(&p, &cells, i, &l, MARGIN, at, w, y, y + h);
+	pen_pane_end(&p, 0, map_height(v, &l));
+	foot(&p, &l, vp->height - 20, w);
 	pen_end(&p);
 }

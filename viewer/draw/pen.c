@@ -18,6 +18,18 @@ static const struct {
 	[STYLE_MONO] = {"DejaVu Sans Mono, monospace 9"},
 };
 
+uint32_t pen_argb(struct rgb c)
+{
+	return 0xff000000u | (uint32_t)lround(c.r * 255) << 16 | (uint32_t)lround(c.g * 255) << 8 |
+	       (uint32_t)lround(c.b * 255);
+}
+
+struct rgb pen_mix(struct rgb a, struct rgb b, double part)
+{
+	return (struct rgb){a.r + (b.r - a.r) * part, a.g + (b.g - a.g) * part,
+			    a.b + (b.b - a.b) * part};
+}
+
 void pen_colour(struct pen *p, struct rgb c)
 {
 	cairo_set_source_rgb(p->cr, c.r, c.g, c.b);
@@ -232,7 +244,11 @@ double pen_legend(struct pen *p, double x, double y, double w, const struct lege
 			pen_hatch(p, at, y + 3, 12, 12);
 		else
 			pen_fill(p, at, y + 3, 12, 12, l[i].colour);
-		pen_frame(p, at, y + 3, 12, 12, p->pal->border);
+		pen_frame(p, at, y + 3, 12, 12, l[i].chosen ? p->pal->focus : p->pal->border);
+		if (l[i].chosen)
+			pen_line(p, at, y + 19, at + need, y + 19, p->pal->focus);
+		if (l[i].toggle)
+			pen_hit(p, HIT_LEGEND, l[i].id, at, y, need, 20);
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, at + 18, y, 0, p->pal->text, l[i].name);
 		if (value > 0)
 			pen_text(p, STYLE_BODY, ALIGN_LEFT, at + 24 + name, y, 0, p->pal->dim,

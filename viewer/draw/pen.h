@@ -46,6 +46,8 @@ void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const str
 	       const struct palette *pal, const char *title, double *y);
 void pen_end(struct pen *p);
 
+struct rgb pen_mix(struct rgb a, struct rgb b, double part); // part 0: a, 1: b
+uint32_t pen_argb(struct rgb c);
 void pen_colour(struct pen *p, struct rgb c);
 void pen_alpha(struct pen *p, struct rgb c, double alpha);
 void pen_fill(struct pen *p, double x, double y, double w, double h, struct rgb c);
@@ -75,6 +77,8 @@ struct legend {
 	const char *name;
 	char value[64]; // "" none
 	bool hatched;
+	bool toggle, chosen; // HIT_LEGEND `id`; drawn as chosen
+	uint64_t id;
 };
 double pen_legend(struct pen *p, double x, double y, double w, const struct legend *l, unsigned n);
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "../../core/event.h"
-#include "pen.h"
+#include "free_list.h"
 
 enum {
 	BAR = 14,
@@ -212,14 +212,20 @@ void draw_zones(cairo_t *cr, const struct view_model *v, const struct viewport *
 {
 	struct pen p;
 	struct legend legend[PAGE_STATES];
-	double y, w = vp->width - 2 * MARGIN, at, h;
+	double y, w = vp->width - 2 * MARGIN, at, h, start;
 
 	pen_begin(&p, cr, v, vp, pal, _("Zones and buddy"), &y);
 	y += pen_legend(&p, MARGIN, y, w, legend, usage_legend(pal, legend)) + 4;
 	h = vp->height - y;
-	at = pen_pane_begin(&p, 0, 0, y, vp->width, h);
-	for (unsigned i = 0; i < v->nzones; i++)
-		zone_card(&p, i, at + i * (card_height(v) + 10), w);
-	pen_pane_end(&p, 0, v->nzones * (card_height(v) + 10) + 4);
+	at = start = pen_pane_begin(&p, 0, 0, y, vp->width, h);
+	for (unsigned i = 0; i < v->nzones; i++) {
+		zone_card(&p, i, at, w);
+		at += card_height(v) + 10;
+		if (!v->has_list || v->list >> 16 != i)
+			continue;
+		free_list_card(&p, MARGIN, at - 4, w, y, y + h);
+		at += free_list_height(v, w) + 6;
+	}
+	pen_pane_end(&p, 0, at - start + 4);
 	pen_end(&p);
 }
