@@ -33,7 +33,7 @@ const char *op_path_name(enum op_path path)
 		[PATH_NONE] = "none",	    [PATH_KMALLOC] = "kmalloc", [PATH_SLAB] = "slab",
 		[PATH_PAGES] = "pages",	    [PATH_VMALLOC] = "vmalloc", [PATH_KMAP] = "kmap",
 		[PATH_IOREMAP] = "ioremap", [PATH_FILE] = "file",	[PATH_HOST] = "host",
-		[PATH_POOL] = "pool",
+		[PATH_POOL] = "pool",	    [PATH_OWN_POOL] = "own_pool",
 	};
 
 	return (unsigned)path < PATH_COUNT ? names[path] : "?";

@@ -54,6 +54,7 @@ enum op_path { // the route a program call took; names in event.c
 	PATH_FILE,  // the host's mapping of a file; resident pages accounted as page cache
 	PATH_HOST,  // served by the host; `cache` holds enum host_reason
 	PATH_POOL,  // the per-thread pool of nested (signal) entries
+	PATH_OWN_POOL, // a pool of the program; `cache` holds its number
 	PATH_COUNT,
 };
 
@@ -127,7 +128,8 @@ static inline uint64_t record_old(const struct record *r)
 }
 
 // What TEXT records spell
-enum text_what { TEXT_NONE, TEXT_MODULE, TEXT_ARGV, TEXT_THREAD_NAME, TEXT_MARK, TEXT_MODULE_GONE, TEXT_EXE };
+enum text_what { TEXT_NONE, TEXT_MODULE, TEXT_ARGV, TEXT_THREAD_NAME, TEXT_MARK, TEXT_MODULE_GONE, TEXT_EXE,
+		 TEXT_POOL };
 
 struct trace_event {
 	uint16_t kind;	 // EV_T_*

@@ -180,6 +180,7 @@ const struct command commands[] = {
 	 "  fragmentation  free memory that cannot serve large requests, and who pins pageblocks\n"
 	 "  history        every owner of an ADDRESS (hexadecimal)\n"
 	 "  marks          the program's own marks (kalloscope.h), and what happened between them\n"
+	 "  pools          the program's own pools (kalloscope.h): what they hold, who asked\n"
 	 "  summary        the key figures on one page\n"
 	 "  storage        what the file is made of, table by table\n"
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms), end,\nor mark:TEXT (kalloscope_mark).\n"},

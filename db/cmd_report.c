@@ -22,6 +22,7 @@ static const struct {
 	{"fragmentation", report_fragmentation},
 	{"history", report_history},
 	{"marks", report_marks},
+	{"pools", report_pools},
 	{"summary", report_summary},
 	{"storage", report_storage},
 	{NULL, NULL}, // ends the list

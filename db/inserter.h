@@ -190,6 +190,7 @@ struct ring_queue {
 	char text[4096];     // being assembled
 	size_t text_len;
 	char thread_name[32]; // for the thread of the next operation
+	char pool_name[256];  // the same, for the pool it creates
 };
 struct thread_info {
 	uint64_t first, last, events;
@@ -345,6 +346,8 @@ enum statement {
 	ST_CACHE,
 	ST_MODULE,
 	ST_MARK,
+	ST_POOL,
+	ST_POOLS_OF_PARENT,
 	ST_LOG,
 	ST_KEYFRAME,
 	ST_PROCESS,

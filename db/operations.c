@@ -6,7 +6,8 @@
 #include "inserter.h"
 
 enum {
-	HOST_KEY_BIT = 48
+	HOST_KEY_BIT = 48,
+	POOL_KEY_BIT = 49 // blocks of the program's pools lie in blocks of its allocator
 };
 
 static uint64_t page_round(uint64_t n)
@@ -19,7 +20,9 @@ static uint64_t live_key(uint64_t addr, unsigned path)
 {
 	bool host = path == PATH_HOST || path == PATH_FILE;
 
-	return addr ? addr | (uint64_t)host << HOST_KEY_BIT : 0;
+	return addr ? addr | (uint64_t)host << HOST_KEY_BIT |
+			       (uint64_t)(path == PATH_OWN_POOL) << POOL_KEY_BIT
+		    : 0;
 }
 
 static bool gives_memory(unsigned kind)
@@ -113,7 +116,7 @@ bool operation_waits(struct proc *p, const struct record *r)
 		return false;
 	if (r->op.flags & (OPF_POP | OPF_PUSH))
 		return false; // its generation says when
-	if (r->kind == EV_FREE || r->kind == EV_MUNMAP)
+	if (r->kind == EV_FREE || r->kind == EV_MUNMAP || r->kind == EV_POOL_FREE)
 		return r->op.addr && !find_block(p, r, live_key(r->op.addr, r->path));
 	if (moves && record_old(r) && !find_block(p, r, live_key(r->op.old, r->op.old_path)))
 		return true;
@@ -212,6 +215,28 @@ static struct ended op_alloc(struct proc *p, const struct record *r, uint64_t ev
 	return ended;
 }
 
+// Blocks of a destroyed pool stay in the table until their address comes again; its number does not.
+static struct ended op_pool(struct proc *p, const struct record *r, uint64_t event, uint32_t call)
+{
+	const struct live new = {.key = live_key(r->op.addr, r->path),
+				 .event = event,
+				 .bytes = r->op.req,
+				 .stack = r->ticket,
+				 .call = call,
+				 .flags = LIVE_ADDRESSES,
+				 .spacing = (uint32_t)r->op.cache};
+	struct live *l = matching_find(&p->live, new.key);
+	struct ended ended = {0};
+
+	if (l && r->kind == EV_POOL_FREE && l->spacing == new.spacing)
+		ended = (struct ended){l->event, l->key};
+	if (l)
+		matching_remove(&p->live, l);
+	if (r->kind == EV_POOL_ALLOC && new.key)
+		matching_add(&p->live, &new);
+	return ended;
+}
+
 static struct ended match(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
 			  uint32_t call, struct thread_info *t)
 {
@@ -224,6 +249,8 @@ static struct ended match(struct proc *p, const struct record *r, uint64_t event
 		ended = op_alloc(p, r, event, alloc, call);
 	else if (!failed && (r->kind == EV_FREE || r->kind == EV_MUNMAP))
 		ended = op_free(p, r, t);
+	else if (r->path == PATH_OWN_POOL)
+		ended = op_pool(p, r, event, call);
 	if (p->nheld)
 		causal_made(p);
 	if (t)
@@ -257,7 +284,7 @@ static void event_row(struct proc *p, const struct record *r, uint64_t event, ui
 	struct inserter *ins = p->ins;
 	int64_t *cell = batch_row(ins, BATCH_EVENT);
 	uint64_t back = e->event ? event - e->event : 0;
-	bool frees = r->kind == EV_FREE || r->kind == EV_MUNMAP;
+	bool frees = r->kind == EV_FREE || r->kind == EV_MUNMAP || r->kind == EV_POOL_FREE;
 
 	cell[0] = call;
 	// left out only where the row itself says which allocation it is that has the address
@@ -346,6 +373,10 @@ uint64_t operation(struct proc *p, const struct record *r)
 	clock_row(p->ins, event, t_ns);
 	operation_details(p, q, event);
 	timeline_event(p->ins, p, event, t_ns, gives_memory(r->kind) && r->op.flags & OPF_FAILED);
+	if (r->kind == EV_POOL_CREATE)
+		store_run(p->ins, ST_POOL, "iiis", (int64_t)p->number, (int64_t)r->op.cache,
+			  (int64_t)event, q->pool_name);
+	q->pool_name[0] = 0;
 	if (t) {
 		t->first = t->first ? t->first : event;
 		t->last = event;

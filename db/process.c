@@ -187,6 +187,8 @@ static int start_forked(struct proc *p, struct proc *parent, const struct barrie
 		return error;
 	p->fork_event = at->event;
 	p->last_event = 0;
+	store_run(p->ins, ST_POOLS_OF_PARENT, "iii", (int64_t)p->number, (int64_t)parent->number,
+		  (int64_t)at->event);
 	stats_inherit(&p->stats, &p->live);
 	if (!p->argv[0])
 		memcpy(p->argv, parent->argv, sizeof(p->argv));

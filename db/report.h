@@ -184,4 +184,5 @@ int report_pressure(struct report *rp);
 int report_fragmentation(struct report *rp);
 int report_history(struct report *rp);
 int report_marks(struct report *rp);
+int report_pools(struct report *rp);
 int report_summary(struct report *rp);

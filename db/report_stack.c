@@ -138,7 +138,8 @@ static bool is_wrapper(const struct site_frame *f)
 					    "_PyMem_RawCalloc",
 					    "PyMem_Calloc",
 					    "_PyMem_RawRealloc",
-					    "do_xrealloc"};
+					    "do_xrealloc",
+					    "kalloscope_pool_alloc"};
 	size_t len = strcspn(f->function, "(");
 	if (g_str_has_prefix(f->function, "operator new"))
 		return true;

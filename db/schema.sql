@@ -57,7 +57,7 @@ CREATE TABLE thread(
 ) WITHOUT ROWID;
 
 -- What many events share. `cache` depends on the path: cache id (kmalloc, slab), order (pages),
--- host_reason (host).
+-- host_reason (host), number of the pool (own_pool).
 CREATE TABLE context(
 	context INTEGER PRIMARY KEY,
 	process INTEGER,
@@ -268,6 +268,15 @@ CREATE TABLE mark(
 	text TEXT
 );
 
+-- Pools of the program itself (kalloscope_pool_create); a forked child has its parent's, too.
+CREATE TABLE pool(
+	process INTEGER,
+	pool INTEGER,        -- context.cache where the path is own_pool
+	event INTEGER,       -- that created it
+	name TEXT,
+	PRIMARY KEY(process, pool)
+) WITHOUT ROWID;
+
 -- Names for the numbers.
 CREATE TABLE kind_name(kind INTEGER PRIMARY KEY, name TEXT, fields TEXT); -- fields: arguments of a step or transition
 CREATE TABLE path_name(path INTEGER PRIMARY KEY, name TEXT);
@@ -300,7 +309,9 @@ SELECT e.rowid, e.t_ns, c.process, c.thread, c.cpu, k.name, p.name,
 	CASE WHEN e.back THEN e.rowid - e.back ELSE 0 END,
 	CASE WHEN p.name IN ('kmalloc', 'slab') AND c.cache THEN
 		(SELECT x.name FROM cache x WHERE x.process = c.process AND x.cache = c.cache
-			AND x.event < e.rowid ORDER BY x.event DESC LIMIT 1) END,
+			AND x.event < e.rowid ORDER BY x.event DESC LIMIT 1)
+		WHEN p.name = 'own_pool' THEN
+		(SELECT x.name FROM pool x WHERE x.process = c.process AND x.pool = c.cache) END,
 	CASE WHEN p.name = 'host' THEN (SELECT r.name FROM reason_name r WHERE r.reason = c.cache) END,
 	c.flags,
 	CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise', 'exit', 'thread_start', 'thread_exit') THEN

@@ -28,6 +28,9 @@ static const char *const sql[ST_COUNT] = {
 	[ST_CACHE] = "INSERT OR REPLACE INTO cache VALUES(?,?,?,?,?,?)",
 	[ST_MODULE] = "INSERT INTO module VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[ST_MARK] = "INSERT INTO mark VALUES(?,?,?,?)",
+	[ST_POOL] = "INSERT OR REPLACE INTO pool VALUES(?,?,?,?)",
+	[ST_POOLS_OF_PARENT] = "INSERT OR IGNORE INTO pool SELECT ?1, pool, event, name FROM pool"
+			       " WHERE process = ?2 AND event <= ?3",
 	[ST_LOG] = "INSERT INTO log VALUES(?,?,?,?,?,?)",
 	[ST_KEYFRAME] = "INSERT OR REPLACE INTO keyframe VALUES(?,?,?,?,?,?)",
 	[ST_PROCESS] =
@@ -365,7 +368,7 @@ static int wait_for_reader(void *ctx, int tries)
 static const char settings[] =
 	"PRAGMA page_size=16384; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
 	"PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA temp_store=MEMORY;"
-	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=2";
+	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=3";
 
 int store_open(struct inserter *ins)
 {

@@ -140,6 +140,10 @@ static void text_done(struct proc *p, struct ring_queue *q, enum text_what what)
 		snprintf(q->thread_name, sizeof(q->thread_name), "%.*s",
 			 (int)sizeof(q->thread_name) - 1, text);
 		break;
+	case TEXT_POOL:
+		snprintf(q->pool_name, sizeof(q->pool_name), "%.*s", (int)sizeof(q->pool_name) - 1,
+			 text);
+		break;
 	case TEXT_MARK:
 		store_run(p->ins, ST_MARK, "iiis", (int64_t)p->last_event, (int64_t)p->number,
 			  q->t_ns, text);

@@ -76,6 +76,41 @@ if command -v c++ >/dev/null; then
 	is 'the header in C++' 'from C++' "$(query cxx.k 'SELECT text FROM mark')"
 fi
 
+# --- pools of the program's own
+is 'a program with pools runs alone' 0 "$("$build/tests/programs/pools")"
+expect 0 '^2$' 'pools of a program that is only run' run -- "$build/tests/programs/pools"
+expect 0 '^2$' 'a program with pools' record -q -o pools.k -- "$build/tests/programs/pools"
+is 'pools are events' 'pool_alloc:110:14000 pool_create:2:0 pool_destroy:1:0 pool_free:25:0' "$(query pools.k "
+	SELECT group_concat(t, ' ') FROM (SELECT kind || ':' || count(*) || ':' || sum(req) t FROM events
+	WHERE path = 'own_pool' AND process = 1 GROUP BY kind ORDER BY kind)")"
+is 'with the name of their pool' 'nodes scratch' "$(query pools.k "
+	SELECT group_concat(cache, ' ') FROM (SELECT DISTINCT cache FROM events WHERE kind = 'pool_alloc' ORDER BY 1)")"
+is 'with their backtrace' 'kalloscope_pool_alloc take_node main' "$(query pools.k "SELECT group_concat(s.function, ' ') FROM events e JOIN stacks s USING (stack)
+	WHERE e.id = (SELECT min(id) FROM events WHERE kind = 'pool_alloc') AND s.depth < 2")"
+is 'frees find what they end' '25 25 25' "$(query pools.k "SELECT count(*) || ' ' || sum(a.addr = f.addr) || ' ' || sum(a.kind = 'pool_alloc')
+	FROM events f JOIN events a ON a.id = f.ref WHERE f.kind = 'pool_free'")"
+is 'nodes lie in their block' 100 "$(query pools.k "SELECT count(*) FROM events e, (SELECT addr, req FROM events WHERE req = 8000) m
+	WHERE e.process = 1 AND e.kind = 'pool_alloc' AND e.cache = 'nodes' AND e.addr BETWEEN m.addr AND m.addr + m.req - 40")"
+is 'a forked child has the pools of its parent' 'nodes 5' "$(query pools.k "
+	SELECT cache || ' ' || count(*) FROM events WHERE process = 2 AND kind = 'pool_alloc'")"
+pools=$("$kalloscope" report pools --json pools.k)
+is 'report pools' 'nodes 100 4000 25 75 3000 4000  scratch 10 10000 0 0 0 10000 destroyed' "$(echo "$pools" | python3 -c '
+import json, sys
+print(*("%(pool)s %(calls)d %(bytes)d %(frees)d %(live_count)d %(live_bytes)d %(peak_bytes)d %(state)s" % p
+	for p in sorted(json.load(sys.stdin)["pools"], key=lambda p: p["pool"])))')"
+is 'and by site' 'take_node 100 scratch 10' "$(echo "$pools" | python3 -c '
+import json, sys
+print(*("%s %d" % (s["stack"][1]["function"], s["calls"]) for s in sorted(json.load(sys.stdin)["sites"], key=lambda s: s["pool"])))')"
+is 'blocks of pools are no memory of their own' "$(query pools.k "SELECT sum(req) FROM events WHERE process = 1 AND kind = 'malloc'")" \
+	"$(query pools.k 'SELECT sum(bytes) FROM stack_stat WHERE process = 1')"
+expect 0 'complete and consistent' 'and it verifies' verify pools.k
+expect 0 '0 pools' 'a recording without pools' report pools marks.k
+if command -v c++ >/dev/null; then
+	printf '#include <kalloscope.h>\nint main() { char b[8]; kalloscope_pool p = kalloscope_pool_create("C++"); kalloscope_pool_alloc(p, b, 8); kalloscope_pool_free(p, b); kalloscope_pool_destroy(p); }\n' >pool.cc
+	c++ -Wall -Wextra -Werror -O2 -I"$include" pool.cc -o pool && ./pool && "$kalloscope" record -q -o cxxpool.k -- ./pool
+	is 'pools in C++, on the stack' 'C++ 1' "$(query cxxpool.k "SELECT cache || ' ' || (ref > 0) FROM events WHERE kind = 'pool_free'")"
+fi
+
 # --- pack
 expect 0 'marks.k.zst' 'pack' pack marks.k
 expect 2 'is packed; first: kalloscope unpack' 'a packed recording says so' info marks.k.zst

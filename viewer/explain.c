@@ -144,6 +144,11 @@ static void route(const struct view_model *v, const struct event_row *r, struct 
 		    "Inside a signal handler that interrupted the machine: "
 		    "the thread's own small pool served it.");
 		break;
+	case PATH_OWN_POOL:
+		add(e, EXPLAIN_ROUTE, "",
+		    "The program itself told of it: its own pool number %u, in memory it has.",
+		    r->cache);
+		break;
 	default:
 		break;
 	}
