@@ -79,6 +79,30 @@ static void expand(struct machine *m, unsigned zone, pfn_t pfn, unsigned low, un
 	}
 }
 
+// Up to *count single pages as so many calls of __rmqueue would take them, or 0. A block that is split
+// for one page gives the next ones too, in rising order, because smaller ones go first and there were
+// none: so it is split once, into what is left behind the last of them.
+pfn_t rmqueue_run(struct machine *m, unsigned zone, unsigned migratetype, unsigned *count)
+{
+	struct free_area *area = m->s->zone[zone].free_area;
+	pfn_t pfn = 0, at, end;
+
+	for (unsigned order = 0; order < MAX_ORDER && !pfn && !tracing(m); order++) {
+		pfn = area[order].free_list[migratetype].first;
+		end = pfn + (1u << order);
+	}
+	if (!pfn) { // another type's, or told page by page
+		*count = 1;
+		return __rmqueue(m, zone, 0, migratetype, true);
+	}
+	del_free_block(m, zone, pfn);
+	if (*count > end - pfn)
+		*count = end - pfn;
+	for (at = pfn + *count; at < end; at += at & -at)
+		add_free_block(m, zone, at, (unsigned)__builtin_ctz(at), migratetype, false);
+	return pfn;
+}
+
 // The smallest block that is large enough, so that large ones stay whole as long as possible.
 // Within a list the head goes first: what was freed last, except where may_coalesce_soon() said to
 // wait.
@@ -245,6 +269,24 @@ void __free_one_page(struct machine *m, unsigned zone, pfn_t pfn, unsigned order
 	add_free_block(m, zone, pfn, order, migratetype, may_coalesce_soon(m, zone, pfn, order));
 	if (order > from)
 		trace_block(m, EV_T_BUDDY_MERGE, pfn, from, order, migratetype, 0, 0);
+}
+
+// A run of single pages, freed in rising order or, down, in falling order. Pages that merge with each
+// other before the last of them is freed leave no trace of it: they go as the block they end in.
+void free_run(struct machine *m, unsigned zone, pfn_t pfn, uint32_t count, bool down,
+	      unsigned migratetype)
+{
+	while (count) {
+		pfn_t border = down ? pfn + count : pfn; // where the next block begins or ends
+		unsigned order = 31 - (unsigned)__builtin_clz(count),
+			 align = (unsigned)__builtin_ctz(border);
+
+		order = order < align ? order : align;
+		order = order < MAX_ORDER - 1 ? order : MAX_ORDER - 1;
+		count -= 1u << order;
+		__free_one_page(m, zone, down ? pfn + count : pfn, order, migratetype);
+		pfn += down ? 0 : 1u << order;
+	}
 }
 
 // Links both ways, alignment, marks, and that every entry is on the list its page names.

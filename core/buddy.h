@@ -165,6 +165,9 @@ static inline unsigned get_pageblock_migratetype(const struct machine *m, pfn_t 
 // buddy.c; zone lock held
 pfn_t __rmqueue(struct machine *m, unsigned zone, unsigned order, unsigned migratetype,
 		bool percpu_refill);
+pfn_t rmqueue_run(struct machine *m, unsigned zone, unsigned migratetype, unsigned *count);
+void free_run(struct machine *m, unsigned zone, pfn_t pfn, uint32_t count, bool down,
+	      unsigned migratetype);
 void __free_one_page(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
 		     unsigned migratetype);
 void add_free_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,

@@ -83,6 +83,20 @@ int PCP_ALLOC_apply(struct machine *m, const struct record *r)
 	return 0;
 }
 
+// A page that goes onto a CPU's list; hot ones are taken from its first end.
+static void list_page(struct machine *m, struct list_head *list, pfn_t pfn, unsigned migratetype,
+		      bool first)
+{
+	struct page *page = pfn_to_page(m, pfn);
+
+	set_page_flags(page, PAGE_FLAG_BIT(PG_pcp));
+	page->private = migratetype;
+	if (first)
+		page_list_add(m, list, pfn);
+	else
+		page_list_add_tail(m, list, pfn);
+}
+
 // Hot pages are listed in the order obtained, so that a split block comes out ascending.
 static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratetype, bool cold)
 {
@@ -91,18 +105,14 @@ static unsigned rmqueue_bulk(struct machine *m, unsigned zone, unsigned migratet
 	struct list_head *list = &pcp->lists[migratetype];
 	unsigned got;
 
-	for (got = 0; got < pcp->batch; got++) {
-		pfn_t pfn = __rmqueue(m, zone, 0, migratetype, true);
+	for (got = 0; got < pcp->batch;) {
+		unsigned n = pcp->batch - got;
+		pfn_t pfn = rmqueue_run(m, zone, migratetype, &n);
 
 		if (!pfn)
 			break;
-		struct page *page = pfn_to_page(m, pfn);
-		set_page_flags(page, PAGE_FLAG_BIT(PG_pcp));
-		page->private = migratetype;
-		if (cold)
-			page_list_add(m, list, pfn);
-		else
-			page_list_add_tail(m, list, pfn);
+		for (got += n; n; n--, pfn++)
+			list_page(m, list, pfn, migratetype, cold);
 	}
 	mod_zone_page_state(m, z, NR_FREE_PAGES, -(int32_t)got);
 	set_relaxed(&pcp->count, pcp->count + got);
@@ -153,12 +163,7 @@ static void push_page(struct machine *m, struct per_cpu_pages *pcp, pfn_t pfn, u
 	page->_count = 0;
 	page->mapping = 0;
 	page->index = 0;
-	page->private = migratetype;
-	set_page_flags(page, PAGE_FLAG_BIT(PG_pcp));
-	if (cold)
-		page_list_add_tail(m, pcp_list(pcp, migratetype), pfn);
-	else
-		page_list_add(m, pcp_list(pcp, migratetype), pfn);
+	list_page(m, pcp_list(pcp, migratetype), pfn, migratetype, !cold);
 	set_relaxed(&pcp->count, pcp->count + 1);
 }
 
@@ -191,6 +196,40 @@ int PCP_FREE_apply(struct machine *m, const struct record *r)
 	return 0;
 }
 
+// Pages on their way from a list to the zone that make a run so far.
+struct drained {
+	pfn_t pfn; // lowest
+	uint32_t count;
+	bool down; // the last one is the lowest
+	unsigned migratetype;
+};
+
+static void drained_free(struct machine *m, unsigned zone, struct drained *d)
+{
+	free_run(m, zone, d->pfn, d->count, d->down, d->migratetype);
+	d->count = 0;
+}
+
+static void drained_add(struct machine *m, unsigned zone, struct drained *d, pfn_t pfn,
+			unsigned migratetype)
+{
+	bool same = d->count && d->migratetype == migratetype;
+	bool up = same && pfn == d->pfn + d->count && (d->count == 1 || !d->down);
+	bool down = same && pfn + 1 == d->pfn && (d->count == 1 || d->down);
+
+	if (!up && !down) {
+		drained_free(m, zone, d);
+		*d = (struct drained){pfn, 0, false, migratetype};
+	}
+	d->count++;
+	d->down = down;
+	d->pfn = down ? pfn : d->pfn;
+	if (tracing(m)) { // each is told
+		drained_free(m, zone, d);
+		trace_run(m, EV_T_MM_PAGE_PCPU_DRAIN, pfn, migratetype, 0, 1, 0);
+	}
+}
+
 // Visits the lists in turn from list 1 on, oldest pages first, and takes more from a list the
 // longer it had to wait; a list alone gives everything.
 static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, uint32_t count)
@@ -198,6 +237,7 @@ static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, u
 	struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[cpu];
 	uint32_t to_free = count < pcp->count ? count : pcp->count, freed = to_free;
 	unsigned list_index = 0, batch_free = 0;
+	struct drained drained = {0};
 
 	while (to_free) {
 		struct list_head *list;
@@ -222,10 +262,10 @@ static void free_pcppages_bulk(struct machine *m, unsigned zone, unsigned cpu, u
 			set_page_flags(page, 0);
 			page->private = 0;
 			set_relaxed(&pcp->count, pcp->count - 1);
-			__free_one_page(m, zone, pfn, 0, migratetype);
-			trace_run(m, EV_T_MM_PAGE_PCPU_DRAIN, pfn, migratetype, 0, 1, 0);
+			drained_add(m, zone, &drained, pfn, migratetype);
 		}
 	}
+	drained_free(m, zone, &drained);
 	struct zone *z = &m->s->zone[zone];
 	mod_zone_page_state(m, z, NR_FREE_PAGES, freed - to_free);
 	zone_freed(z);

@@ -144,8 +144,11 @@ int remove_vm_area(struct machine *m, kaddr_t addr)
 
 // --- vmalloc -------------------------------------------------------------------------------------
 
+static kaddr_t vmalloc_above(struct machine *m, size_t size, gfp_t gfp, kaddr_t start);
+
 // The array of page pointers: four bytes a page, vmalloc'ed itself above one page.
-static kaddr_t alloc_page_array(struct machine *m, uint32_t pages, gfp_t gfp, uint32_t *flags)
+static kaddr_t alloc_page_array(struct machine *m, uint32_t pages, gfp_t gfp, uint32_t *flags,
+				kaddr_t start)
 {
 	uint32_t bytes = pages * 4;
 
@@ -155,7 +158,7 @@ static kaddr_t alloc_page_array(struct machine *m, uint32_t pages, gfp_t gfp, ui
 		return kmalloc(m, bytes, gfp);
 	}
 	*flags |= VM_VPAGES;
-	return __vmalloc(m, bytes, gfp | __GFP_HIGHMEM);
+	return vmalloc_above(m, bytes, gfp | __GFP_HIGHMEM, start);
 }
 
 // Puts frames behind [addr, addr + count pages). On failure some may be mapped.
@@ -179,25 +182,29 @@ static int populate_pages(struct machine *m, kaddr_t addr, uint32_t count, gfp_t
 
 // The area becomes public only when all is in place; whatever fails before that is undone by the
 // same function that serves vfree.
-kaddr_t __vmalloc(struct machine *m, size_t size, gfp_t gfp)
+static kaddr_t vmalloc_above(struct machine *m, size_t size, gfp_t gfp, kaddr_t start)
 {
 	struct vmap_area va = {.vm_flags = VM_ALLOC};
 	uint32_t count = size > UINT32_MAX ? 0 : pages_of(size);
 
 	if (!count || count > m->s->totalram_pages)
 		return 0;
-	va.va_start = get_unlisted_area(m, size, VM_ALLOC, m->s->vmalloc.start, m->s->vmalloc.end,
-					gfp, &va.vm);
+	va.va_start = get_unlisted_area(m, size, VM_ALLOC, start, m->s->vmalloc.end, gfp, &va.vm);
 	if (!va.va_start)
 		return 0;
 	va.va_end = va.va_start + (count + 1) * PAGE_SIZE;
-	va.pages = alloc_page_array(m, count, gfp, &va.vm_flags);
+	va.pages = alloc_page_array(m, count, gfp, &va.vm_flags, m->s->vmalloc.start);
 	if (!va.pages || populate_pages(m, va.va_start, count, gfp)) {
 		release_area(m, &va, true);
 		return 0;
 	}
 	vm_insert(m, va.va_start, va.vm_flags, va.vm, va.pages, 0);
 	return va.va_start;
+}
+
+kaddr_t __vmalloc(struct machine *m, size_t size, gfp_t gfp)
+{
+	return vmalloc_above(m, size, gfp, m->s->vmalloc.start);
 }
 
 kaddr_t vmalloc(struct machine *m, size_t size)
@@ -223,17 +230,13 @@ int vunmap_partial(struct machine *m, kaddr_t addr, uint32_t pages)
 	return vfree(m, va.va_start) ? -EINVAL : 1;
 }
 
-// Makes room for the pointers of `pages` pages; *va describes the array in use afterwards.
-static int grow_page_array(struct machine *m, struct vmap_area *va, uint32_t pages, gfp_t gfp)
+// Makes room for the pointers of `pages` pages above `start`; *va describes the array in use afterwards.
+static int move_page_array(struct machine *m, struct vmap_area *va, uint32_t pages, gfp_t gfp,
+			   kaddr_t start)
 {
-	uint32_t old = vm_area_usable(va) >> PAGE_SHIFT, flags = va->vm_flags;
-	// both kinds round up: the array of the old size may already hold the new one
-	size_t room = flags & VM_VPAGES ? pages_of(old * 4ull) << PAGE_SHIFT : ksize(m, va->pages);
-	kaddr_t array;
+	uint32_t flags = va->vm_flags;
+	kaddr_t array = alloc_page_array(m, pages, gfp, &flags, start);
 
-	if (pages * 4ull <= room)
-		return 0;
-	array = alloc_page_array(m, pages, gfp, &flags);
 	if (!array)
 		return -ENOMEM;
 	vm_insert(m, va->va_start, flags, va->vm, array, 0);
@@ -243,22 +246,59 @@ static int grow_page_array(struct machine *m, struct vmap_area *va, uint32_t pag
 	return 0;
 }
 
-// Takes the range behind the area; a lazily freed one in the way is purged first.
-static int extend_area(struct machine *m, const struct vmap_area *va, uint32_t size)
+static int grow_page_array(struct machine *m, struct vmap_area *va, uint32_t pages, gfp_t gfp)
 {
-	struct vmap_area *next;
-	bool lazy;
+	uint32_t old = vm_area_usable(va) >> PAGE_SHIFT;
+	// both kinds round up: the array of the old size may already hold the new one
+	size_t room =
+		va->vm_flags & VM_VPAGES ? pages_of(old * 4ull) << PAGE_SHIFT : ksize(m, va->pages);
 
-	if (!vmap_resize(m, va->va_start, size))
+	if (pages * 4ull <= room)
 		return 0;
+	return move_page_array(m, va, pages, gfp, m->s->vmalloc.start);
+}
+
+// Whether the area's own array of page pointers stands right behind it, as it does when it was mapped
+// itself and made with the area. *lazy: something that a purge removes does.
+static bool followed_by_array(struct machine *m, const struct vmap_area *va, bool *lazy)
+{
+	const struct vmap_area *next;
+	bool own;
+
 	step_begin(m, LOCK_VMAP);
 	next = vmap_area_at(m, va->va_end);
-	lazy = next && next->va_flags & VA_LAZY_FREE;
+	*lazy = next && next->va_flags & VA_LAZY_FREE;
+	own = next && va->vm_flags & VM_VPAGES && next->va_start == va->pages;
 	step_cancel(m, LOCK_VMAP);
-	if (!lazy)
+	return own;
+}
+
+// Far enough for the area to grow several times, if there is room.
+static kaddr_t away_from(const struct machine *m, kaddr_t addr, uint32_t size)
+{
+	uint64_t room = m->s->vmalloc.end - ((uint64_t)addr + size), far = 3ull * size;
+
+	return addr + size + (uint32_t)((far < room / 2 ? far : room / 2) & -(uint64_t)PAGE_SIZE);
+}
+
+// Takes the range behind the area. A lazily freed one in the way is purged first; the array of page
+// pointers moves.
+static int extend_area(struct machine *m, struct vmap_area *va, uint32_t size, gfp_t gfp)
+{
+	kaddr_t addr = va->va_start;
+	bool own, lazy;
+
+	if (!vmap_resize(m, addr, size))
+		return 0;
+	if ((uint64_t)addr + size > m->s->vmalloc.end)
+		return -ENOMEM;
+	own = followed_by_array(m, va, &lazy);
+	if (own && move_page_array(m, va, size >> PAGE_SHIFT, gfp, away_from(m, addr, size)))
+		return -ENOMEM;
+	if (!own && !lazy)
 		return -ENOMEM;
 	purge_vmap_area_lazy(m);
-	return vmap_resize(m, va->va_start, size);
+	return vmap_resize(m, addr, size);
 }
 
 // The old guard page becomes the first new page; the area ends with a new one.
@@ -266,6 +306,7 @@ int vmalloc_grow(struct machine *m, kaddr_t addr, size_t new_size, gfp_t gfp)
 {
 	uint32_t count = new_size > UINT32_MAX ? 0 : pages_of(new_size), old;
 	struct vmap_area va;
+	kaddr_t array;
 
 	if (!vm_lookup(m, addr, false, &va) || !(va.vm_flags & VM_ALLOC) || !count ||
 	    count > m->s->totalram_pages)
@@ -273,10 +314,11 @@ int vmalloc_grow(struct machine *m, kaddr_t addr, size_t new_size, gfp_t gfp)
 	old = (va.va_end - va.va_start - PAGE_SIZE) >> PAGE_SHIFT;
 	if (count <= old)
 		return 0;
-	if (extend_area(m, &va, (count + 1) << PAGE_SHIFT))
+	array = va.pages;
+	if (extend_area(m, &va, (count + 1) << PAGE_SHIFT, gfp))
 		return -ENOMEM;
 	if (populate_pages(m, addr + old * PAGE_SIZE, count - old, gfp) ||
-	    grow_page_array(m, &va, count, gfp)) {
+	    (va.pages == array && grow_page_array(m, &va, count, gfp))) {
 		unmap_and_free(m, addr + old * PAGE_SIZE, count - old);
 		vmap_resize(m, addr, (old + 1) << PAGE_SHIFT);
 		return -ENOMEM;

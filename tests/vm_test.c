@@ -202,6 +202,30 @@ static void test_grow(void)
 	check_all(m);
 }
 
+// More than 1024 pages have an array of pointers that is an area itself, right behind them.
+static void test_grow_moves_its_array_away(void)
+{
+	struct machine *m = boot(MODEL_CLASSIC, 1024 * MiB, 1);
+	kaddr_t a = vmalloc(m, 5 * MiB);
+	const struct vmap_area *va = find_vm_area(m, a);
+	uint32_t before = free_frames(m);
+
+	CHECK_EQ(va->pages, va->va_end);
+	for (unsigned i = 6; i <= 20; i++) {
+		CHECK_EQ(vmalloc_grow(m, a, i * MiB, GFP_KERNEL | __GFP_HIGHMEM), 0);
+		CHECK_EQ(vm_area_usable(va), i * MiB);
+		CHECK_EQ(va->nr_pages, i * 256);
+		CHECK(vm_area_usable(find_vm_area(m, va->pages)) >= i * 1024);
+		CHECK(i > 6 || va->pages >= a + 20 * MiB);
+		check_all(m);
+	}
+	CHECK(free_frames(m) < before - 15 * 256);
+	CHECK_EQ(vfree(m, a), 0);
+	vm_unmap_aliases(m);
+	CHECK_EQ(m->s->vmalloc.nr_areas, 0);
+	check_all(m);
+}
+
 static void test_grow_purges_what_is_in_the_way(void)
 {
 	struct machine *m = boot(MODEL_CLASSIC, 1024 * MiB, 1);
@@ -489,6 +513,7 @@ int main(void)
 	RUN(test_vmap_keeps_the_pages);
 	RUN(test_partial_unmap);
 	RUN(test_grow);
+	RUN(test_grow_moves_its_array_away);
 	RUN(test_grow_purges_what_is_in_the_way);
 	RUN(test_no_memory_leaves_nothing);
 	RUN(test_starved_calls_leave_nothing);
