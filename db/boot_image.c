@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -96,43 +95,20 @@ static bool extent_add(struct boot_image *image, size_t at, size_t bytes)
 	return true;
 }
 
-// Only pages that booting touched are in memory; the rest is zero, and stays a hole of the file.
-static bool find_extents(const struct booted *b, const unsigned char *present,
-			 struct boot_image *image)
-{
-	size_t pages = b->size / PAGE_SIZE;
-
-	for (size_t i = 0; i < pages; i++)
-		if (present[i] & 1 && !extent_add(image, i * PAGE_SIZE, PAGE_SIZE))
-			return false;
-	return true;
-}
-
-static bool write_pages(int fd, const struct booted *b, const unsigned char *present)
-{
-	size_t pages = b->size / PAGE_SIZE;
-
-	for (size_t i = 0, n; i < pages; i += n) {
-		for (n = 1; i + n < pages && (present[i + n] & 1) == (present[i] & 1);)
-			n++;
-		if (present[i] & 1 &&
-		    !write_all(fd, b->memory + i * PAGE_SIZE, n * PAGE_SIZE, i * PAGE_SIZE))
-			return false;
-	}
-	return true;
-}
-
+// What booting touched has memory; the rest is zero, and stays a hole of the file.
 static bool write_image(int fd, const struct booted *b)
 {
 	struct boot_image image = {.magic = BOOT_MAGIC, .size = b->size};
-	unsigned char *present = malloc(b->size / PAGE_SIZE);
-	bool done = present && !mincore(b->memory, b->size, present) &&
-		    find_extents(b, present, &image) &&
-		    (fd == b->fd || write_pages(fd, b, present)) &&
-		    write_all(fd, &image, sizeof(image), b->size);
+	off_t at = 0, end = 0, size = (off_t)b->size;
 
-	free(present);
-	return done;
+	while ((at = lseek(b->fd, end, SEEK_DATA)) >= 0 && at < size) {
+		end = lseek(b->fd, at, SEEK_HOLE);
+		end = end > size ? size : end;
+		if (end <= at || !extent_add(&image, (size_t)at, (size_t)(end - at)) ||
+		    (fd != b->fd && !write_all(fd, b->memory + at, (size_t)(end - at), (size_t)at)))
+			return false;
+	}
+	return write_all(fd, &image, sizeof(image), b->size);
 }
 
 void boot_image_file(const struct booted *b, const char *path)

@@ -269,18 +269,22 @@ void arena_freed(struct machine *m, size_t bytes)
 
 // --- areas and windows
 
-// How many of our host mappings the range and its two neighbours are, less one.
+// How many of our host mappings the range and its two neighbours are, less one: places where a page
+// differs from the one before it.
 static int32_t borders(uint32_t first, uint32_t n)
 {
+	uint32_t from = first ? first : 1, to = first + n < ARENA_PAGES ? first + n : first + n - 1;
 	int32_t sum = 0;
-	uint32_t from = first ? first - 1 : 0,
-		 to = first + n < ARENA_PAGES ? first + n : first + n - 1;
-	bool last = bit_get(arena.open, from);
 
-	for (uint32_t i = from + 1; i <= to; i++) {
-		bool now = bit_get(arena.open, i);
-		sum += now != last;
-		last = now;
+	for (uint32_t i = from, in_word; i <= to; i += in_word) {
+		uint64_t word = atomic_load_explicit(&arena.open[i / 64], memory_order_relaxed);
+		uint64_t differ =
+			(word ^ (word << 1 | bit_get(arena.open, i & -64u ? (i & -64u) - 1 : 0))) >>
+			(i % 64);
+
+		in_word = 64 - i % 64 < to - i + 1 ? 64 - i % 64 : to - i + 1;
+		sum += __builtin_popcountll(in_word < 64 ? differ & ((1ull << in_word) - 1)
+							 : differ);
 	}
 	return sum;
 }
@@ -424,13 +428,16 @@ void arena_settle(const struct machine *m)
 
 // --- spans
 
+static void span_own(uint32_t first, uint32_t from, uint32_t to, uint32_t kind)
+{
+	for (uint32_t i = from; i < to; i++)
+		arena.owner[first + i] = (first + 1) | kind << 24;
+	arena.length[first] = to;
+}
+
 void span_set(kaddr_t start, uint32_t pages, enum span_kind kind)
 {
-	uint32_t first = first_page(start);
-
-	for (uint32_t i = 0; i < pages; i++)
-		arena.owner[first + i] = (first + 1) | (uint32_t)kind << 24;
-	arena.length[first] = pages;
+	span_own(first_page(start), 0, pages, kind);
 }
 
 void span_clear(kaddr_t a, uint32_t pages)
@@ -451,9 +458,9 @@ struct span span_of(kaddr_t a)
 	return s;
 }
 
-void span_resize(kaddr_t start, uint32_t pages)
+void span_grow(kaddr_t start, uint32_t pages)
 {
-	uint32_t first = first_page(start), kind = arena.owner[first] >> 24;
+	uint32_t first = first_page(start);
 
-	span_set(start, pages, kind);
+	span_own(first, arena.length[first], pages, arena.owner[first] >> 24);
 }

@@ -51,15 +51,22 @@ bool arena_move(kaddr_t to, kaddr_t from, size_t bytes); // page tables, not byt
 void arena_dirty(kaddr_t a, size_t bytes);	   // handed out without clearing
 void arena_clear(kaddr_t a, size_t bytes);	   // makes [a, a + bytes) zero, then marks it dirty
 void arena_freed(struct machine *m, size_t bytes); // may give free blocks back; CPU lock held
-void arena_slab_record(const struct machine *m, const struct record *r); // every step passes here
+void arena_slab_record(const struct machine *m, const struct record *r); // a slab begins or ends
 
 // The program changed protection or advice of these pages; reuse restores them.
 void arena_altered(kaddr_t a, size_t bytes);
 void arena_restore(kaddr_t a, size_t bytes); // before lowmem pages go back to the machine
 extern _Atomic uint32_t arena_nr_altered __attribute__((visibility("hidden")));
 
+// sparse.c: copies a block. Where nothing was ever written to it, nothing is written either, so it takes
+// no more memory than before. zero: what it is copied to is known to be zero.
+enum {
+	SPARSE_MIN = 128 << 10 // smaller ones are copied as they are
+};
+void arena_copy(void *to, kaddr_t from, size_t bytes, bool zero);
+
 // Spans
 void span_set(kaddr_t start, uint32_t pages, enum span_kind kind);
 void span_clear(kaddr_t a, uint32_t pages); // these pages are nobody's now
 struct span span_of(kaddr_t a);		    // the span that owns the page of a
-void span_resize(kaddr_t start, uint32_t pages);
+void span_grow(kaddr_t start, uint32_t pages);

@@ -210,7 +210,8 @@ static void restart_machine(struct machine *m)
 
 static void step_record(struct machine *m, const struct record *r)
 {
-	arena_slab_record(m, r);
+	if (unlikely(r->kind == EV_SLAB_ADD || r->kind == EV_SLAB_DESTROY))
+		arena_slab_record(m, r);
 	if (process.slot)
 		capture_record(m, r);
 }

@@ -319,23 +319,26 @@ static void *realloc_copy(struct call *c, void *old, const struct place *place, 
 	size_t keep = size < place->usable ? size : place->usable;
 	kaddr_t a = route_alloc(c->m, &c->r, &q);
 	void *p = NULL;
+	bool zero;
 
 	if (a) {
 		p = to_host(a);
-		if (c->r.path != PATH_VMALLOC && size >= PAGE_SIZE / 2)
-			arena_dirty(a, block_bytes(c->m, &c->r));
+		zero = c->r.path == PATH_VMALLOC;
 	} else {
 		c->r.path = PATH_HOST;
 		c->r.op.cache = alloc_reason(size);
+		zero = keep >= SPARSE_MIN;
 		if (!(process.opt.flags & SESSION_FAIL))
-			p = host_alloc(size, MIN_ALIGN, false);
+			p = host_alloc(size, MIN_ALIGN, zero);
 	}
 	if (!p) {
 		c->r.op.flags |= OPF_FAILED;
 		realloc_done(c, NULL);
 		return no_memory();
 	}
-	memcpy(p, old, keep);
+	arena_copy(p, to_sim(old), keep, zero);
+	if (a && !zero && size >= PAGE_SIZE / 2)
+		arena_dirty(a, block_bytes(c->m, &c->r));
 	route_release(c->m, to_sim(old), place);
 	return realloc_done(c, p);
 }

@@ -466,7 +466,7 @@ static bool remap_grow(struct call *c, const struct remap *q)
 		vunmap_partial(c->m, q->a + q->old_len, (q->new_len - q->old_len) >> PAGE_SHIFT);
 		return false;
 	}
-	span_resize(q->a, q->new_len >> PAGE_SHIFT);
+	span_grow(q->a, q->new_len >> PAGE_SHIFT);
 	c->r.path = PATH_VMALLOC;
 	c->r.op.gfp = GFPC_KERNEL_HIGH_ZERO;
 	return true;

@@ -384,7 +384,7 @@ bool route_grow(struct machine *m, struct record *r, const struct place *p, size
 		vunmap_partial(m, p->start + old, (bytes - old) >> PAGE_SHIFT);
 		return false;
 	}
-	span_resize(p->start, bytes >> PAGE_SHIFT);
+	span_grow(p->start, bytes >> PAGE_SHIFT);
 	record_block(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH, p->start);
 	return true;
 }

@@ -159,6 +159,37 @@ static void test_realloc(void)
 	free(p);
 }
 
+// Mostly untouched blocks: what was written moves along, the rest of a cleared block stays zero, into
+// memory that others have used.
+static void test_sparse(void)
+{
+	uint32_t x = 77;
+
+	for (int round = 0; round < 60; round++) {
+		size_t n = (128u << 10) + random_next(&x) % (3u << 20), last = 0;
+		char *used[2], *p = calloc(1, n);
+		size_t at[16], more = n + n / 2 + random_next(&x) % (8u << 20);
+
+		for (int i = 0; i < 2; i++) {
+			used[i] = malloc(i ? more : n + random_next(&x) % n);
+			memset(used[i], 0xAA, n);
+		}
+		for (int i = 0; i < 16; i++) {
+			last = at[i] = last + random_next(&x) % (n / 17 - 4) + 1;
+			p[at[i]] = (char)(i + 1);
+		}
+		free(used[0]);
+		free(used[1]);
+		p = realloc(p, more);
+		CHECK(p);
+		last = 0;
+		for (int i = 0; i < 16; last = at[i++] + 1)
+			CHECK(zero(p + last, at[i] - last) && p[at[i]] == i + 1);
+		CHECK(zero(p + last, n - last));
+		free(p);
+	}
+}
+
 static void test_calloc(void)
 {
 	uint32_t x = 5;
@@ -608,11 +639,23 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{"align", test_align},	     {"errors", test_errors},	  {"realloc", test_realloc},
-	{"calloc", test_calloc},     {"mmap", test_mmap},	  {"mmap_flags", test_mmap_flags},
-	{"mremap", test_mremap},     {"lock", test_lock},	  {"fork", test_fork},	  {"threads", test_threads},
-	{"signal", test_signal},     {"altstack", test_altstack}, {"siglongjmp", test_siglongjmp},
-	{"foreign", test_foreign},   {"exhaust", test_exhaust},	  {"huge", test_huge},
+	{"align", test_align},
+	{"errors", test_errors},
+	{"realloc", test_realloc},
+	{"sparse", test_sparse},
+	{"calloc", test_calloc},
+	{"mmap", test_mmap},
+	{"mmap_flags", test_mmap_flags},
+	{"mremap", test_mremap},
+	{"lock", test_lock},
+	{"fork", test_fork},
+	{"threads", test_threads},
+	{"signal", test_signal},
+	{"altstack", test_altstack},
+	{"siglongjmp", test_siglongjmp},
+	{"foreign", test_foreign},
+	{"exhaust", test_exhaust},
+	{"huge", test_huge},
 	{"resident", test_resident},
 };
 
