@@ -15,6 +15,7 @@
 #include "boot_image.h"
 #include "capture.h"
 #include "map.h"
+#include "quick.h"
 #include "state.h"
 #include "sys.h"
 
@@ -96,6 +97,7 @@ static bool machine_start(void)
 			return false;
 	process.poison = cfg->slab_debug;
 	boot_slabs_dirty(&process.cpu[0]);
+	quick_init(&process.cpu[0]);
 	return true;
 }
 
