@@ -67,6 +67,13 @@ static const struct cli_option report_options[] = {
 	{0},
 };
 
+static const struct cli_option top_options[] = {
+	{"interval", 'i', "SECONDS", "how often it is drawn; default: 1"},
+	{"once", '1', NULL, "print it once; so it is where there is no terminal"},
+	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
+	{0},
+};
+
 static const struct cli_option diff_options[] = {
 	{"fail-if", 'F', "CONDITION", "exit status 1 when it is met; may be given again"},
 	{"normalise", 'n', NULL,
@@ -146,6 +153,9 @@ const struct command commands[] = {
 	 "it could not be started.\n"},
 	{"info", "FILE", "say what a recording holds", info_options, cmd_info},
 	{"view", "FILE", "open a recording in the viewer", no_options, cmd_view},
+	{"top", "FILE", "watch a program while it is recorded", top_options, cmd_top,
+	 "\nZones, the largest caches, and the call sites with most calls since the drawing before.\n"
+	 "FILE is what 'kalloscope record -o FILE' writes in the meantime. q quits.\n"},
 	{"sql", "FILE QUERY", "query a recording, read-only", sql_options, cmd_sql,
 	 "\nOn a terminal the rows are aligned; elsewhere they are separated by tabs.\n"
 	 "\nFunctions beside SQLite's own:\n"

@@ -125,6 +125,7 @@ int cmd_unpack(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_view(int argc, char **argv);
 int cmd_render(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -12,7 +12,6 @@
 #include "symbols.h"
 
 enum {
-	STACK_DEPTH_MAX = 512,
 	CHUNK = 8, // frames
 };
 
@@ -99,38 +98,6 @@ static int64_t address_of(struct finisher *f, uint32_t image, uint64_t ip)
 	return id;
 }
 
-struct walk {
-	uint32_t node[STACK_DEPTH_MAX];
-	uint64_t ip[STACK_DEPTH_MAX];
-	unsigned depth;
-	uint32_t image;
-};
-
-// A stack from its innermost frame outwards. Parents are older than children, so an id that does
-// not fall ends the walk.
-static void walk_stack(const struct segment *seg, uint32_t stack, struct walk *w)
-{
-	const struct depot_node *nodes =
-		(const struct depot_node *)((const char *)seg->h + seg->own.off_nodes);
-	uint64_t word = 0;
-	uint32_t id = stack;
-
-	w->depth = 0;
-	w->image = 0;
-	while (id && id < seg->own.max_nodes && w->depth < STACK_DEPTH_MAX) {
-		uint32_t parent = nodes[id].parent;
-
-		word = atomic_load_explicit(&nodes[id].ip, memory_order_relaxed);
-		if (!word || word & DEPOT_ROOT)
-			break;
-		w->node[w->depth] = id;
-		w->ip[w->depth++] = word;
-		id = parent < id ? parent : 0;
-	}
-	if (word & DEPOT_ROOT)
-		w->image = (uint32_t)word;
-}
-
 // How many frames the chunk has that ends `left` frames before the outermost one's end.
 static unsigned chunk_frames(unsigned left)
 {
@@ -149,9 +116,9 @@ static void store_row(struct inserter *ins, enum batch_id id, int64_t a, int64_t
 // Its chunks, each named after the node of its innermost frame: that says what is outside of it.
 static void store_parts(struct finisher *f, uint32_t stack)
 {
-	struct walk w;
+	struct depot_walk w;
 
-	walk_stack(&f->ins->seg, stack, &w);
+	depot_walk(&f->ins->seg, stack, &w);
 	for (unsigned at = 0; at < w.depth; at += chunk_frames(w.depth - at)) {
 		store_row(f->ins, BATCH_PART, stack, at, w.node[at]);
 		f->chunk_seen[w.node[at] / 8] |= (uint8_t)(1 << w.node[at] % 8);
@@ -160,9 +127,9 @@ static void store_parts(struct finisher *f, uint32_t stack)
 
 static void store_chunk(struct finisher *f, uint32_t chunk)
 {
-	struct walk w;
+	struct depot_walk w;
 
-	walk_stack(&f->ins->seg, chunk, &w);
+	depot_walk(&f->ins->seg, chunk, &w);
 	for (unsigned i = 0; w.depth && i < chunk_frames(w.depth); i++)
 		store_row(f->ins, BATCH_FRAME, chunk, i, address_of(f, w.image, w.ip[i]));
 }
@@ -288,6 +255,7 @@ void finish_recording(struct inserter *ins)
 		sqlite3_finalize(ins->stmt[i]);
 		ins->stmt[i] = NULL;
 	}
-	sqlite3_exec(ins->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL); // no empty file stays
+	sqlite3_exec(ins->db, "PRAGMA journal_mode=DELETE", NULL, NULL,
+		     NULL); // no empty file stays
 	remove_folder(ins->folder);
 }

@@ -31,6 +31,7 @@ struct report {
 struct report_args {
 	struct cli_at at, from, to;
 	bool window, json, tree, top_down;
+	bool silent; // no notes about why there is nothing
 	unsigned top;
 	int process; // 0: the one with most events
 	const char *filter, *suppressions;
@@ -165,6 +166,12 @@ void report_pins(struct report *rp, struct machine *m);
 int report_watermarks(struct report *rp); // exit status
 // The process' machine; NULL after a message. (report_machine.c)
 struct replay *report_replay(struct report *rp);
+// Caches of a machine that have slabs, those with most pages first: array of struct cache_figures.
+struct cache_figures {
+	unsigned id;
+	uint64_t active, parked, objects, pages_bytes, waste; // parked: in arrays of CPUs
+};
+GArray *cache_list(const struct machine *m);
 int report_damaged(const struct replay *p); // says up to where it is whole: exit status
 // Blocks not given back that are not suppressed. Not 0 after a message. (report_leaks.c)
 int leak_totals(struct report *rp, uint64_t *count, uint64_t *bytes);

@@ -31,13 +31,8 @@ static int seek(struct replay *p, uint64_t event)
 
 // ---- slab
 
-// Objects in use by the program and the kernel; those parked in per-CPU arrays are counted apart,
-// for they are taken from their slab and serve nobody.
-struct cache_figures {
-	unsigned id;
-	uint64_t active, parked, objects, pages_bytes, waste;
-};
-
+// Those parked in per-CPU arrays are counted apart, for they are taken from their slab and serve
+// nobody.
 static uint64_t parked(const struct machine *m, unsigned cache)
 {
 	uint64_t n = m->shared[cache].avail;
@@ -69,6 +64,18 @@ static int by_pages(gconstpointer pa, gconstpointer pb)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
+GArray *cache_list(const struct machine *m)
+{
+	GArray *list = g_array_new(FALSE, TRUE, sizeof(struct cache_figures));
+	for (unsigned id = 1; id < MAX_CACHES; id++) {
+		struct cache_figures f = figures(m, id);
+		if (m->caches[id].used && m->caches[id].num_slabs)
+			g_array_append_val(list, f);
+	}
+	g_array_sort(list, by_pages);
+	return list;
+}
+
 static void print_caches(struct report *rp, const struct machine *m, const GArray *list)
 {
 	static const struct column columns[] = {
@@ -93,22 +100,17 @@ static void print_caches(struct report *rp, const struct machine *m, const GArra
 
 int report_slab(struct report *rp)
 {
-	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(struct cache_figures));
 	uint64_t pages = 0, waste = 0;
 	struct replay *p = report_replay(rp);
 	if (!p)
 		return EXIT_FAILURE;
 	int status = seek(p, rp->at);
 	const struct machine *m = replay_machine(p);
-	for (unsigned id = 1; id < MAX_CACHES; id++) {
-		struct cache_figures f = figures(m, id);
-		if (!m->caches[id].used || !m->caches[id].num_slabs)
-			continue;
-		g_array_append_val(list, f);
-		pages += f.pages_bytes;
-		waste += f.waste;
+	g_autoptr(GArray) list = cache_list(m);
+	for (guint i = 0; i < list->len; i++) {
+		pages += g_array_index(list, struct cache_figures, i).pages_bytes;
+		waste += g_array_index(list, struct cache_figures, i).waste;
 	}
-	g_array_sort(list, by_pages);
 	out_title(rp, "%s caches with slabs at event %s: %s of pages, %s of it holds no object",
 		  fmt_count(list->len), fmt_count(replay_position(p)), fmt_bytes(pages),
 		  fmt_bytes(waste));

@@ -139,7 +139,8 @@ bool report_begin(struct report *rp, struct recording *r, const struct report_ar
 	set_window(rp, a, command);
 	rp->names = names_open(r);
 	rp->wanted = a->filter ? stacks_naming(r, a->filter) : NULL;
-	explain_nothing(rp, a);
+	if (!a->silent)
+		explain_nothing(rp, a);
 	return true;
 }
 

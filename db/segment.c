@@ -248,3 +248,27 @@ bool pid_maps_file(int pid, int fd)
 	fclose(f);
 	return found;
 }
+
+// Parents are older than children, so an id that does not fall ends the walk.
+void depot_walk(const struct segment *seg, uint32_t stack, struct depot_walk *w)
+{
+	const struct depot_node *nodes =
+		(const struct depot_node *)((const char *)seg->h + seg->own.off_nodes);
+	uint64_t word = 0;
+	uint32_t id = stack;
+
+	w->depth = 0;
+	w->image = 0;
+	while (id && id < seg->own.max_nodes && w->depth < DEPOT_WALK_MAX) {
+		uint32_t parent = nodes[id].parent;
+
+		word = atomic_load_explicit(&nodes[id].ip, memory_order_relaxed);
+		if (!word || word & DEPOT_ROOT)
+			break;
+		w->node[w->depth] = id;
+		w->ip[w->depth++] = word;
+		id = parent < id ? parent : 0;
+	}
+	if (word & DEPOT_ROOT)
+		w->image = (uint32_t)word;
+}

@@ -24,6 +24,18 @@ struct record *segment_ring(const struct segment *s, uint32_t slot, uint32_t cpu
 // ns since CLOCK_MONOTONIC's zero of a stamp in a TIME record or start_tsc.
 uint64_t segment_clock(const struct segment *s, uint64_t stamp);
 
+// A stack of the depot, from its innermost frame outwards.
+enum {
+	DEPOT_WALK_MAX = 512
+};
+struct depot_walk {
+	uint32_t node[DEPOT_WALK_MAX];
+	uint64_t ip[DEPOT_WALK_MAX];
+	unsigned depth;
+	uint32_t image; // whose addresses they are
+};
+void depot_walk(const struct segment *seg, uint32_t stack, struct depot_walk *w);
+
 uint64_t clock_monotonic_ns(void);
 
 // Puts a sentence into err (ERR_LEN bytes) and returns `error`.
