@@ -4,7 +4,8 @@
 //
 // Two kinds of frames are passed over: all of libc, the C++ run-time and this library; and
 // functions known by name (xmalloc, PyMem_Malloc ...), as far as their module exports the name.
-// Names are looked up once per address, in the dynamic symbol table the loader has mapped.
+// Where a module has such functions is looked up once, in the dynamic symbol table the loader has
+// mapped, and the verdict on an address is kept.
 #include "unwind.h"
 
 #include <dlfcn.h>
@@ -12,7 +13,9 @@
 #include <string.h>
 
 enum {
-	VERDICTS = 1 << 12
+	VERDICTS = 1 << 12,
+	MODULES_MOST = 128,
+	RANGES_MOST = 1024
 };
 
 // ip << 16 | generation << 1 | wrapper
@@ -93,8 +96,11 @@ static bool is_wrapper_function(const char *name)
 {
 	for (unsigned i = 0; i < sizeof(wrapper_functions) / sizeof(*wrapper_functions); i++) {
 		const char *w = wrapper_functions[i];
-		size_t len = strlen(w) - 1;
+		size_t len;
 
+		if (w[0] != name[0] || w[1] != name[1])
+			continue;
+		len = strlen(w) - 1;
 		if (w[len] == '*' ? !strncmp(name, w, len) : !strcmp(name, w))
 			return true;
 	}
@@ -127,32 +133,106 @@ static uint32_t symbol_count(const uint32_t *hash)
 	return last + 1;
 }
 
-static const char *symbol_around(const struct link_map *map, uintptr_t ip)
+// The code of wrapper functions, module by module. Only who has `adding` adds; what counts as added
+// is complete. Modules of an older generation of rules may be gone, so those are passed over.
+static struct range {
+	uintptr_t lo, hi;
+} ranges[RANGES_MOST];
+static struct wrappers {
+	const struct link_map *map;
+	uint32_t generation;
+	uint16_t first, n; // of ranges[]
+} known[MODULES_MOST];
+static _Atomic unsigned nknown;
+static unsigned nranges;
+static atomic_flag adding = ATOMIC_FLAG_INIT;
+
+// The wrapper functions of a module, as far as `to` has room; their number whatever the room.
+static unsigned find_wrappers(const struct link_map *map, struct range *to, unsigned room)
 {
 	const ElfW(Sym) *sym = (const void *)dyn_address(map, DT_SYMTAB);
 	const char *names = (const void *)dyn_address(map, DT_STRTAB);
 	const uint32_t *hash = (const void *)dyn_address(map, DT_GNU_HASH);
+	unsigned found = 0;
 
 	if (!sym || !names || !hash)
-		return NULL;
-	for (uint32_t i = hash[1], n = symbol_count(hash); i < n; i++)
-		if (sym[i].st_shndx != SHN_UNDEF && ELF64_ST_TYPE(sym[i].st_info) == STT_FUNC &&
-		    ip - 1 - map->l_addr - sym[i].st_value < sym[i].st_size)
-			return names + sym[i].st_name;
+		return 0;
+	for (uint32_t i = hash[1], n = symbol_count(hash); i < n; i++) {
+		uintptr_t lo = map->l_addr + sym[i].st_value;
+
+		if (sym[i].st_shndx == SHN_UNDEF || ELF64_ST_TYPE(sym[i].st_info) != STT_FUNC ||
+		    !is_wrapper_function(names + sym[i].st_name))
+			continue;
+		if (found++ < room)
+			to[found - 1] = (struct range){lo, lo + sym[i].st_size};
+	}
+	return found;
+}
+
+static const struct wrappers *wrappers_known(const struct link_map *map, uint32_t generation)
+{
+	unsigned n = atomic_load_explicit(&nknown, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (known[i].map == map && known[i].generation == generation)
+			return &known[i];
 	return NULL;
+}
+
+// NULL: somebody else is at it, or there is no room.
+static const struct wrappers *wrappers_add(const struct link_map *map, uint32_t generation)
+{
+	const struct wrappers *added = NULL;
+	unsigned at, n;
+
+	if (atomic_flag_test_and_set_explicit(&adding, memory_order_acquire))
+		return NULL;
+	at = atomic_load_explicit(&nknown, memory_order_relaxed);
+	if (at < MODULES_MOST) {
+		n = find_wrappers(map, ranges + nranges, RANGES_MOST - nranges);
+		if (n <= RANGES_MOST - nranges) {
+			known[at] =
+				(struct wrappers){map, generation, (uint16_t)nranges, (uint16_t)n};
+			nranges += n;
+			added = &known[at];
+			atomic_store_explicit(&nknown, at + 1, memory_order_release);
+		}
+	}
+	atomic_flag_clear_explicit(&adding, memory_order_release);
+	return added;
+}
+
+static bool in_ranges(const struct range *r, unsigned n, uintptr_t at)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (at - r[i].lo < r[i].hi - r[i].lo)
+			return true;
+	return false;
+}
+
+static bool in_wrapper(const struct link_map *map, uintptr_t at)
+{
+	uint32_t generation = rules_generation();
+	const struct wrappers *w = wrappers_known(map, generation);
+	struct range own[RANGES_MOST / 8];
+	const unsigned room = sizeof(own) / sizeof(*own);
+	unsigned n;
+
+	if (!w)
+		w = wrappers_add(map, generation);
+	if (w)
+		return in_ranges(ranges + w->first, w->n, at);
+	n = find_wrappers(map, own, room);
+	return in_ranges(own, n < room ? n : room, at);
 }
 
 static bool judge(uintptr_t ip)
 {
 	struct dl_find_object obj;
-	const char *name;
 
 	if (_dl_find_object((void *)(ip - 1), &obj))
 		return false;
-	if (is_wrapper_module(obj.dlfo_link_map))
-		return true;
-	name = symbol_around(obj.dlfo_link_map, ip);
-	return name && is_wrapper_function(name);
+	return is_wrapper_module(obj.dlfo_link_map) || in_wrapper(obj.dlfo_link_map, ip - 1);
 }
 
 static bool is_wrapper(uintptr_t ip)
