@@ -18,25 +18,33 @@ uint64_t clock_stamp(void);  // what TIME carries: TSC, or ns when the session h
 
 // --- depot.c
 enum {
-	DEPOT_PATH = 256
-}; // frames of a stack at most
+	DEPOT_PATH = 256, // frames of a stack at most
+	DEPOT_MEMO_BITS = 13
+};
 
-struct depot_path { // nodes of the stack a thread interned last, outermost first
-	unsigned n;
+struct depot_path {
+	unsigned n; // nodes of the stack a thread interned last, outermost first
 	const struct depot_node *root;
 	uintptr_t ip[DEPOT_PATH];
 	uint32_t id[DEPOT_PATH];
+	struct depot_memo { // nodes the thread met lately, close to it and to each other
+		uint64_t ip;
+		uint32_t parent;
+		uint32_t id; // 0 none
+	} memo[1 << DEPOT_MEMO_BITS];
 };
 
-// ip[0] is the innermost frame. 0: not recorded.
-uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n);
+// ip[0] is the innermost frame; behind ip[n - 1] the stack goes on as the outermost `outer` frames of
+// the stack before. 0: not recorded.
+uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n, unsigned outer);
 uint32_t depot_intern_caller(uintptr_t ip); // a stack of one frame
 void depot_new_image(void); // later stacks belong to a new image: exec, or a module went away
 uint32_t depot_image(void); // image number in use, drawn when first needed
 
 // --- modules.c
-void modules_changed(void);	 // the loader may have changed its list: look at the next occasion
-void modules_of_loader(struct thread *t); // the loader itself calls: what it unmapped is forgotten now
+void modules_changed(void); // the loader may have changed its list: look at the next occasion
+void modules_of_loader(
+	struct thread *t);	 // the loader itself calls: what it unmapped is forgotten now
 void modules_fork_prepare(void); // waits (not for long) until nobody looks at the loader's list
 void modules_fork_child(void);	 // a change from now on is this process's alone
 

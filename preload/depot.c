@@ -7,6 +7,8 @@
 // before it is used as an index: another process of the session may be broken.
 #include "capture.h"
 
+#include <string.h>
+
 static _Atomic uint32_t image_number; // 0: to be drawn
 static _Atomic uint32_t image_root;   // its root node; 0: to be made
 
@@ -119,26 +121,60 @@ uint32_t depot_intern_caller(uintptr_t ip)
 	return id ? id : depot_failed(h);
 }
 
-// Neighbouring stacks share their outer part, so the walk through the tree starts where the new
-// stack leaves the one interned before.
-uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n)
+// What was known was of another root, perhaps of another session.
+static void path_leave(struct depot_path *p)
 {
-	struct session_header *h = process.session;
-	unsigned same = 0;
+	p->n = 0;
+	if (p->root)
+		memset(p->memo, 0, sizeof(p->memo));
+}
+
+// The same, asked of the thread's own memo first. Nodes stay what they are, so what it says holds.
+static uint32_t node_recall(struct session_header *h, struct depot_path *p, uint32_t parent,
+			    uint64_t ip)
+{
+	const uint32_t slot = depot_hash(parent, ip) >> (32 - DEPOT_MEMO_BITS);
+	struct depot_memo *m = &p->memo[slot];
 	uint32_t id;
 
-	if (!h || !process.slot || !n || n > DEPOT_PATH)
+	if (m->parent == parent && m->ip == ip && m->id)
+		return m->id;
+	id = node_intern(h, parent, ip);
+	m->id = 0; // a handler may leave by longjmp here
+	atomic_signal_fence(memory_order_seq_cst);
+	m->parent = parent;
+	m->ip = ip;
+	atomic_signal_fence(memory_order_seq_cst);
+	m->id = id;
+	return id;
+}
+
+// Neighbouring stacks share their outer part, so the walk through the tree starts where the new
+// stack leaves the one interned before. Where nodes of that one are of no use, its ips still are.
+uint32_t depot_intern(struct depot_path *last, const uintptr_t *ip, unsigned n, unsigned outer)
+{
+	struct session_header *h = process.session;
+	const unsigned all = n + outer;
+	unsigned same = outer;
+	uint32_t id;
+
+	if (!h || !process.slot || !all || all > DEPOT_PATH)
 		return 0;
 	id = root_node(h);
 	if (last->root != &depot_nodes(h)[id])
-		last->n = 0;
+		path_leave(last);
 	last->root = &depot_nodes(h)[id];
-	while (same < n && same < last->n && last->ip[same] == ip[n - 1 - same])
-		id = last->id[same++];
+	while (same < all && same < last->n && last->ip[same] == ip[all - 1 - same])
+		same++;
+	if (same > last->n)
+		same = last->n;
+	if (same)
+		id = last->id[same - 1];
 	last->n = same;
-	for (unsigned i = same; id && i < n; i++) {
-		id = node_intern(h, id, ip[n - 1 - i]);
-		last->ip[i] = ip[n - 1 - i];
+	for (unsigned i = same; id && i < all; i++) {
+		if (i >= outer)
+			last->ip[i] = ip[all - 1 - i];
+		id = node_recall(h, last, id, last->ip[i]);
 		last->id[i] = id;
 		atomic_signal_fence(memory_order_seq_cst); // a handler may leave by longjmp here
 		last->n = i + 1;

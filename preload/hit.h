@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Calls that find everything ready: most of them, and what the program feels.
 //
-//   the thread may enter, its stack is one seen before (trace_cache.h), its CPU's lock is free,
-//   the array has an object or a place, the ring has room
+//   the thread may enter, its CPU's lock is free, the array has an object or a place, the ring has
+//   room; its stack is one seen before (trace_cache.h), or is walked on the way
 //
 // Such a call is one inlined piece without a record in memory. Whatever it does not find ready it
 // leaves alone: it gives back what it took, changes nothing and returns nothing, and the general
@@ -44,7 +44,7 @@ hit_inline void hit_end(struct thread *t)
 		call_drain(t);
 }
 
-// The caller's trace, NULL when there is none to record. False: unknown as yet.
+// The caller's trace, NULL when there is none to record. False: the thread is new.
 hit_inline bool hit_trace(struct thread *t, void *const *frame, struct cached_trace **e)
 {
 	*e = NULL;
@@ -55,23 +55,21 @@ hit_inline bool hit_trace(struct thread *t, void *const *frame, struct cached_tr
 		return false;
 	*e = trace_hit(t->cache, (const stack_word *)frame);
 	if (unlikely(!*e))
-		return false;
+		*e = trace_other(t, (const stack_word *)frame);
 	t->op_flags = (*e)->flags;
 	return true;
 }
 
-// The counter of this trace's site for requests of one size, kept beside the trace. False: the
-// site is not known as yet.
-__attribute__((noinline)) static bool hit_counter_find(struct cached_trace *e, uint32_t size)
+// The counter of this trace's site for requests of one size, kept beside the trace.
+__attribute__((noinline)) static void hit_counter_find(struct cached_trace *e, uint32_t size)
 {
 	if (!e->site)
-		return false;
+		e->site = site_of(e->stack);
 	e->size = 0; // a handler may jump out of this
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	e->counter = site_find(e->site, size);
+	e->counter = e->site ? site_find(e->site, size) : NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	e->size = size;
-	return true;
 }
 
 // The cache that serves this request; 0: one has to be made, or is not known as yet.
@@ -80,8 +78,8 @@ hit_inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *pa
 	unsigned cache = 0;
 
 	if (e && process.opt.flags & SESSION_SITE_CACHES) {
-		if (unlikely(e->size != size) && !hit_counter_find(e, size))
-			return 0;
+		if (unlikely(e->size != size))
+			hit_counter_find(e, size);
 		if (e->counter && unlikely(!site_count(e->counter, &cache)))
 			return 0;
 	}

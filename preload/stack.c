@@ -103,7 +103,7 @@ bool stack_read(struct thread *t, struct trace *tr, uintptr_t addr, uint64_t *va
 void trace_note(struct trace *tr, uintptr_t addr, uint64_t value)
 {
 	if (tr->nwords == TRACE_WORDS) {
-		tr->overflow = true;
+		tr->sound = TRACE_FRAMES;
 		return;
 	}
 	tr->word[tr->nwords++] = (struct trace_word){addr, value};

@@ -16,7 +16,10 @@
 //
 // Many traces may have one entry frame: a function's callers differ further out. They form a tree:
 // where the trace in a slot does not hold, its first word that differs, and the value found there,
-// say in which slot to look next.
+// say in which slot to look next. A slot keeps in mind where another trace left it (fork), so that
+// one look at that word tells the two apart.
+//
+// Words are kept in a ring: a new trace drives out the oldest ones.
 //
 // A cache belongs to one thread. One that is passed on to another counts `turns` up, which makes
 // all its traces stale, as a module that goes away does.
@@ -24,12 +27,12 @@
 
 #include <emmintrin.h>
 
-#include "unwind.h"
+#include "standing.h"
 
 enum {
-	CACHE_BITS = 14,
-	CACHE_ENTRIES = 1 << CACHE_BITS,
-	CACHE_GROUPS = 1 << 17,
+	CACHE_ENTRIES = 1 << 16,     // in a cache fully grown
+	CACHE_ENTRIES_FEW = 1 << 12, // in a new one
+	CACHE_GROUPS = 1 << 18,
 	GROUP_WORDS = 4,
 	FRAME_WORDS = 2 // of an entry frame: the caller's frame pointer, the return address
 };
@@ -43,23 +46,37 @@ struct word_group { // a trace's last group repeats its last word
 struct cached_trace {
 	alignas(64) uintptr_t ret; // 0 unused
 	uintptr_t frame; // address of the saved frame pointer; the return address is above
-	const struct word_group *first, *end;
-	uint32_t age;	      // cache_age() when it was walked
-	uint32_t stack;	      // depot id
+	uint32_t age;	 // cache_age() when it was walked
+	uint32_t stack;	 // depot id
+	uint32_t first;	 // its words: group[first .. first + ngroups)
+	uint16_t ngroups;
+	uint16_t flags;	      // OPF_* of quality
 	uintptr_t site;	      // capture_site, 0 not yet asked for
 	struct site *counter; // of this site and `size` (sitecache.c)
 	uint32_t size;	      // bytes; 0 none
-	uint16_t flags;	      // OPF_* of quality
+	uint32_t fork;	      // 1 + offset of a word that tells another trace; 0 none
+	uint64_t fork_value;  // of this trace there
 };
 _Static_assert(sizeof(struct cached_trace) == 64, "one line");
 
+struct group_run { // at its first group: whose it is
+	uint16_t entry;
+	uint16_t ngroups;
+};
+
 struct trace_cache {
 	struct cached_trace entry[CACHE_ENTRIES];
-	struct cached_trace *last; // found by the last capture_stack
-	uint32_t next_group;	   // group[] is filled from the front and thrown away when full
+	uint64_t mask;		    // of offsets in entry[], as far as it is in use
+	uint32_t crowded;	    // traces that lost their place to another one
+	struct cached_trace *last;  // found by the last capture_stack
+	struct cached_trace unkept; // the one that could not be kept
+	// Runs of groups lie end to end in [oldest, end) and [0, next): the latter are the newer ones.
+	uint32_t next, oldest, end;
 	uint32_t turns;
-	struct trace trace;
-	struct depot_path path;
+	struct trace trace;	// the last walk, as far as it went,
+	struct depot_path path; // and the whole stack
+	struct standing standing;
+	struct group_run run[CACHE_GROUPS];
 	struct word_group group[CACHE_GROUPS];
 };
 
@@ -78,7 +95,7 @@ static inline struct cached_trace *cache_slot(struct trace_cache *c, const stack
 {
 	uint64_t h = (frame[1] ^ (uint64_t)(uintptr_t)frame << 20 ^ branch) * 0x9E3779B97F4A7C15ull;
 
-	h = h >> (64 - CACHE_BITS - 6) & (CACHE_ENTRIES - 1ull) << 6; // in bytes
+	h = h >> 42 & c->mask;
 	return (struct cached_trace *)((char *)c->entry + h);
 }
 
@@ -91,47 +108,88 @@ static inline __m128i two_words(const stack_word *frame, const uint32_t offset[2
 		_mm_loadh_pd(_mm_castsi128_pd(low), (const double *)&frame[offset[1]]));
 }
 
-static inline bool words_hold(const struct cached_trace *e, const stack_word *frame)
+// Bits of the words that differ from a group's.
+static inline __m128i group_differs(const struct word_group *g, const stack_word *frame)
 {
-	const struct word_group *g = e->first;
+	__m128i a = two_words(frame, &g->offset[0]), b = two_words(frame, &g->offset[2]);
+
+	a = _mm_xor_si128(a, _mm_load_si128((const __m128i *)&g->value[0]));
+	b = _mm_xor_si128(b, _mm_load_si128((const __m128i *)&g->value[2]));
+	return _mm_or_si128(a, b);
+}
+
+static inline bool is_zero(__m128i bits)
+{
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(bits, _mm_setzero_si128())) == 0xFFFF;
+}
+
+static inline bool words_hold(const struct trace_cache *c, const struct cached_trace *e,
+			      const stack_word *frame)
+{
+	const struct word_group *g = &c->group[e->first], *end = g + e->ngroups;
 	__m128i differ = _mm_setzero_si128();
 
 	atomic_signal_fence(memory_order_seq_cst);
-	do {
-		__m128i a = two_words(frame, &g->offset[0]), b = two_words(frame, &g->offset[2]);
-		a = _mm_xor_si128(a, _mm_load_si128((const __m128i *)&g->value[0]));
-		b = _mm_xor_si128(b, _mm_load_si128((const __m128i *)&g->value[2]));
-		differ = _mm_or_si128(differ, _mm_or_si128(a, b));
-	} while (++g != e->end);
-	return _mm_movemask_epi8(_mm_cmpeq_epi8(differ, _mm_setzero_si128())) == 0xFFFF;
+	do
+		differ = _mm_or_si128(differ, group_differs(g, frame));
+	while (++g != end);
+	return is_zero(differ);
 }
 
-// Only in the test build that compares each trace found with libunwind's (tests/judge.c).
+// Where to look next when a word is found other than the trace in a slot has it.
+static inline uint64_t branch_on(uint64_t branch, uint32_t offset, uint64_t found)
+{
+	return (branch << 7 | branch >> 57) + (found ^ (uint64_t)offset << 40);
+}
+
+// Only in the test build that compares traces with libunwind's (tests/judge.c): one found in the
+// cache, and one whose walk ended at frames that stand.
 #ifdef KALLOSCOPE_JUDGE
-void judge_trace(const struct cached_trace *e, const stack_word *frame);
+void judge_hit(const struct cached_trace *e, const stack_word *frame);
+void judge_joined(const struct cached_trace *e, const stack_word *frame);
 #else
-static inline void judge_trace(const struct cached_trace *e, const stack_word *frame)
+static inline void judge_hit(const struct cached_trace *e, const stack_word *frame)
+{
+	(void)e;
+	(void)frame;
+}
+static inline void judge_joined(const struct cached_trace *e, const stack_word *frame)
 {
 	(void)e;
 	(void)frame;
 }
 #endif
 
-// frame[0] is the caller's frame pointer, frame[1] the return address: an entry's own frame.
-static inline bool trace_holds(const struct trace_cache *c, const struct cached_trace *e,
+// frame[0] is the caller's frame pointer, frame[1] the return address: an entry's own frame. False also
+// where words have to be compared in order.
+static inline bool trace_is_of(const struct trace_cache *c, const struct cached_trace *e,
 			       const stack_word *frame)
 {
-	return e->ret == frame[1] && e->frame == (uintptr_t)frame && e->age == cache_age(c) &&
-	       words_hold(e, frame);
+	return e->ret == frame[1] && e->frame == (uintptr_t)frame && e->age == cache_age(c);
 }
 
-// The first trace of this frame, if it holds; NULL: capture_stack has to look further.
-static inline struct cached_trace *trace_hit(struct trace_cache *c, const stack_word *frame)
+// A trace that is found at first sight and holds; NULL: trace_other has to look.
+__attribute__((always_inline)) static inline struct cached_trace *trace_hit(struct trace_cache *c,
+									    const stack_word *frame)
 {
 	struct cached_trace *e = cache_slot(c, frame, 0);
 
-	if (__builtin_expect(!trace_holds(c, e, frame), 0))
+	if (__builtin_expect(!trace_is_of(c, e, frame), 0))
 		return NULL;
-	judge_trace(e, frame);
+	if (e->fork) {
+		uint64_t found = *(const volatile stack_word *)&frame[e->fork - 1];
+		if (found != e->fork_value) {
+			e = cache_slot(c, frame, branch_on(0, e->fork - 1, found));
+			if (__builtin_expect(!trace_is_of(c, e, frame), 0))
+				return NULL;
+		}
+	}
+	if (__builtin_expect(!words_hold(c, e, frame), 0))
+		return NULL;
+	judge_hit(e, frame);
 	return e;
 }
+
+// The same for everything else: another trace of the frame, one to be compared in order, one to be
+// walked. It holds until the thread's next call. NULL: the thread has no cache.
+struct cached_trace *trace_other(struct thread *t, const stack_word *frame);

@@ -116,8 +116,6 @@ static int look_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *val, int 
 		return 0;
 	case UNW_X86_64_RBP:
 		*val = l->start.fp;
-		if (!l->paper)
-			l->trace->fp_used = true;
 		return 0;
 	default:
 		return -UNW_EBADREG;

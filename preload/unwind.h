@@ -44,14 +44,19 @@ enum {
 	TRACE_WORDS = 2 * TRACE_FRAMES + 64
 };
 
-// A walk in progress, and everything its outcome depended on besides ip and sp of the start.
+// A walk in progress, and everything its outcome depends on besides where it began.
 struct trace {
 	unsigned nips, nwords;
-	bool fp_used;	// it depended on the fp it started from
-	bool overflow;	// more words than fit: cannot be kept
+	unsigned sound; // a walk from ip[sound] outwards would read the same words; nips: from none
 	uint32_t flags; // OPF_* of quality
 	uintptr_t page; // known readable besides the thread's stack; 0 none
 	uintptr_t ip[TRACE_FRAMES];
+	struct trace_step { // how it left the frame of ip[i]
+		struct frame at;
+		unsigned words; // word[] had so many before
+		bool fp_used;	// depends on at.fp
+		bool fp_read;	// the caller's fp was read, as the last word
+	} step[TRACE_FRAMES];
 	struct trace_word {
 		uintptr_t addr;
 		uint64_t value;
@@ -98,3 +103,10 @@ bool stack_read(struct thread *t, struct trace *tr, uintptr_t addr, uint64_t *va
 bool after_call(uintptr_t ip);
 void stack_learn(struct thread *t, uintptr_t cfa); // widens the known bounds when it is cheap
 void trace_note(struct trace *tr, uintptr_t addr, uint64_t value);
+
+// --- walk.c
+struct standing;
+// Walks from f, at most max frames, until the end or to where it meets a frame of s. How many frames
+// of s the stack goes on with: tr has only those before.
+unsigned walk(struct thread *t, struct trace *tr, const struct standing *s, struct frame f,
+	      unsigned max);

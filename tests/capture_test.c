@@ -230,7 +230,7 @@ static uint32_t intern(const uintptr_t *ip, unsigned n)
 	static _Thread_local struct depot_path path;
 
 	path.n = 0;
-	return depot_intern(&path, ip, n);
+	return depot_intern(&path, ip, n, 0);
 }
 
 static void test_depot(void)

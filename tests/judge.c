@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The judge of cached traces: in a test build of the preload library (KALLOSCOPE_JUDGE) every trace
-// the cache finds is compared with a fresh unwinding of the thread by libunwind, on the real
-// registers and memory, without our rules and without its caches.
+// the cache finds, and every one whose walk ended at frames of an earlier walk, is compared with a
+// fresh unwinding of the thread by libunwind, on the real registers and memory, without our rules
+// and without its caches.
 //
 // Everything is compared up to the outermost frame, unless the trace itself says that it ends early
 // or libunwind has only guesses to offer (a frame without unwind information): then up to there.
 //
 //   KALLOSCOPE_JUDGE_OUT    file to which each process appends, when it ends,
-//                           "hits H judged J partly P different D"
-//   KALLOSCOPE_JUDGE_EVERY  judge every Nth hit only
+//                           "hits H judged J partly P different D joined W": W of those judged
+//                           are of walks
+//   KALLOSCOPE_JUDGE_EVERY  judge every Nth only
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <libunwind-x86_64.h>
@@ -32,7 +34,7 @@ static struct {
 	__typeof__(&unw_get_reg) get_reg;
 	int (*context)(unw_context_t *);
 	long every;
-	_Atomic uint64_t hits, judged, partly, different;
+	_Atomic uint64_t hits, traces, judged, partly, different, joined;
 } judge;
 
 struct view { // what one of the two sides saw
@@ -106,16 +108,17 @@ static void show(const struct view *ours, const struct view *fresh)
 			i < fresh->n ? (long)fresh->ip[i] : 0);
 }
 
-void judge_trace(const struct cached_trace *e, const stack_word *frame)
+// False: not this one's turn.
+static bool judge_stack(const struct cached_trace *e, const stack_word *frame)
 {
 	static __thread struct view ours, fresh;
 	unsigned max =
 		process.opt.max_frames < TRACE_FRAMES ? process.opt.max_frames : TRACE_FRAMES;
-	uint64_t n = atomic_fetch_add(&judge.hits, 1);
+	uint64_t n = atomic_fetch_add(&judge.traces, 1);
 	bool partly;
 
 	if (!judge.every || n % (uint64_t)judge.every)
-		return;
+		return false;
 	view_trace(&ours, e->stack);
 	if (!view_fresh(&fresh, frame, max))
 		fresh.n = 0; // counts as different
@@ -123,9 +126,22 @@ void judge_trace(const struct cached_trace *e, const stack_word *frame)
 	atomic_fetch_add(&judge.judged, 1);
 	atomic_fetch_add(&judge.partly, partly);
 	if (fresh.n && same(&ours, &fresh, partly))
-		return;
+		return true;
 	if (atomic_fetch_add(&judge.different, 1) < SHOWN)
 		show(&ours, &fresh);
+	return true;
+}
+
+void judge_hit(const struct cached_trace *e, const stack_word *frame)
+{
+	atomic_fetch_add(&judge.hits, 1);
+	judge_stack(e, frame);
+}
+
+void judge_joined(const struct cached_trace *e, const stack_word *frame)
+{
+	if (judge_stack(e, frame))
+		atomic_fetch_add(&judge.joined, 1);
 }
 
 static void load(void)
@@ -160,7 +176,8 @@ __attribute__((constructor(102))) static void judge_start(void)
 // A forked child counts for itself.
 static void judge_child(void)
 {
-	judge.hits = judge.judged = judge.partly = judge.different = 0;
+	judge.hits = judge.traces = judge.judged = judge.partly = judge.different = judge.joined =
+		0;
 }
 
 __attribute__((constructor(103))) static void judge_watch_forks(void)
@@ -175,7 +192,7 @@ __attribute__((destructor)) static void judge_end(void)
 
 	if (fd < 0)
 		return;
-	dprintf(fd, "hits %lu judged %lu partly %lu different %lu\n", judge.hits, judge.judged,
-		judge.partly, judge.different);
+	dprintf(fd, "hits %lu judged %lu partly %lu different %lu joined %lu\n", judge.hits,
+		judge.judged, judge.partly, judge.different, judge.joined);
 	close(fd);
 }

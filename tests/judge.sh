@@ -1,6 +1,6 @@
 #!/bin/sh
-# Cached traces against libunwind: programs run under the judging build of the preload library
-# (tests/judge.c); not one trace may differ.
+# Cached traces, and those of walks that ended at frames of an earlier walk, against libunwind:
+# programs run under the judging build of the preload library (tests/judge.c); not one may differ.
 #
 #   tests/judge.sh BUILD [long]      TAP on stdout; with `long` every hit of the large programs
 set -u
@@ -17,8 +17,8 @@ export KALLOSCOPE_JUDGE_OUT="$top/verdict" PYTHONMALLOC=malloc LC_ALL=C PERL_HAS
 n=0
 failed=0
 
-# judge EVERY LEAST COMMAND...: every EVERYth hit of the command's processes is judged, at least
-# LEAST of them; none may differ
+# judge EVERY LEAST COMMAND...: every EVERYth trace of the command's processes is judged, at least
+# LEAST of them, 50 of walks; none may differ
 judge() {
 	export KALLOSCOPE_JUDGE_EVERY=$1
 	least=$2
@@ -29,9 +29,10 @@ judge() {
 	status=$?
 	calls=$(./kalloscope sql --csv r.kalloscope "SELECT count(*) FROM events WHERE stack != 0" | tail -n 1)
 	if [ $status = 0 ] && [ -s verdict ] && awk -v least="$least" -v calls="$calls" -v name="$(basename "$1")" '
-		{ hits += $2; judged += $4; partly += $6; different += $8 }
-		END { printf "# %s: %d calls, %.1f %% of them hits; %d judged (%d in part), %d differ\n",
-			name, calls, 100 * hits / calls, judged, partly, different; exit different || judged < least }' verdict; then
+		{ hits += $2; judged += $4; partly += $6; different += $8; joined += $10 }
+		END { printf "# %s: %d calls, %.1f %% of them hits; %d judged (%d in part, %d of walks to standing frames), %d differ\n",
+			name, calls, 100 * hits / calls, judged, partly, joined, different
+			exit different || judged < least || joined < 50 }' verdict; then
 		echo "ok $n - $(basename "$1")"
 	else
 		echo "# exit status $status"

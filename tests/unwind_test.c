@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Stacks against an independent judge (libgcc's unwinder, through backtrace()).
 #include "capture_stub.h"
-#include "../preload/unwind.h"
+#include "../preload/trace_cache.h"
 
 #include <alloca.h>
 #include <execinfo.h>
@@ -87,6 +87,77 @@ __attribute__((noinline, optimize("no-omit-frame-pointer"))) static int deep_fp(
 	if (n == 0)
 		return deep(5);
 	return deep_fp(n - 1) + deep(n % 3) + 1;
+}
+
+// Frames the last walk passed: it ends where it meets those of the walk before.
+static unsigned walked(void)
+{
+	return thread_self.cache->trace.nips;
+}
+
+static volatile int kept; // what keeps functions from being one, and calls from being jumps
+
+__attribute__((noinline)) static void left(void)
+{
+	entry();
+	CHECK(same);
+	kept = 1;
+}
+
+__attribute__((noinline)) static void right(void)
+{
+	entry();
+	CHECK(same);
+	kept = 2;
+}
+
+// The same calls at the same addresses of the stack, below one that differs.
+__attribute__((noinline)) static void below(int n)
+{
+	if (n)
+		below(n - 1);
+	else
+		left();
+	kept = n;
+}
+
+__attribute__((noinline)) static void above_one(void)
+{
+	below(6);
+	kept = 3;
+}
+
+__attribute__((noinline)) static void above_another(void)
+{
+	below(6);
+	kept = 4;
+}
+
+__attribute__((noinline)) static void turns(int n)
+{
+	unsigned passed;
+
+	if (n) {
+		turns(n - 1);
+		kept = n;
+		return;
+	}
+	left();
+	right();
+	CHECK(nseen > 12 && walked() <= 2); // right, and this call of it
+	above_one();
+	passed = walked();
+	CHECK(passed >= 5 && passed < nseen - 8); // to the first turn
+	above_another();
+	CHECK_EQ(walked(), passed); // the inner frames lie where the others lay, below a new one
+	left();
+	CHECK(same);
+}
+
+static void test_standing(void)
+{
+	start();
+	turns(10);
 }
 
 static void test_recursion(void)
@@ -526,6 +597,7 @@ int main(void)
 	}
 	RUN(test_plain);
 	RUN(test_recursion);
+	RUN(test_standing);
 	RUN(test_alloca);
 	RUN(test_through_libc);
 	RUN(test_thread);
