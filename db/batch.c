@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Rows collected in memory and inserted by one INSERT ... SELECT from a virtual table over them:
-// two to three times as fast as binding and stepping row by row.
+// Rows collected in memory and inserted by one INSERT ... SELECT: from an image of them (row_image.h)
+// where the table has no index, else from a virtual table over them, which is two to three times as
+// fast as binding and stepping row by row; the image is twice as fast again.
 //
 // A batch is filled by the thread that folds and goes to the one that stores; an empty one takes its
 // place.
@@ -10,17 +11,26 @@
 
 #include "inserter.h"
 
+_Static_assert((int)BATCH_ROWS <= (int)ROW_IMAGE_ROWS, "a batch fits an image");
+
+// Those with a name are virtual tables.
 static const struct {
-	const char *name, *declaration;
+	const char *name;
+	struct row_image_table table;
 	enum statement statement;
-	int columns;
 } tables[BATCHES] = {
-	[BATCH_EVENT] = {"event_batch", "CREATE TABLE x(a,b,c)", ST_EVENTS, 3},
-	[BATCH_CLOCK] = {"clock_batch", "CREATE TABLE x(a,b)", ST_CLOCK, 2},
-	[BATCH_PART] = {"part_batch", "CREATE TABLE x(a,b,c)", ST_PARTS, 3},
-	[BATCH_FRAME] = {"frame_batch", "CREATE TABLE x(a,b,c)", ST_FRAMES, 3},
-	[BATCH_TRANSITION] = {"transition_batch", "CREATE TABLE x(a,b,c,d,e,f,g,h)", ST_TRANSITIONS,
-			      8},
+	[BATCH_EVENT] = {NULL,
+			 {"CREATE TABLE event_row(a INTEGER,b INTEGER,c INTEGER)", 3,
+			  ROW_IMAGE_NO_KEY},
+			 ST_EVENTS},
+	[BATCH_CLOCK] = {NULL,
+			 {"CREATE TABLE clock(a INTEGER PRIMARY KEY,b INTEGER)", 2, 0},
+			 ST_CLOCK},
+	[BATCH_PART] = {"part_batch", {"CREATE TABLE x(a,b,c)", 3, ROW_IMAGE_NO_KEY}, ST_PARTS},
+	[BATCH_FRAME] = {"frame_batch", {"CREATE TABLE x(a,b,c)", 3, ROW_IMAGE_NO_KEY}, ST_FRAMES},
+	[BATCH_TRANSITION] = {"transition_batch",
+			      {"CREATE TABLE x(a,b,c,d,e,f,g,h)", 8, ROW_IMAGE_NO_KEY},
+			      ST_TRANSITIONS},
 };
 
 struct batch_table {
@@ -44,11 +54,11 @@ static int batch_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
 
 	if (!t)
 		return SQLITE_NOMEM;
-	while (strcmp(tables[id].name, argv[0]))
+	while (!tables[id].name || strcmp(tables[id].name, argv[0]))
 		id++;
-	*t = (struct batch_table){.from = aux, .columns = tables[id].columns};
+	*t = (struct batch_table){.from = aux, .columns = tables[id].table.columns};
 	*vtab = &t->base;
-	return sqlite3_declare_vtab(db, tables[id].declaration);
+	return sqlite3_declare_vtab(db, tables[id].table.declaration);
 }
 
 static int batch_disconnect(sqlite3_vtab *vtab)
@@ -144,10 +154,22 @@ int batch_register(struct inserter *ins)
 {
 	int rc = SQLITE_OK;
 
+	ins->image = row_image_create(ins->db);
+	if (!ins->image)
+		return SQLITE_NOMEM;
 	for (enum batch_id id = 0; id < BATCHES && !rc; id++)
-		rc = sqlite3_create_module(ins->db, tables[id].name, &batch_module,
-					   &ins->batch_stored);
+		if (tables[id].name)
+			rc = sqlite3_create_module(ins->db, tables[id].name, &batch_module,
+						   &ins->batch_stored);
 	return rc;
+}
+
+int batch_show(struct inserter *ins, const struct batch *b)
+{
+	ins->batch_stored = b;
+	if (tables[b->id].name)
+		return SQLITE_OK;
+	return row_image_show(ins->image, &tables[b->id].table, b->cell, b->rows);
 }
 
 enum statement batch_statement(const struct batch *b)
@@ -159,8 +181,8 @@ enum statement batch_statement(const struct batch *b)
 // the error says so.
 static struct batch *batch_begin(struct inserter *ins, enum batch_id id)
 {
-	struct batch *b =
-		malloc(sizeof(*b) + BATCH_ROWS * (size_t)tables[id].columns * sizeof(*b->cell));
+	struct batch *b = malloc(sizeof(*b) +
+				 BATCH_ROWS * (size_t)tables[id].table.columns * sizeof(*b->cell));
 
 	if (!b) {
 		store_fail(ins, -ENOMEM, strerror(ENOMEM));
@@ -192,7 +214,7 @@ int64_t *batch_row(struct inserter *ins, enum batch_id id)
 	}
 	if (!b)
 		b = batch_begin(ins, id);
-	return b ? b->cell + b->rows++ * (size_t)tables[id].columns : nowhere;
+	return b ? b->cell + b->rows++ * (size_t)tables[id].table.columns : nowhere;
 }
 
 void batch_flush(struct inserter *ins)
@@ -205,4 +227,5 @@ void batch_finish(struct inserter *ins)
 {
 	for (enum batch_id id = 0; id < BATCHES; id++)
 		free(ins->batch[id]);
+	row_image_destroy(ins->image);
 }

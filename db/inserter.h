@@ -18,6 +18,7 @@
 
 #include "../core/fold.h"
 #include "codec.h"
+#include "row_image.h"
 #include "recorder.h"
 #include "session_file.h"
 
@@ -279,8 +280,7 @@ void operation_details(struct proc *p, struct ring_queue *q, uint64_t event);
 void text_record(struct proc *p, struct ring_queue *q, const struct record *r);
 void text_finish(struct proc *p);
 
-// --- batch.c: the virtual tables the big inserts read from
-#define CELL_NULL INT64_MIN
+// --- batch.c: the rows the big inserts read
 enum batch_id {
 	BATCH_EVENT,
 	BATCH_CLOCK,
@@ -297,7 +297,10 @@ struct batch {
 int batch_register(struct inserter *ins);
 int64_t *batch_row(struct inserter *ins, enum batch_id id); // cells to fill
 void batch_flush(struct inserter *ins);
-void batch_finish(struct inserter *ins);
+void batch_finish(struct inserter *ins); // after the database is closed
+// Makes the batch what its statement reads; an SQLite error code.
+int batch_show(struct inserter *ins, const struct batch *b);
+enum statement batch_statement(const struct batch *b);
 
 // --- store.c: the database
 struct inserter {
@@ -318,6 +321,7 @@ struct inserter {
 	uint32_t nproc;
 	struct batch *batch[BATCHES];	   // being filled
 	const struct batch *batch_stored;  // being stored
+	struct row_image *image;		   // of such rows
 	struct store_queue *queue;	   // NULL: everything is stored at once
 	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
 	sqlite3_stmt *stmt[32];	     // by enum statement
@@ -375,7 +379,6 @@ void store_batch(struct inserter *ins, struct batch *b); // takes it over
 // A row of log: columns as in store_run, then the entries, which it takes over, as a blob.
 void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *types, ...);
 void store_wait(struct inserter *ins); // until everything asked for so far is done; store_queue.c
-enum statement batch_statement(const struct batch *b);
 
 // --- served.c: who served the allocations
 void served_count(struct inserter *ins, const struct record *r, uint64_t event); // of a success

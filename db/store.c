@@ -17,8 +17,8 @@ enum {
 };
 
 static const char *const sql[ST_COUNT] = {
-	[ST_EVENTS] = "INSERT INTO event_row SELECT * FROM event_batch",
-	[ST_CLOCK] = "INSERT INTO clock SELECT * FROM clock_batch",
+	[ST_EVENTS] = "INSERT INTO main.event_row SELECT * FROM image.event_row",
+	[ST_CLOCK] = "INSERT INTO main.clock SELECT * FROM image.clock",
 	[ST_CALL] = "INSERT INTO call VALUES(?,?,?,?)",
 	[ST_TRANSITIONS] = "INSERT OR REPLACE INTO transition SELECT * FROM transition_batch",
 	[ST_CONTEXT] = "INSERT INTO context VALUES(?,?,?,?,?,?,?,?,?,?)",
@@ -129,6 +129,13 @@ static void log_now(struct inserter *ins, struct store_job *job)
 	free((void *)job->value[job->n - 1].data);
 }
 
+static void batch_now(struct inserter *ins, struct batch *b)
+{
+	if (!ins->error && check(ins, batch_show(ins, b)))
+		run_now(ins, batch_statement(b), NULL, 0);
+	free(b);
+}
+
 static void commit_now(struct inserter *ins, const struct store_value *events)
 {
 	const struct store_value meta[] = {{.type = 's', .data = "events", .size = 6}, *events};
@@ -151,9 +158,7 @@ void store_do(struct inserter *ins, struct store_job *job)
 		exec_now(ins, job->value[0].data);
 		break;
 	case JOB_BATCH:
-		ins->batch_stored = job->batch;
-		run_now(ins, batch_statement(job->batch), NULL, 0);
-		free(job->batch);
+		batch_now(ins, job->batch);
 		break;
 	case JOB_LOG:
 		log_now(ins, job);
@@ -395,10 +400,10 @@ int store_open(struct inserter *ins)
 void store_close(struct inserter *ins)
 {
 	store_queue_stop(ins);
-	batch_finish(ins);
 	for (int i = 0; i < ST_COUNT; i++)
 		sqlite3_finalize(ins->stmt[i]);
 	memset(ins->stmt, 0, sizeof(ins->stmt));
 	sqlite3_close(ins->db);
+	batch_finish(ins);
 	ins->db = NULL;
 }
