@@ -35,22 +35,34 @@ struct blob_head {
 	uint32_t layout; // keyframe: of the machine's structures; log: the high half
 };
 
+static inline uint64_t lane_step(uint64_t lane, uint64_t word)
+{
+	lane = (lane ^ word) * 0x9E3779B97F4A7C15ull;
+	return lane ^ lane >> 29;
+}
+
 // Four lanes of multiply and shift: guards against torn and damaged data, not against malice.
 uint64_t bytes_hash(const void *data, size_t n)
 {
 	static const uint64_t k = 0x9E3779B97F4A7C15ull;
-	uint64_t lane[4] = {k, k * 3, k * 5, k * 7 + n}, word;
+	uint64_t lane[4] = {k, k * 3, k * 5, k * 7 + n}, word[4];
 	const char *p = data;
 	size_t i = 0;
 
-	for (; n >= 8; n -= 8, p += 8, i++) {
-		memcpy(&word, p, 8);
-		lane[i & 3] = (lane[i & 3] ^ word) * k;
-		lane[i & 3] ^= lane[i & 3] >> 29;
+	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
+		memcpy(word, p, sizeof(word));
+		lane[0] = lane_step(lane[0], word[0]);
+		lane[1] = lane_step(lane[1], word[1]);
+		lane[2] = lane_step(lane[2], word[2]);
+		lane[3] = lane_step(lane[3], word[3]);
 	}
-	word = 0;
-	memcpy(&word, p, n);
-	lane[i & 3] = (lane[i & 3] ^ word) * k;
+	for (; n >= 8; n -= 8, p += 8, i++) {
+		memcpy(word, p, 8);
+		lane[i] = lane_step(lane[i], word[0]);
+	}
+	word[0] = 0;
+	memcpy(word, p, n);
+	lane[i] = (lane[i] ^ word[0]) * k;
 	for (i = 1; i < 4; i++)
 		lane[0] = (lane[0] ^ (lane[i] >> 31) ^ lane[i]) * k;
 	return lane[0] ^ lane[0] >> 32;
@@ -143,8 +155,14 @@ static inline void turn_block(uint64_t w[BLOCK])
 	}
 }
 
+// From one plane to the next: planes a power of two apart would all be in each other's cache lines.
+static size_t plane_stride(size_t n)
+{
+	return (n | 63) + 1 + 64;
+}
+
 // Byte p of every record goes to plane p.
-static void turn(const struct log_entry *e, size_t n, uint8_t *planes)
+static void turn(const struct log_entry *e, size_t n, uint8_t *planes, size_t stride)
 {
 	size_t whole = n - n % BLOCK;
 
@@ -156,32 +174,33 @@ static void turn(const struct log_entry *e, size_t n, uint8_t *planes)
 				memcpy(&w[k], (const char *)&e[i + k].r + p, 8);
 			turn_block(w);
 			for (size_t k = 0; k < BLOCK; k++)
-				memcpy(planes + (p + k) * n + i, &w[k], 8);
+				memcpy(planes + (p + k) * stride + i, &w[k], 8);
 		}
 	for (size_t i = whole; i < n; i++)
 		for (size_t p = 0; p < sizeof(struct record); p++)
-			planes[p * n + i] = ((const uint8_t *)&e[i].r)[p];
+			planes[p * stride + i] = ((const uint8_t *)&e[i].r)[p];
 }
 
-static void put_steps(const struct log_entry *e, size_t n, uint64_t last, uint8_t *planes)
+static void put_steps(const struct log_entry *e, size_t n, uint64_t last, uint8_t *planes,
+		      size_t stride)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t step = e[i].event ? e[i].event - last : 0;
 
 		for (size_t p = 0; p < 4; p++)
-			planes[p * n + i] = (uint8_t)(step >> 8 * p);
+			planes[p * stride + i] = (uint8_t)(step >> 8 * p);
 		last = e[i].event ? e[i].event : last;
 	}
 }
 
 // Moves the planes worth keeping together, behind `first`; their bytes.
-static size_t gather(uint8_t *planes, size_t n, uint8_t *first, uint64_t *kept)
+static size_t gather(uint8_t *planes, size_t n, size_t stride, uint8_t *first, uint64_t *kept)
 {
 	size_t bytes = 0;
 
 	*kept = 0;
 	for (unsigned p = 0; p < PLANES; p++) {
-		uint8_t *plane = planes + p * n;
+		uint8_t *plane = planes + p * stride;
 
 		first[p] = n ? plane[0] : 0;
 		if (n < 2 || !memcmp(plane, plane + 1, n - 1))
@@ -219,7 +238,8 @@ static uint64_t first_event(const struct log_entry *e, size_t n)
 int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size)
 {
 	struct blob_head head = {.magic = LOG_MAGIC, .count = (uint32_t)n};
-	uint8_t *payload = malloc(PLANES + n * PLANES), *planes = payload + PLANES;
+	size_t stride = plane_stride(n);
+	uint8_t *payload = malloc(PLANES + stride * PLANES), *planes = payload + PLANES;
 	uint64_t kept;
 	size_t bytes;
 	int error;
@@ -229,9 +249,9 @@ int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size)
 		return -ENOMEM;
 	}
 	head.base = first_event(e, n) - 1;
-	turn(e, n, planes);
-	put_steps(e, n, head.base, planes + n * sizeof(struct record));
-	bytes = gather(planes, n, payload, &kept);
+	turn(e, n, planes, stride);
+	put_steps(e, n, head.base, planes + stride * sizeof(struct record), stride);
+	bytes = gather(planes, n, stride, payload, &kept);
 	head.flags = (uint32_t)kept;
 	head.layout = (uint32_t)(kept >> 32);
 	error = pack(&head, payload, PLANES + bytes, blob, size);

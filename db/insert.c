@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <json-glib/json-glib.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ enum {
 	PROGRESS_NS = 100000000,
 	WAIT_NS = 3000000,
 	MAX_PROCESSES = 1 << 20,
+	KEPT_BYTES = 32 << 20, // of memory given back
 };
 
 void insert_report(struct inserter *ins, const char *phase, bool now)
@@ -241,6 +243,14 @@ static void store_start(struct inserter *ins)
 	store_commit(ins);
 }
 
+// Batches, blobs and their raw material are pieces of half a megabyte that come and go: what has been
+// given back stays ours, or the kernel would clear as many pages for each of them.
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 static int start(struct inserter *ins)
 {
 	int error = segment_open(&ins->seg, ins->folder, false, ins->err);
@@ -304,6 +314,7 @@ int insert_run(const char *folder, bool finish_torn,
 	ins->finish_torn = finish_torn;
 	ins->progress = progress;
 	ins->progress_ctx = ctx;
+	keep_memory();
 	snprintf(ins->folder, sizeof(ins->folder), "%s", folder);
 	error = start(ins);
 	if (!error) {

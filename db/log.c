@@ -41,13 +41,23 @@ void proc_log_flush(struct proc *p)
 	p->since_keyframe += n;
 }
 
+// What only the event's row is asked for is left out: who called, and from where.
+static struct log_entry entry_of(const struct record *r, uint64_t event)
+{
+	struct log_entry e = {.r = *r, .event = event};
+
+	if (r->kind < EV_LAST_OP)
+		e.r.lock = e.r.ticket = e.r.op.gfp = 0;
+	return e;
+}
+
 void proc_log(struct proc *p, const struct record *r, uint64_t event)
 {
 	if (!p->log && !(p->log = malloc(LOG_ENTRIES * sizeof(*p->log)))) {
 		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
 		return;
 	}
-	p->log[p->nlog++] = (struct log_entry){.r = *r, .event = event};
+	p->log[p->nlog++] = entry_of(r, event);
 	if (p->nlog < LOG_ENTRIES)
 		return;
 	proc_log_flush(p);
