@@ -41,28 +41,33 @@ static inline uint64_t lane_step(uint64_t lane, uint64_t word)
 	return lane ^ lane >> 29;
 }
 
+static inline uint64_t word_at(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
 // Four lanes of multiply and shift: guards against torn and damaged data, not against malice.
 uint64_t bytes_hash(const void *data, size_t n)
 {
 	static const uint64_t k = 0x9E3779B97F4A7C15ull;
-	uint64_t lane[4] = {k, k * 3, k * 5, k * 7 + n}, word[4];
+	uint64_t a = k, b = k * 3, c = k * 5, d = k * 7 + n, word = 0;
 	const char *p = data;
-	size_t i = 0;
 
-	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
-		memcpy(word, p, sizeof(word));
-		lane[0] = lane_step(lane[0], word[0]);
-		lane[1] = lane_step(lane[1], word[1]);
-		lane[2] = lane_step(lane[2], word[2]);
-		lane[3] = lane_step(lane[3], word[3]);
+	for (; n >= 32; n -= 32, p += 32) {
+		a = lane_step(a, word_at(p));
+		b = lane_step(b, word_at(p + 8));
+		c = lane_step(c, word_at(p + 16));
+		d = lane_step(d, word_at(p + 24));
 	}
-	for (; n >= 8; n -= 8, p += 8, i++) {
-		memcpy(word, p, 8);
-		lane[i] = lane_step(lane[i], word[0]);
-	}
-	word[0] = 0;
-	memcpy(word, p, n);
-	lane[i] = (lane[i] ^ word[0]) * k;
+	uint64_t lane[4] = {a, b, c, d};
+	size_t i = 0;
+	for (; n >= 8; n -= 8, p += 8, i++)
+		lane[i] = lane_step(lane[i], word_at(p));
+	memcpy(&word, p, n);
+	lane[i] = (lane[i] ^ word) * k;
 	for (i = 1; i < 4; i++)
 		lane[0] = (lane[0] ^ (lane[i] >> 31) ^ lane[i]) * k;
 	return lane[0] ^ lane[0] >> 32;

@@ -310,7 +310,7 @@ int insert_run(const char *folder, bool finish_torn,
 	if (!ins)
 		return sentence(err, -ENOMEM, "not enough memory");
 	ins->err = err;
-	ins->seg.fd = ins->spool.fd = -1;
+	ins->seg.fd = ins->spool.fd = ins->output_fd = -1;
 	ins->finish_torn = finish_torn;
 	ins->progress = progress;
 	ins->progress_ctx = ctx;

@@ -306,6 +306,7 @@ enum statement batch_statement(const struct batch *b);
 struct inserter {
 	char folder[4096], output[4096];
 	sqlite3 *db;
+	int output_fd; // the same file; negative: not open
 	struct segment seg;
 	struct spool_reader spool;
 	int64_t t0_ns; // CLOCK_MONOTONIC of t_ns 0

@@ -41,14 +41,14 @@ void proc_log_flush(struct proc *p)
 	p->since_keyframe += n;
 }
 
-// What only the event's row is asked for is left out: who called, and from where.
-static struct log_entry entry_of(const struct record *r, uint64_t event)
+// What only the event's row is asked for is left out: who called, and from where. In place: a copy of
+// what was just written in smaller pieces would wait for them.
+static void put_entry(struct log_entry *e, const struct record *r, uint64_t event)
 {
-	struct log_entry e = {.r = *r, .event = event};
-
+	e->r = *r;
+	e->event = event;
 	if (r->kind < EV_LAST_OP)
-		e.r.lock = e.r.ticket = e.r.op.gfp = 0;
-	return e;
+		e->r.lock = e->r.ticket = e->r.op.gfp = 0;
 }
 
 void proc_log(struct proc *p, const struct record *r, uint64_t event)
@@ -57,7 +57,7 @@ void proc_log(struct proc *p, const struct record *r, uint64_t event)
 		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
 		return;
 	}
-	p->log[p->nlog++] = entry_of(r, event);
+	put_entry(&p->log[p->nlog++], r, event);
 	if (p->nlog < LOG_ENTRIES)
 		return;
 	proc_log_flush(p);

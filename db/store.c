@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The database of a recording while it is made: opening, names, single rows, transactions.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,13 @@ static void batch_now(struct inserter *ins, struct batch *b)
 	free(b);
 }
 
+// Has the disk begin, without waiting for it: or all of it would be waited for at the end.
+static void start_writing(const struct inserter *ins)
+{
+	if (ins->output_fd >= 0)
+		sync_file_range(ins->output_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static void commit_now(struct inserter *ins, const struct store_value *events)
 {
 	const struct store_value meta[] = {{.type = 's', .data = "events", .size = 6}, *events};
@@ -143,6 +151,7 @@ static void commit_now(struct inserter *ins, const struct store_value *events)
 	if (ins->in_transaction) {
 		run_now(ins, ST_META, meta, 2);
 		exec_now(ins, "COMMIT");
+		start_writing(ins);
 	}
 	ins->in_transaction = false;
 }
@@ -387,6 +396,8 @@ int store_open(struct inserter *ins)
 						SQLITE_OPEN_NOMUTEX, // one thread at a time
 					NULL)))
 		return ins->error;
+	// closed behind the database: a file's locks go with the first descriptor of it that is closed
+	ins->output_fd = open(ins->output, O_RDONLY | O_CLOEXEC);
 	sqlite3_busy_handler(ins->db, wait_for_reader, NULL);
 	exec_now(ins, settings);
 	begin(ins);
@@ -406,4 +417,6 @@ void store_close(struct inserter *ins)
 	sqlite3_close(ins->db);
 	batch_finish(ins);
 	ins->db = NULL;
+	if (ins->output_fd >= 0)
+		close(ins->output_fd);
 }
