@@ -23,8 +23,7 @@ enum {
 };
 
 struct row_image_table {
-	const char
-		*declaration; // CREATE TABLE ..., with the types of the table that takes the rows
+	const char *declaration; // CREATE TABLE ..., columns of the types of those that take the rows
 	int columns;
 	int key; // column that is the INTEGER PRIMARY KEY, rising; ROW_IMAGE_NO_KEY: none
 };
@@ -32,7 +31,7 @@ struct row_image_table {
 struct row_image;
 struct row_image *row_image_create(sqlite3 *db); // attaches it; NULL: no memory
 void row_image_destroy(struct row_image *m);	 // after the database is closed; NULL is fine
-// Replaces what was shown before by n rows (at most ROW_IMAGE_ROWS) of t->columns cells each. Returns an
-// SQLite error code.
+// Replaces what was shown before by n rows (at most ROW_IMAGE_ROWS) of t->columns cells each.
+// Returns an SQLite error code.
 int row_image_show(struct row_image *m, const struct row_image_table *t, const int64_t *cell,
 		   size_t n);
