@@ -16,7 +16,6 @@ enum {
 	BIOS_START = 0xA0000,
 	BIOS_END = 0x100000,
 	PHYSICAL_START = 16 << 20,
-	CACHE_ALIGN = 64,
 };
 
 // ---- memblock ----
@@ -132,9 +131,9 @@ static void reserve_zone_tables(struct machine *m)
 			continue;
 		pfn_t first = counts_from_zone_start(m) ? start : start & -PAGEBLOCK_NR_PAGES;
 		uint32_t blocks = (end - first + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
-		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, CACHE_ALIGN, 0);
+		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, m->s->cfg.l1_bytes, 0);
 		memblock_alloc_base(mb, zone_wait_table_entries(end - start) * queue_bytes,
-				    CACHE_ALIGN, 0);
+				    m->s->cfg.l1_bytes, 0);
 	}
 }
 
@@ -145,16 +144,16 @@ void boot_reserve_early(struct machine *m)
 	struct machine_state *s = m->s;
 	struct memblock *mb = &s->memblock;
 	uint32_t frames = (s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
-	uint32_t kernel_pages = s->max_low_pfn, percpu;
+	uint32_t kernel_pages = s->max_low_pfn, align = s->cfg.l1_bytes, percpu;
 
 	memblock_alloc_base(mb, direct_map_tables(m), PAGE_SIZE, 0);
-	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, CACHE_ALIGN, 0);
+	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, align, 0);
 	reserve_zone_tables(m);
 	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
 	pcpu_init(m, s->cfg.page_offset + percpu);
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 18), CACHE_ALIGN, 0); // pid
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 13), CACHE_ALIGN, 0); // dentry
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 14), CACHE_ALIGN, 0); // inode
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 18), align, 0); // pid
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 13), align, 0); // dentry
+	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 14), align, 0); // inode
 }
 
 // ---- mem_map ----

@@ -24,6 +24,7 @@ void machine_config_default(struct machine_config *cfg, enum model model, uint64
 		.smp = 1,
 		.page_offset = 0xC0000000,
 		.cache_line = 64,
+		.l1_bytes = 64,
 		.min_free_kbytes = -1,
 		.lowmem_reserve_ratio = {256, 32, 32},
 		.kmalloc_minalign = 8,
@@ -81,6 +82,9 @@ static const char *config_error(const struct machine_config *cfg)
 		return "page_offset is none of the VMSPLIT choices";
 	if (cfg->cache_line != 32 && cfg->cache_line != 64 && cfg->cache_line != 128)
 		return "cache line must be 32, 64 or 128";
+	if (cfg->l1_bytes != 16 && cfg->l1_bytes != 32 && cfg->l1_bytes != 64 &&
+	    cfg->l1_bytes != 128)
+		return "L1_CACHE_BYTES must be 16, 32, 64 or 128";
 	if (cfg->vmalloc_bytes & (PAGE_SIZE - 1) || cfg->vmalloc_bytes > 0xA0000000)
 		return "vmalloc= out of range";
 	if (cfg->kernel_bytes > 64 * MiB)

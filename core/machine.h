@@ -54,7 +54,8 @@ struct machine_config {
 	uint32_t page_offset;	// 0xC0000000 (3G/1G), 0x80000000, 0x40000000
 	uint32_t vmalloc_bytes;	// vmalloc=; 0: default
 	uint32_t highmem_bytes;	// highmem=; 0: what does not fit lowmem
-	uint32_t cache_line;	// 64 or 32
+	uint32_t cache_line;	// of the CPU, as the kernel finds it: 32, 64 or 128
+	uint32_t l1_bytes;	// L1_CACHE_BYTES of the build: 16, 32, 64 or 128
 	int32_t min_free_kbytes; // -1: computed
 	uint32_t lowmem_reserve_ratio[3]; // 256 32 32
 	uint32_t percpu_pagelist_fraction; // 0

@@ -26,7 +26,6 @@
 //  * Freeing what is no object, or one that nobody holds, is refused and told (event `misuse`).
 //    The kernel corrupts itself, or (DEBUG_SLAB) stops. Objects below 32 bytes, of which generations
 //    say nothing, are found out only when they stand free in their slab.
-//  * The build's L1_CACHE_BYTES is 64 whatever cfg.cache_line says: there is no size-96.
 //  * The first turn of a cache's list timer starts when the reaper first sees the cache, not when
 //    it is created. SLAB_DESTROY_BY_RCU frees without waiting: no one reads concurrently.
 #pragma once
@@ -58,7 +57,7 @@ enum {
 	AC_ENTRIES = 508,      // capacity of one CPU's array: tunable limit at most
 	SHARED_ENTRIES = 4092, // capacity of the shared array
 	CACHE_NAME_LEN = 24,
-	KMALLOC_CACHES = 20, // room for size-32 .. size-4194304 (19 of them)
+	KMALLOC_CACHES = 20, // room for size-32 .. size-4194304, size-96 among them
 };
 
 struct array_cache {

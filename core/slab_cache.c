@@ -508,9 +508,13 @@ int CACHE_DESTROY_apply(struct machine *m, const struct record *r)
 
 // ---- general caches ----
 
-static const uint32_t kmalloc_sizes[] = {
-	32,    64,    128,   192,    256,    512,    1024,    2048,    4096,	8192,
-	16384, 32768, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304,
+// Sizes between powers of two are worth it where a build's cache lines are no longer than the step.
+static const struct {
+	uint32_t size, l1_below; // 0: in every build
+} kmalloc_sizes[] = {
+	{32, 0},     {64, 0},	  {96, 64},    {128, 0},     {192, 128},   {256, 0},	 {512, 0},
+	{1024, 0},   {2048, 0},	  {4096, 0},   {8192, 0},    {16384, 0},   {32768, 0},	 {65536, 0},
+	{131072, 0}, {262144, 0}, {524288, 0}, {1048576, 0}, {2097152, 0}, {4194304, 0},
 };
 
 static void size_name(char *name, uint32_t size, bool dma)
@@ -535,16 +539,15 @@ static uint16_t create_size_cache(struct machine *m, uint32_t size, bool dma)
 	return (uint16_t)kmem_cache_create(m, name, size, m->s->cfg.kmalloc_minalign, flags);
 }
 
-static void set_sizes(struct slab_state *sl, uint32_t max)
+static void set_sizes(struct slab_state *sl, uint32_t max, uint32_t l1_bytes)
 {
-	while (sl->nr_sizes < sizeof(kmalloc_sizes) / sizeof(kmalloc_sizes[0]) &&
-	       kmalloc_sizes[sl->nr_sizes] <= max) {
-		sl->size[sl->nr_sizes] = kmalloc_sizes[sl->nr_sizes];
-		sl->nr_sizes++;
-	}
+	for (size_t i = 0; i < sizeof(kmalloc_sizes) / sizeof(kmalloc_sizes[0]); i++)
+		if (kmalloc_sizes[i].size <= max &&
+		    (!kmalloc_sizes[i].l1_below || l1_bytes < kmalloc_sizes[i].l1_below))
+			sl->size[sl->nr_sizes++] = kmalloc_sizes[i].size;
 	sl->kmalloc_max = max;
 	for (uint32_t bytes = 8, i = 0; bytes <= 512; bytes += 8) {
-		if (bytes > kmalloc_sizes[i])
+		if (bytes > sl->size[i])
 			i++;
 		sl->index_small[bytes / 8] = (uint8_t)i;
 	}
@@ -558,7 +561,8 @@ void kmem_cache_init(struct machine *m)
 
 	kmem_cache_create(m, "kmem_cache", round_up(bytes, m->s->cfg.cache_line),
 			  m->s->cfg.cache_line, 0);
-	set_sizes(sl, m->s->cfg.model == MODEL_CLASSIC ? 131072 : KMALLOC_MAX_SIZE);
+	set_sizes(sl, m->s->cfg.model == MODEL_CLASSIC ? 131072 : KMALLOC_MAX_SIZE,
+		  m->s->cfg.l1_bytes);
 	for (unsigned i = 0; i < sl->nr_sizes; i++) {
 		if (i == 0) {
 			sl->size_cache[0] = create_size_cache(m, sl->size[0], false);

@@ -38,8 +38,7 @@ extern const struct command commands[]; // ends with a NULL name
 		{"highmem", 272, "SIZE",                                                           \
 		 "memory above lowmem; default: what lowmem has no room for"},                     \
 		{"split", 260, "SPLIT", "3G/1G, 2G/2G or 1G/3G; default: 3G/1G"},                  \
-		{"e820-params", 271, "WORDS",                                                      \
-		 "change its memory map: 'mem=512M memmap=64K$1M'"},                               \
+		{"e820-params", 271, "WORDS", "change its memory map: 'mem=512M memmap=64K$1M'"},  \
 		{"min-free-kbytes", 267, "N",                                                      \
 		 "the kernel's setting; default: computed from the memory"},                       \
 		{"lowmem-reserve-ratio", 290, "A,B,C",                                             \
@@ -48,8 +47,11 @@ extern const struct command commands[]; // ends with a NULL name
 		 "the same: lists of 1/N of a zone, 8 or more; default: 0, by its size"},          \
 		{"slab-tune", 292, "CACHE:LIMIT:BATCH:SHARED",                                     \
 		 "as written to /proc/slabinfo after boot; up to 8 times"},                        \
+		{"slab-debug", 293, NULL, "as a kernel with DEBUG_SLAB: red zones, poison"},       \
+		{"l1-bytes", 294, "N",                                                             \
+		 "L1_CACHE_BYTES of its build: 16, 32, 64, 128; below 64 with size-96"},           \
 	{                                                                                          \
-		"slab-debug", 293, NULL, "as a kernel with DEBUG_SLAB: red zones, poison"          \
+		"cache-line", 295, "N", "cache line of its CPUs: 32, 64, 128; default: 64"         \
 	}
 
 // Walks the options of argv by cmd's table. A bad option and --help end the program.

@@ -24,7 +24,9 @@ enum option_code {
 	OPT_RESERVE_RATIO,
 	OPT_PCP_FRACTION,
 	OPT_SLAB_TUNE,
-	OPT_SLAB_DEBUG, // the last of the machine's
+	OPT_SLAB_DEBUG,
+	OPT_L1_BYTES,
+	OPT_CACHE_LINE, // the last of the machine's
 	OPT_FAIL,
 	OPT_SPILL,
 	OPT_NO_SITE_CACHES,
@@ -54,6 +56,8 @@ static const struct option long_options[] = {
 	{"percpu-pagelist-fraction", required_argument, NULL, OPT_PCP_FRACTION},
 	{"slab-tune", required_argument, NULL, OPT_SLAB_TUNE},
 	{"slab-debug", no_argument, NULL, OPT_SLAB_DEBUG},
+	{"l1-bytes", required_argument, NULL, OPT_L1_BYTES},
+	{"cache-line", required_argument, NULL, OPT_CACHE_LINE},
 	{"fail", no_argument, NULL, OPT_FAIL},
 	{"spill", no_argument, NULL, OPT_SPILL},
 	{"no-site-caches", no_argument, NULL, OPT_NO_SITE_CACHES},
@@ -142,7 +146,7 @@ struct machine_choice {
 	uint64_t ram;
 	const char *e820_params[MAX_E820_PARAMS]; // in their order
 	uint32_t nr_e820_params;
-	uint32_t ratio[3], fraction, slab_debug, nr_slab_tune;
+	uint32_t ratio[3], fraction, slab_debug, l1_bytes, cache_line, nr_slab_tune;
 	char slab_tune[MAX_SLAB_TUNE][SLAB_TUNE_LEN];
 	uint32_t given; // bit per enum: has been said
 };
@@ -179,6 +183,12 @@ static bool parse_tune(const char *text, char *to)
 		*to = *to == ':' ? ' ' : *to;
 	}
 	return colons == 3 && *text != ':';
+}
+
+// A power of two up to 128
+static bool parse_line(const char *text, uint32_t min, uint32_t *bytes)
+{
+	return parse_number(text, min, 128, bytes) && !(*bytes & (*bytes - 1));
 }
 
 static bool machine_option(struct machine_choice *c, int code, const char *arg)
@@ -221,6 +231,10 @@ static bool machine_option(struct machine_choice *c, int code, const char *arg)
 	case OPT_SLAB_DEBUG:
 		c->slab_debug = 1;
 		return true;
+	case OPT_L1_BYTES:
+		return parse_line(arg, 16, &c->l1_bytes);
+	case OPT_CACHE_LINE:
+		return parse_line(arg, 32, &c->cache_line);
 	default:
 		return false;
 	}
@@ -243,6 +257,10 @@ static const char *machine_apply(struct machine_choice *c, struct machine_config
 		memcpy(cfg->lowmem_reserve_ratio, c->ratio, sizeof(c->ratio));
 	cfg->percpu_pagelist_fraction = c->fraction;
 	cfg->slab_debug = c->slab_debug;
+	if (c->l1_bytes)
+		cfg->l1_bytes = c->l1_bytes;
+	if (c->cache_line)
+		cfg->cache_line = c->cache_line;
 	cfg->kmalloc_minalign =
 		c->slab_debug ? 16 : 8; // red zones would move objects to odd places
 	memcpy(cfg->slab_tune, c->slab_tune, sizeof(cfg->slab_tune));
@@ -345,7 +363,7 @@ int options_parse(struct record_options *o, int argc, char **argv, char *err)
 	optind = 0; // glibc: start over, whoever parsed before
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, "+o:f", long_options, NULL)) != -1) {
-		bool of_machine = code >= OPT_RAM && code <= OPT_SLAB_DEBUG;
+		bool of_machine = code >= OPT_RAM && code <= OPT_CACHE_LINE;
 
 		if (code == '?')
 			return sentence(err, -EINVAL, "option %s is unknown or lacks its value",

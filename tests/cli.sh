@@ -200,6 +200,8 @@ expect_of 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boo
 expect_of 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
 expect_of 0 'MB LOWMEM' 'boot-log with the settings of a kernel' "$kalloscope" boot-log --ram=512M \
   --slab-tune=size-128:54:27:8 --lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 --slab-debug
+expect_of 2 'l1-bytes=48: not a value' 'a build for lines that no CPU has' "$kalloscope" boot-log --l1-bytes=48
+expect_of 2 'cache-line=16: not a value' 'a cache line the kernel never finds' "$kalloscope" boot-log --cache-line=16
 expect_of 2 'exists after boot' 'a tunable of no cache' "$kalloscope" boot-log --slab-tune=nobody:54:27:8
 expect_of 2 'slab-tune=size-128: not a value' 'a tunable without numbers' "$kalloscope" boot-log --slab-tune=size-128
 expect_of 2 'fraction=7: not a value' 'a fraction too large' "$kalloscope" boot-log --percpu-pagelist-fraction=7

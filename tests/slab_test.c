@@ -161,6 +161,47 @@ static void general_caches(void)
 	}
 }
 
+// Which sizes there are depends on the line the kernel was built for, how large their buffers are on
+// that of the CPU.
+static void sizes_of_builds(void)
+{
+	static const struct {
+		uint32_t l1, line, sizes, size_of_65, size_of_129, buffer_of_65;
+	} builds[] = {{16, 32, 20, 96, 192, 96},    {32, 32, 20, 96, 192, 96},
+		      {32, 64, 20, 96, 192, 128},   {64, 32, 19, 128, 192, 128},
+		      {64, 64, 19, 128, 192, 128},  {128, 64, 18, 128, 256, 128},
+		      {128, 128, 18, 128, 256, 128}};
+	static const struct general size_96 = {"size-96", 40,  0,  0,	  2,   192,
+					       192,	  120, 60, false, true};
+	struct machine_config cfg;
+
+	for (size_t i = 0; i < sizeof(builds) / sizeof(builds[0]); i++) {
+		machine_config_default(&cfg, MODEL_3_4, 64 * MIB, 2);
+		cfg.l1_bytes = builds[i].l1;
+		cfg.cache_line = builds[i].line;
+		box_boot(&box, &cfg);
+		struct machine *m = &box.cpu[0];
+		CHECK_EQ(m->s->slab.nr_sizes, builds[i].sizes);
+		CHECK_EQ(m->s->slab.size[kmalloc_index(m, 65)], builds[i].size_of_65);
+		CHECK_EQ(m->s->slab.size[kmalloc_index(m, 129)], builds[i].size_of_129);
+		CHECK_EQ(m->caches[kmalloc_cache(m, 65, 0)].buffer_size, builds[i].buffer_of_65);
+		CHECK_EQ(ksize(m, kmalloc(m, 96, GFP_KERNEL)), builds[i].buffer_of_65);
+		for (uint32_t n = 1, at = 0; n <= 8192; n++) {
+			at += n > m->s->slab.size[at];
+			CHECK_EQ(kmalloc_index(m, n), at);
+		}
+		if (builds[i].buffer_of_65 == 96)
+			check_general(m, &size_96, false);
+		CHECK(!!cache_named(m, "size-96") == (builds[i].l1 < 64));
+		CHECK(!!cache_named(m, "size-96(DMA)") == (builds[i].l1 < 64));
+		check(m);
+	}
+	cfg.l1_bytes = 48;
+	const char *why;
+	CHECK_EQ(machine_boot(&box.cpu[0], box.memory, &cfg, &why), -EINVAL);
+	CHECK_STR(why, "L1_CACHE_BYTES must be 16, 32, 64 or 128");
+}
+
 static void models_differ_in_the_largest(void)
 {
 	struct machine *m = boot(MODEL_CLASSIC, 64 * MIB, 1);
@@ -703,6 +744,7 @@ int main(void)
 	RUN(geometry_is_refused);
 	RUN(geometry_debug);
 	RUN(general_caches);
+	RUN(sizes_of_builds);
 	RUN(models_differ_in_the_largest);
 	RUN(limits_follow_the_cpus);
 	RUN(first_refill_takes_sixteen);
