@@ -208,7 +208,8 @@ static inline bool next_in_run(const pfn_t *pfns, uint32_t i, uint32_t count, in
 // reclaim.c
 uint32_t shrink_zones(struct machine *m, const struct alloc_context *ac); // pages freed
 void wake_all_kswapd(struct machine *m, const struct alloc_context *ac);
-void oom_step(struct machine *m, const struct alloc_context *ac); // nothing left to reclaim
+void oom_step(struct machine *m, const struct alloc_context *ac,
+	      unsigned rounds); // nothing left to reclaim
 
 // page_alloc.c
 unsigned gfp_zone(gfp_t gfp);

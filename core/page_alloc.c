@@ -7,7 +7,6 @@
 #include "misuse.h"
 
 enum {
-	PAGE_ALLOC_COSTLY_ORDER = 3,
 	MAX_RECLAIM_ROUNDS = 4096, // far above what a page cache of 4 GiB can need
 	RUN_MAX = 128,		   // pages one record of a bulk allocation may stand for
 };
@@ -386,12 +385,31 @@ static uint32_t reclaim_and_retry(struct machine *m, const struct alloc_context 
 	return 0;
 }
 
-// What the fast path could not give. Nothing waits here: when page cache, the other CPUs' lists
-// and lazily freed areas are used up, the request fails, and the zone says so until pages return.
+// Page cache, the other CPUs' lists and lazily freed areas. Where the kernel would call its killer it
+// looks first whether somebody else has done so: then there is a zone above its high mark.
+static uint32_t reclaim_round(struct machine *m, const struct alloc_context *ac, unsigned flags,
+			      uint32_t count, pfn_t *pfns)
+{
+	uint32_t got = reclaim_and_retry(m, ac, flags, count, pfns);
+
+	if (got)
+		return got;
+	drain_all_pages(m);
+	vm_unmap_aliases(m);
+	got = get_page_from_freelist(m, ac, WMARK_MIN, flags, count, pfns);
+	if (!got && alloc_without_progress(ac->gfp, ac->order) & OOM_KILLS)
+		got = get_page_from_freelist(m, ac, WMARK_HIGH, 0, count, pfns);
+	return got;
+}
+
+// What the fast path could not give. Nothing waits here: where the kernel would go round without
+// end, it goes round a few times, for other CPUs to give something back, and fails. The zone says so
+// until pages return.
 static uint32_t alloc_pages_slowpath(struct machine *m, const struct alloc_context *ac,
 				     uint32_t count, pfn_t *pfns)
 {
-	unsigned flags = gfp_to_alloc_flags(ac->gfp);
+	bool loops = alloc_without_progress(ac->gfp, ac->order) & OOM_LOOPS;
+	unsigned flags = gfp_to_alloc_flags(ac->gfp), rounds = 0;
 	const struct zone *z = &m->s->zone[ac->classzone];
 	uint32_t got;
 
@@ -406,14 +424,12 @@ static uint32_t alloc_pages_slowpath(struct machine *m, const struct alloc_conte
 	if (got || !(ac->gfp & __GFP_WAIT) ||
 	    __atomic_load_n(&z->all_unreclaimable, __ATOMIC_RELAXED))
 		return got;
-	got = reclaim_and_retry(m, ac, flags, count, pfns);
-	if (got)
-		return got;
-	drain_all_pages(m);
-	vm_unmap_aliases(m);
-	got = get_page_from_freelist(m, ac, WMARK_MIN, flags, count, pfns);
+	do {
+		got = reclaim_round(m, ac, flags, count, pfns);
+		rounds++;
+	} while (!got && loops && rounds < OOM_ROUNDS);
 	if (!got)
-		oom_step(m, ac);
+		oom_step(m, ac, rounds);
 	return got;
 }
 

@@ -10,7 +10,7 @@
 //        pcp list  ── refill ──► free_area[o]          pcp list  ── drain ──►  free_area[o]
 //        (CPU-local)  (zone lock) .free_list[type]     (count >= high)         merge with buddies
 //
-//   no zone ok: wake kswapd, min mark, page cache, other CPUs' lists, lazy vmaps, then 0
+//   no zone ok: wake kswapd, min mark, page cache, other CPUs' lists, lazy vmaps, then 0 (oom.c)
 //
 // Blocks of order o begin at multiples of 2^o and lie in one zone. No two free buddies coexist. A
 // page is in exactly one place: a free block, one CPU's list, its owner's hands, or never free.
@@ -25,6 +25,18 @@ enum alloc_flags { // of zone_watermark_ok and the slow path; the low bits are e
 	ALLOC_HARDER = 0x10,
 	ALLOC_HIGH = 0x20,
 };
+
+enum {
+	PAGE_ALLOC_COSTLY_ORDER = 3,
+	OOM_ROUNDS = 3, // searches before a request fails that the kernel would never let fail
+};
+
+// What becomes of a request for which nothing could be reclaimed.
+enum oom_end {	       // bits; 0: it fails
+	OOM_KILLS = 1, // the kernel's out-of-memory killer is called
+	OOM_LOOPS = 2, // the kernel begins again; the machine fails it and says alloc_would_loop
+};
+unsigned alloc_without_progress(gfp_t gfp, unsigned order);
 
 pfn_t alloc_pages(struct machine *m, gfp_t gfp, unsigned order); // first pfn; 0 on failure
 void __free_pages(struct machine *m, pfn_t pfn, unsigned order);
@@ -50,7 +62,7 @@ bool zone_watermark_ok(struct machine *m, unsigned zone, unsigned order, uint32_
 void drain_local_pages(struct machine *m);
 void drain_all_pages(struct machine *m); // stops the machine when other CPUs hold pages
 void vmstat_fold(struct machine *m);	 // this CPU's counter differences into the zones
-int set_min_free_kbytes(struct machine *m, uint32_t kbytes); // stops the machine
+int set_min_free_kbytes(struct machine *m, uint32_t kbytes);		// stops the machine
 int set_percpu_pagelist_fraction(struct machine *m, uint32_t fraction); // 0 default, or >= 8
 int set_lowmem_reserve_ratio(struct machine *m, unsigned zone, uint32_t ratio);
 unsigned pageblock_type(struct machine *m, pfn_t pfn);

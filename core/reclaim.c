@@ -195,34 +195,6 @@ void wake_all_kswapd(struct machine *m, const struct alloc_context *ac)
 	}
 }
 
-// The kernel would kill somebody here. The request fails instead, and the mark on the zone spares
-// the next ones the whole search until a page comes back.
-void oom_step(struct machine *m, const struct alloc_context *ac)
-{
-	unsigned zone = ac->classzone;
-
-	step_begin(m, LOCK_ZONE + zone);
-	set_relaxed(&m->s->zone[zone].all_unreclaimable, 1);
-	if (tracing(m))
-		trace(m, &(struct trace_event){.kind = EV_T_OUT_OF_MEMORY,
-					       .cpu = m->cpu,
-					       .zone = zone,
-					       .order = ac->order,
-					       .count = 1,
-					       .value = ac->gfp});
-	step_end(m, LOCK_ZONE + zone, EV_OOM, zone, ac->order, ac->gfp, 0, 0, 0);
-}
-
-int OOM_apply(struct machine *m, const struct record *r)
-{
-	struct alloc_context ac = {.classzone = r->arg[0], .order = r->arg[1], .gfp = r->arg[2]};
-
-	if (r->arg[0] >= MAX_NR_ZONES || r->lock != LOCK_ZONE + r->arg[0])
-		return -EILSEQ;
-	oom_step(m, &ac);
-	return 0;
-}
-
 // ---- accounting of file mappings ----
 
 // Cold pages: nobody will read them through this CPU's cache. Returns how many it got; a mapping

@@ -29,6 +29,7 @@ static const struct {
 	{EV_T_KSWAPD_WAKE, "kswapd_wakes", "kswapd woken"},
 	{EV_T_DIRECT_RECLAIM, "direct_reclaims", "direct reclaim"},
 	{EV_T_OUT_OF_MEMORY, "out_of_memory", "out of memory"},
+	{EV_T_ALLOC_WOULD_LOOP, "would_loop", "of these, the kernel would not have given up"},
 	{EV_T_MISUSE, "misuses", "calls refused as misuse"},
 };
 

@@ -337,6 +337,80 @@ static void who_may_not_wait(void)
 	check_sane();
 }
 
+static void who_would_loop(void)
+{
+	static const struct {
+		gfp_t gfp;
+		unsigned order, end;
+	} ends[] = {
+		{GFP_KERNEL, 0, OOM_LOOPS | OOM_KILLS},
+		{GFP_KERNEL, 3, OOM_LOOPS | OOM_KILLS},
+		{GFP_KERNEL, 4, 0},
+		{GFP_KERNEL | __GFP_REPEAT, 4, 0}, // no help: nothing is reclaimed
+		{GFP_KERNEL | __GFP_NORETRY, 0, 0},
+		{GFP_KERNEL | __GFP_NOFAIL, 4, OOM_LOOPS | OOM_KILLS},
+		{GFP_KERNEL | GFP_DMA, 0, 0}, // killing does not empty that zone
+		{GFP_KERNEL | GFP_DMA | __GFP_NOFAIL, 0, OOM_LOOPS | OOM_KILLS},
+		{GFP_KERNEL | __GFP_THISNODE, 0, OOM_LOOPS},
+		{GFP_HIGHUSER_MOVABLE, 0, OOM_LOOPS | OOM_KILLS},
+		{GFP_NOFS, 0, OOM_LOOPS},
+		{GFP_NOIO, 3, OOM_LOOPS},
+		{GFP_NOFS, 4, 0},
+		{GFP_NOFS | __GFP_REPEAT, 4, OOM_LOOPS},
+		{GFP_NOFS | __GFP_NORETRY, 0, 0},
+		{GFP_ATOMIC, 0, 0},
+		{GFP_NOWAIT, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		CHECK_EQ(alloc_without_progress(ends[i].gfp, ends[i].order), ends[i].end);
+}
+
+static struct trace_event Ended, Looping; // last of each kind; kind 0: none
+
+static void note_end(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	if (t->kind == EV_T_OUT_OF_MEMORY)
+		Ended = *t;
+	if (t->kind == EV_T_ALLOC_WOULD_LOOP)
+		Looping = *t;
+}
+
+// Uses up whatever this request may have; the last call returned 0 and told why.
+static void exhausted(gfp_t gfp, unsigned order)
+{
+	static const struct machine_ops ops = {.trace = note_end};
+
+	boot(MODEL_3_4, 256 * MiB, 1);
+	M.ops = &ops;
+	Ended = Looping = (struct trace_event){0};
+	while (alloc_pages(&M, gfp, order))
+		CHECK(!Ended.kind && !Looping.kind);
+	CHECK_EQ(Ended.kind, EV_T_OUT_OF_MEMORY);
+	CHECK_EQ(Ended.order, order);
+	CHECK_EQ(Ended.value, gfp);
+	M.ops = &machine_ops_none;
+	check_sane();
+}
+
+static void looping_ends_here(void)
+{
+	for (unsigned order = 0; order <= PAGE_ALLOC_COSTLY_ORDER; order++) {
+		exhausted(GFP_KERNEL, order);
+		CHECK_EQ(Looping.kind, EV_T_ALLOC_WOULD_LOOP);
+		CHECK_EQ(Looping.flags, 1); // the killer
+		CHECK_EQ(Looping.count, OOM_ROUNDS);
+	}
+	exhausted(GFP_NOFS, 0);
+	CHECK_EQ(Looping.kind, EV_T_ALLOC_WOULD_LOOP);
+	CHECK_EQ(Looping.flags, 0);
+	exhausted(GFP_KERNEL, 4);
+	CHECK(!Looping.kind);
+	exhausted(GFP_KERNEL | __GFP_NORETRY, 0);
+	CHECK(!Looping.kind);
+}
+
 // A hundred single pages: pairs fail half for want of memory, half because it lies scattered.
 static void fragmentation(void)
 {
@@ -444,6 +518,8 @@ int main(void)
 	RUN(best_zone_without_highmem);
 	RUN(zone_of_each_gfp);
 	RUN(who_may_not_wait);
+	RUN(who_would_loop);
+	RUN(looping_ends_here);
 	RUN(fragmentation);
 	RUN(shapes_and_waste);
 	RUN(large_general_caches);

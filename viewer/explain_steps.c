@@ -182,6 +182,16 @@ static void oom(const struct told *w)
 		 w->t->order, gfp_text(w->t->value).s);
 }
 
+static void would_loop(const struct told *w)
+{
+	snprintf(w->buf, w->size,
+		 w->t->flags ? _("the kernel would call its out-of-memory killer and search again, "
+				 "without end; %u searches here")
+			     : _("the kernel would wait and search again, without end; %u searches "
+				 "here"),
+		 w->t->count);
+}
+
 static void object_alloc(const struct told *w)
 {
 	snprintf(w->buf, w->size, _("an object of %s at 0x%08x, %s"),
@@ -346,7 +356,11 @@ static const struct {
 	     N_("The kernel would wake kswapd here, to free memory in the background.")),
 	KIND(DIRECT_RECLAIM, reclaim,
 	     N_("Memory was so short that the request itself had to give up page cache first.")),
-	KIND(OUT_OF_MEMORY, oom, N_("The kernel would call its out-of-memory killer here.")),
+	KIND(OUT_OF_MEMORY, oom,
+	     N_("Page cache, the lists of other CPUs and lazily freed addresses had been tried.")),
+	KIND(ALLOC_WOULD_LOOP, would_loop,
+	     N_("A kernel lets no request up to order 3 fail that may wait. This machine has nothing "
+		"more to hope for, so the request fails.")),
 	KIND(KMALLOC, object_alloc,
 	     N_("kmalloc served memory the machine needed for its own bookkeeping.")),
 	KIND(KFREE, object_free, N_("kfree gave it back to the general cache of its size.")),

@@ -114,7 +114,8 @@ static const struct lesson shortage = {
 	   "On top of that, a request that would prefer a higher zone has to leave lowmem_reserve pages "
 	   "of a lower one alone, so that user memory does not eat what only the kernel can use.\n\n"
 	   "If reclaim finds nothing, a request of up to order 3 would make the kernel call its "
-	   "out-of-memory killer; here it fails, and the event says so.")};
+	   "out-of-memory killer and begin again, as often as it takes; here it fails, and the event "
+	   "says so. Larger ones fail in the kernel, too.")};
 
 static const struct lesson page_table = {
 	N_("Page tables"),
@@ -146,6 +147,7 @@ const struct lesson *lesson_of(enum event_kind kind)
 		[EV_T_KSWAPD_WAKE] = &shortage,
 		[EV_T_DIRECT_RECLAIM] = &shortage,
 		[EV_T_OUT_OF_MEMORY] = &shortage,
+		[EV_T_ALLOC_WOULD_LOOP] = &shortage,
 		[EV_T_KMALLOC] = &slab_array,
 		[EV_T_KFREE] = &slab_array,
 		[EV_T_KMEM_CACHE_ALLOC] = &slab_array,
