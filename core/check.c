@@ -35,7 +35,8 @@ int page_alloc_check(struct machine *m, char *why, size_t size)
 int machine_check(struct machine *m, char *why, size_t size)
 {
 	if (page_alloc_check(m, why, size) || slab_check(m, why, size) ||
-	    vmalloc_check(m, why, size) || kmap_check(m, why, size) || pcpu_check(m, why, size))
+	    vmalloc_check(m, why, size) || kmap_check(m, why, size) || pcpu_check(m, why, size) ||
+	    mm_check(m, why, size))
 		return -EINVAL;
 	return 0;
 }

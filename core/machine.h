@@ -28,6 +28,7 @@
 #include "event.h"
 #include "kmap.h"
 #include "memblock.h"
+#include "mm.h"
 #include "page.h"
 #include "page_alloc.h"
 #include "percpu.h"
@@ -102,6 +103,7 @@ struct machine_state {
 	struct pcpu_state percpu;
 	uint32_t task_struct_cache, sighand_cache; // cache ids; kernel_stack_init
 	uint32_t pgd[1024];
+	struct mm_state mm; // the program's process
 	struct memblock memblock;	// as it was at hand-over
 	struct {
 		uint64_t now_ns;	// last TIME of this CPU

@@ -12,7 +12,6 @@
 #include "machine.h"
 
 enum {
-	PGDIR_SHIFT = 22,
 	PTRS_PER_PGD = 1024
 };
 #define PGDIR_SIZE (1u << PGDIR_SHIFT)

@@ -11,16 +11,27 @@
 struct machine;
 
 enum {
+	PGDIR_SHIFT = 22, // an entry of the directory stands for 4 MiB
+};
+
+enum {
 	_PAGE_PRESENT = 1,
 	_PAGE_RW = 2,
+	_PAGE_USER = 4,
+	_PAGE_DIRTY = 0x40,
 	_PAGE_PSE = 0x80,
-	_PAGE_GLOBAL = 0x100
+	_PAGE_GLOBAL = 0x100,
+	_PAGE_PROTNONE = 0x100, // of a user page that nobody may touch: not present to the CPU
 };
 #define PAGE_KERNEL	     0x163u
 #define PAGE_KERNEL_NOCACHE  0x17Bu
 #define PAGE_KERNEL_UC_MINUS 0x173u // ioremap
 #define PAGE_KERNEL_LARGE    0x1E3u
 #define _KERNPG_TABLE	     0x063u
+#define _PAGE_TABLE	     0x067u // of user pages
+#define PAGE_SHARED	     0x027u
+#define PAGE_READONLY	     0x025u // PAGE_COPY has the same bits: a private page until it is written to
+#define PAGE_NONE	     0x120u
 
 // PTE pages for a range; -ENOMEM: some may have been added.
 int pgtable_populate(struct machine *m, kaddr_t addr, size_t size);

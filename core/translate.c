@@ -13,7 +13,6 @@
 #include "vmap_area.h"
 
 enum {
-	LARGE_SHIFT = 22,
 	KERNEL_PAGE_FLAGS = (1 << (PG_mlocked + 1)) - 1, // those above are ours
 };
 
@@ -59,19 +58,25 @@ int machine_translate(struct machine *m, kaddr_t addr, struct translation *t)
 	*t = (struct translation){
 		.addr = addr,
 		.region = region_of(m, addr),
-		.pgd_index = addr >> LARGE_SHIFT,
+		.pgd_index = addr >> PGDIR_SHIFT,
 		.pte_index = addr >> PAGE_SHIFT & 1023,
 		.offset = addr & (PAGE_SIZE - 1),
-		.pde = m->s->pgd[addr >> LARGE_SHIFT],
+		.pde = m->s->pgd[addr >> PGDIR_SHIFT],
 	};
+	if (m->s->mm.pgd_pfn)
+		t->process_pde = m->s->mm.pgd[addr >> PGDIR_SHIFT];
+	if (t->region == LINEAR_USER) { // the master has no user half
+		t->pde = t->process_pde;
+		t->fault = FAULT_USER;
+	}
 	if (!(t->pde & _PAGE_PRESENT))
 		return -EFAULT;
 	t->large = t->pde & _PAGE_PSE;
 	if (t->large) {
 		t->phys =
-			(t->pde >> LARGE_SHIFT << LARGE_SHIFT) | (addr & ((1u << LARGE_SHIFT) - 1));
+			(t->pde >> PGDIR_SHIFT << PGDIR_SHIFT) | (addr & ((1u << PGDIR_SHIFT) - 1));
 	} else {
-		t->pte = pte_of(m, addr);
+		t->pte = t->region == LINEAR_USER ? mm_pte_of(m, addr) : pte_of(m, addr);
 		if (!(t->pte & _PAGE_PRESENT))
 			return -EFAULT;
 		t->phys = (t->pte & ~(PAGE_SIZE - 1u)) | t->offset;
@@ -166,6 +171,8 @@ static void page_owner(struct machine *m, const struct translation *t, struct te
 		add(out, "free, on a per-CPU list");
 	else if (free_block(m, t->pfn, &head, &order))
 		add(out, "free, order %u block at frame %u", order, head);
+	else if (p->mapcount)
+		add(out, "page of the process at %08x", p->mapping & -PAGE_SIZE);
 	else if (p->flags & 1u << PG_tail)
 		add(out, "in use, part of the compound page at frame %u", p->index);
 	else
@@ -197,9 +204,26 @@ static void add_entry(struct text *out, const char *table, uint32_t index, uint3
 		add(out, " not present\n");
 		return;
 	}
-	add(out, " frame %u%s%s%s%s%s\n", entry >> PAGE_SHIFT, entry & _PAGE_RW ? " rw" : " ro",
-	    entry & 0x008 ? " pwt" : "", entry & 0x010 ? " pcd" : "",
-	    entry & _PAGE_PSE ? " 4M" : "", entry & _PAGE_GLOBAL ? " global" : "");
+	add(out, " frame %u%s%s%s%s%s%s\n", entry >> PAGE_SHIFT, entry & _PAGE_RW ? " rw" : " ro",
+	    entry & _PAGE_USER ? " user" : "", entry & 0x008 ? " pwt" : "",
+	    entry & 0x010 ? " pcd" : "", entry & _PAGE_PSE ? " 4M" : "",
+	    entry & _PAGE_GLOBAL ? " global" : "");
+}
+
+// The walk above is the kernel's own; the process has its copy of that half of the directory.
+static void add_process(const struct machine *m, const struct translation *t, struct text *out)
+{
+	if (!m->s->mm.pgd_pfn)
+		return;
+	add(out, "  process   directory in frame %u: ", m->s->mm.pgd_pfn);
+	if (t->region == LINEAR_USER)
+		add(out, "the walk is its own\n");
+	else if (t->process_pde)
+		add(out, "the same entry\n");
+	else if (t->pde & _PAGE_PRESENT)
+		add(out, "no entry yet; its first access faults and takes the kernel's\n");
+	else
+		add(out, "no entry either\n");
 }
 
 static void add_debug(const struct machine *m, kaddr_t addr, struct text *out)
@@ -218,20 +242,23 @@ static void add_debug(const struct machine *m, kaddr_t addr, struct text *out)
 int translation_text(struct machine *m, const struct translation *t, char *buf, size_t size)
 {
 	struct text out = {buf, size, 0};
-	uint64_t descriptor = gdt_descriptor(__KERNEL_DS >> 3);
+	unsigned selector = t->region == LINEAR_USER ? __USER_DS : __KERNEL_DS;
+	uint64_t descriptor = gdt_descriptor(selector >> 3);
 	char owner[128];
 
 	add(&out, "linear 0x%08x\n", t->addr);
 	add(&out,
 	    "  segment   %s 0x%02x, base 0x%08x, limit 0x%08x: the offset is the linear address\n",
-	    gdt_name(__KERNEL_DS >> 3), __KERNEL_DS, descriptor_base(descriptor),
+	    gdt_name(selector >> 3), selector, descriptor_base(descriptor),
 	    descriptor_limit(descriptor));
 	add(&out, "  region    %s\n", linear_region_name(t->region));
 	add_entry(&out, "pgd", t->pgd_index, t->pde);
 	if (t->pde & _PAGE_PRESENT && !t->large)
 		add_entry(&out, "pte", t->pte_index, t->pte);
+	add_process(m, t, &out);
 	if (!t->present) {
-		add(&out, "  page fault, error code %u (not present, read, kernel)\n", t->fault);
+		add(&out, "  page fault, error code %u (not present, read, %s)\n", t->fault,
+		    t->fault & FAULT_USER ? "user" : "kernel");
 		return (int)out.len;
 	}
 	add(&out, "  physical  0x%08x: frame %u, offset 0x%03x\n", t->phys, t->pfn, t->offset);

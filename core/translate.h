@@ -13,7 +13,7 @@ struct machine;
 struct page;
 
 enum linear_region {
-	LINEAR_USER,   // below PAGE_OFFSET: the machine has no user mappings
+	LINEAR_USER,   // below PAGE_OFFSET: what the process has there (mm.h)
 	LINEAR_LOWMEM, // direct map
 	LINEAR_HOLE,   // the gap that catches overruns of lowmem
 	LINEAR_VMALLOC,
@@ -23,13 +23,18 @@ enum linear_region {
 	LINEAR_FIXMAP,
 };
 
+enum {
+	FAULT_USER = 4 // bit of the page-fault error code
+};
+
 struct translation {
 	kaddr_t addr;
 	enum linear_region region;
 	uint32_t pgd_index, pte_index, offset;
-	uint32_t pde;	// entry, 0 = not present
-	uint32_t pte;	// entry; 0 = not present, or the PDE maps 4 MiB itself
-	uint32_t fault; // page-fault error code of a kernel read: 0 (not present) when !present
+	uint32_t pde;	      // entry, 0 = not present
+	uint32_t pte;	      // entry; 0 = not present, or the PDE maps 4 MiB itself
+	uint32_t process_pde; // entry in the process's own directory, 0 = not present
+	uint32_t fault;	      // page-fault error code of a read: 0 by the kernel, FAULT_USER
 	bool present, large;
 	uint32_t phys; // physical address, when present
 	pfn_t pfn;

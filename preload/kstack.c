@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // What a thread costs the kernel: two pages of stack and a task_struct, from its start until its
-// end is noticed. The first one also brings what all share: a sighand_struct, and a count of the
-// threads with a copy for each CPU. A thread is counted where it starts and counted off where its end is
-// noticed, so a copy alone may be negative; their sum is the number.
+// end is noticed. The first one also brings what all share: an address space, a sighand_struct, and a
+// count of the threads with a copy for each CPU. A thread is counted where it starts and counted off
+// where its end is noticed, so a copy alone may be negative; their sum is the number.
 #include "arena.h"
 #include "map.h"
 
@@ -52,6 +52,7 @@ uint32_t kernel_stacks(const struct machine *m)
 static void process_begin(struct machine *m)
 {
 	begun = true;
+	mm_begin(m);
 	alloc_sighand(m);
 	counts = alloc_percpu(m, sizeof(int32_t), sizeof(int32_t));
 	file_reserve_make(m);

@@ -109,6 +109,7 @@ static kaddr_t map_area(struct machine *m, struct record *r, size_t bytes)
 		return 0;
 	}
 	span_set(a, bytes >> PAGE_SHIFT, SPAN_VMALLOC);
+	mm_touch(m, a, bytes);
 	record_block(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH_ZERO, a);
 	return a;
 }

@@ -467,6 +467,7 @@ static bool remap_grow(struct call *c, const struct remap *q)
 		return false;
 	}
 	span_grow(q->a, q->new_len >> PAGE_SHIFT);
+	mm_touch(c->m, q->a, q->new_len);
 	c->r.path = PATH_VMALLOC;
 	c->r.op.gfp = GFPC_KERNEL_HIGH_ZERO;
 	return true;

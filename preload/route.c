@@ -254,6 +254,7 @@ static kaddr_t area_ready(struct machine *m, kaddr_t a, size_t bytes)
 		return 0;
 	}
 	span_set(a, bytes >> PAGE_SHIFT, SPAN_VMALLOC);
+	mm_touch(m, a, bytes);
 	return a;
 }
 
@@ -385,6 +386,7 @@ bool route_grow(struct machine *m, struct record *r, const struct place *p, size
 		return false;
 	}
 	span_grow(p->start, bytes >> PAGE_SHIFT);
+	mm_touch(m, p->start, bytes);
 	record_block(r, PATH_VMALLOC, 0, GFPC_KERNEL_HIGH, p->start);
 	return true;
 }

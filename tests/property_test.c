@@ -446,6 +446,19 @@ static void sysctls(struct machine *m)
 	}
 }
 
+// The process comes, touches what there is of the vmalloc space, and goes.
+static void process(struct machine *m)
+{
+	kaddr_t start = M.s->vmalloc.start, space = M.s->vmalloc.end - start;
+
+	if (!M.s->mm.pgd_pfn)
+		mm_begin(m);
+	else if (rnd(4))
+		mm_touch(m, start + rnd(space / 2), 1 + rnd(space / 2));
+	else
+		mm_end(m);
+}
+
 static void rare(struct machine *m)
 {
 	static uint64_t now;
@@ -464,6 +477,8 @@ static void rare(struct machine *m)
 		kmap_flush_unused(m);
 		break;
 	case 4:
+		process(m);
+		break;
 	case 5:
 		vmstat_fold(m);
 		break;
@@ -542,6 +557,8 @@ static void release_everything(void)
 		if (Own_cache[i])
 			CHECK_EQ(kmem_cache_destroy(&Cpu[0], Own_cache[i]), 0);
 	memset(Own_cache, 0, sizeof(Own_cache));
+	if (M.s->mm.pgd_pfn)
+		mm_end(&Cpu[0]);
 }
 
 // What policy keeps is given up: lists of CPUs, free slabs, lazily freed ranges.

@@ -291,6 +291,22 @@ static void stacks_starve(void)
 	starve(call_stack, undo_stack, 200);
 }
 
+static bool call_process(void)
+{
+	return !mm_begin(&M);
+}
+
+static void undo_process(void)
+{
+	mm_end(&M);
+}
+
+static void processes_starve(void)
+{
+	start(1);
+	starve(call_process, undo_process, 50);
+}
+
 static struct mempool Pool;
 
 static bool call_mempool(void)
@@ -320,6 +336,7 @@ int main(void)
 	RUN(slabs_starve);
 	RUN(creating_starves);
 	RUN(stacks_starve);
+	RUN(processes_starve);
 	RUN(pools_starve);
 	return DONE();
 }

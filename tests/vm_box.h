@@ -63,6 +63,8 @@ static inline void check_all(struct machine *m)
 
 	if (!err)
 		err = kmap_check(m, why, sizeof(why));
+	if (!err)
+		err = mm_check(m, why, sizeof(why));
 	if (err)
 		printf("# %s\n", why);
 	CHECK_EQ(err, 0);

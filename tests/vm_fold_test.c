@@ -248,7 +248,9 @@ static void test_hostile_records(void)
 		EV_VB_ALLOC,	    EV_VB_FREE,	     EV_VB_PURGE,
 		EV_PGTABLE_ADD,	    EV_KMAP,	     EV_KUNMAP,
 		EV_KMAP_FLUSH,	    EV_KMAP_ATOMIC,  EV_KMAP_ATOMIC_PUSH,
-		EV_KMAP_ATOMIC_POP, EV_KERNEL_STACK,
+		EV_KMAP_ATOMIC_POP, EV_KERNEL_STACK, EV_MM_BEGIN,
+		EV_MM_FAULT,	    EV_MM_TABLE,     EV_MM_PTE,
+		EV_MM_END,
 	};
 	struct machine *m = boot(MODEL_CLASSIC, 1024 * MiB, 2);
 	unsigned taken = 0;

@@ -277,6 +277,25 @@ static void page_table(const struct told *w)
 		 w->t->pfn, w->t->value, w->t->value << 22);
 }
 
+static void directory(const struct told *w)
+{
+	snprintf(w->buf, w->size, _("pfn 0x%x is the process's page directory"), w->t->pfn);
+}
+
+static void vmalloc_fault(const struct told *w)
+{
+	snprintf(w->buf, w->size,
+		 _("pgd[%u] of the process, 4 MiB from 0x%08x, points to the page "
+		   "table in pfn 0x%x"),
+		 w->t->value, w->t->addr, w->t->pfn);
+}
+
+static void user_page(const struct told *w)
+{
+	snprintf(w->buf, w->size, _("pfn 0x%x is the process's page at 0x%08x, %s"), w->t->pfn,
+		 w->t->addr, w->t->value & _PAGE_RW ? _("written to") : _("read only"));
+}
+
 static void kmapped(const struct told *w)
 {
 	snprintf(w->buf, w->size, _("pfn 0x%x at 0x%08x, pkmap_count is now %u"), w->t->pfn,
@@ -398,6 +417,15 @@ static const struct {
 		"addresses.")),
 	KIND(VMAP_UNMAP, unmap, N_("The page table entries were cleared.")),
 	KIND(PAGE_TABLE, page_table, N_("The range had no page table yet; a frame became one.")),
+	KIND(PGD_ALLOC, directory,
+	     N_("Each process has a page directory of its own. Its upper part is a copy of the kernel's, "
+		"so that the kernel is there whoever runs.")),
+	KIND(VMALLOC_FAULT, vmalloc_fault,
+	     N_("The kernel had added the page table to its own directory alone. The process's first "
+		"access to these 4 MiB faulted, and the entry was copied.")),
+	KIND(USER_PAGE, user_page,
+	     N_("A user page gets a frame when it is first touched: one page of zeros, from HighMem "
+		"where there is any.")),
 	KIND(KMAP_MAP, kmapped,
 	     N_("Frames of HighMem have no address of their own; kmap lends one of 1,024 windows. "
 		"A count of 1 is a window without user, 2 one with one user.")),
