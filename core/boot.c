@@ -93,14 +93,6 @@ void boot_memblock(struct machine *m)
 	mb->current_limit = m->s->max_low_pfn << PAGE_SHIFT;
 }
 
-// Frames for the direct map's page tables: the part below 4 MiB and the tail use small pages.
-static uint32_t direct_map_tables(const struct machine *m)
-{
-	uint32_t tail = m->s->max_low_pfn & (PAGEBLOCK_NR_PAGES - 1) ? 1 : 0;
-
-	return (4 + tail) * PAGE_SIZE;
-}
-
 // Nothing else in the machine tells them apart.
 void kernel_image_parts(const struct machine_config *cfg, uint32_t *data, uint32_t *bss)
 {
@@ -146,7 +138,6 @@ void boot_reserve_early(struct machine *m)
 	uint32_t frames = (s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
 	uint32_t kernel_pages = s->max_low_pfn, align = s->cfg.l1_bytes, percpu;
 
-	memblock_alloc_base(mb, direct_map_tables(m), PAGE_SIZE, 0);
 	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, align, 0);
 	reserve_zone_tables(m);
 	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
@@ -307,8 +298,8 @@ int machine_boot(struct machine *m, void *memory, const struct machine_config *c
 	if (ret)
 		return ret;
 	boot_memblock(m);
-	boot_reserve_early(m);
 	pgtable_init(m);
+	boot_reserve_early(m);
 	page_alloc_init(m);
 	kmem_cache_init(m);
 	pcpu_init_late(m);

@@ -12,7 +12,9 @@
 #include "machine.h"
 
 enum {
-	PTRS_PER_PGD = 1024
+	PTRS_PER_PGD = 1024,
+	IMAGE_START = 16 << 20,
+	EARLY_TABLES = 8, // frames looked for at once
 };
 #define PGDIR_SIZE (1u << PGDIR_SHIFT)
 
@@ -125,13 +127,40 @@ void page_clear_mapped(struct machine *m, pfn_t pfn, kaddr_t addr)
 
 // --- boot ----------------------------------------------------------------------------------------
 
-// A table made before there is a page allocator: its frame comes from memblock, for good.
-static void boot_table(struct machine *m, uint32_t index)
+static void set_table(struct machine *m, uint32_t index, uint32_t phys)
 {
-	uint32_t phys = memblock_alloc_base(&m->s->memblock, PAGE_SIZE, PAGE_SIZE, 0);
-
 	if (phys)
 		m->s->pgd[index] = phys | _KERNPG_TABLE;
+}
+
+// The tables the kernel starts with lie in its image, at the end of bss.
+static uint32_t image_table(const struct machine *m, unsigned n)
+{
+	return IMAGE_START + (m->s->cfg.kernel_bytes & -PAGE_SIZE) - (n + 1) * PAGE_SIZE;
+}
+
+// What the first mapping covers: the image and as much as tables for all of the kernel's half take,
+// in whole tables.
+static uint32_t first_mapping_end(const struct machine *m)
+{
+	uint32_t tables = (0 - m->s->cfg.page_offset) >> PGDIR_SHIFT;
+	uint32_t end = IMAGE_START + m->s->cfg.kernel_bytes + tables * PAGE_SIZE;
+
+	return (end + PGDIR_SIZE - 1) & -PGDIR_SIZE;
+}
+
+// The table of a ragged end of lowmem is the first of eight frames found for such tables where the
+// kernel can write already; the others are not needed.
+static uint32_t last_lowmem_table(struct machine *m)
+{
+	struct memblock *mb = &m->s->memblock;
+	uint32_t phys = memblock_find_in_range(mb, 0, first_mapping_end(m),
+					       EARLY_TABLES * PAGE_SIZE, PAGE_SIZE);
+
+	if (!phys)
+		return memblock_alloc_base(mb, PAGE_SIZE, PAGE_SIZE, 0);
+	memblock_reserve(mb, phys, PAGE_SIZE);
+	return phys;
 }
 
 // First 4 MiB by small pages (its memory types differ), whole 4 MiB units by large ones, the rest
@@ -141,8 +170,10 @@ static void map_lowmem(struct machine *m)
 	kaddr_t start = m->s->cfg.page_offset, end = m->s->high_memory;
 
 	for (kaddr_t a = start; a < end; a += PGDIR_SIZE) {
-		if (a == start || end - a < PGDIR_SIZE)
-			boot_table(m, a >> PGDIR_SHIFT);
+		if (a == start)
+			set_table(m, a >> PGDIR_SHIFT, image_table(m, 0));
+		else if (end - a < PGDIR_SIZE)
+			set_table(m, a >> PGDIR_SHIFT, last_lowmem_table(m));
 		else
 			m->s->pgd[a >> PGDIR_SHIFT] = (a - start) | PAGE_KERNEL_LARGE;
 	}
@@ -162,8 +193,10 @@ void pgtable_init(struct machine *m)
 	map_lowmem(m);
 	fixmap_layout(&fx, m->s->cfg.nr_cpus, true);
 	// pkmap and fixmap have their tables from the start, so that every process shares them
-	for (uint32_t i = m->s->kmap.pkmap_base >> PGDIR_SHIFT; i < PTRS_PER_PGD; i++)
-		boot_table(m, i);
+	set_table(m, m->s->kmap.pkmap_base >> PGDIR_SHIFT,
+		  memblock_alloc_base(&m->s->memblock, PAGE_SIZE, PAGE_SIZE, 0));
+	for (uint32_t i = (m->s->kmap.pkmap_base >> PGDIR_SHIFT) + 1, n = 1; i < PTRS_PER_PGD; i++)
+		set_table(m, i, image_table(m, n++));
 	set_fixmap_nocache(m, fx.apic_base, 0xFEE00000);
 	set_fixmap_nocache(m, fx.io_apic_base, 0xFEC00000);
 }

@@ -73,10 +73,17 @@ static void windows_fill_one_table(void)
 static void top_of_lowmem(void)
 {
 	boot(MODEL_3_4, 2048 * MiB, 1);
-	// five page tables, and below them 16 MiB of mem_map
-	CHECK(memblock_is_region_reserved(&M.s->memblock, 0x377F9000, 0x5000));
-	CHECK_EQ(M.s->kmap.mem_map, 0xF77FE000 - 0x5000 - 16 * MiB);
+	// pkmap's table, and below it 16 MiB of mem_map
+	CHECK_EQ(M.s->pgd[1022], 0x377FD063);
+	CHECK_EQ(M.s->kmap.mem_map, 0xF77FE000 - 0x1000 - 16 * MiB);
+	// the table of the ragged end, first of eight frames below the end of the first mapping
+	CHECK_EQ(M.s->pgd[0xF77FD000 >> 22], 0x017F8063);
+	CHECK(memblock_is_region_reserved(&M.s->memblock, 0x017F8000, 0x1000));
+	CHECK(!memblock_is_region_reserved(&M.s->memblock, 0x017F9000, 0x7000));
 	CHECK_EQ(memblock_end_of_DRAM(&M.s->memblock), 0x80000000);
+	boot(MODEL_3_4, 700 * MiB, 1); // lowmem of whole 4 MiB units needs none
+	CHECK(!memblock_is_region_reserved(&M.s->memblock, 0x017F8000, 0x8000));
+	CHECK_EQ(M.s->pgd[M.s->max_low_pfn >> 10], 0);
 }
 
 static uint32_t ram_pages(unsigned zone)

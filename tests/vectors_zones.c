@@ -305,13 +305,7 @@ void vectors_zones(struct vectors *v)
 	struct machine m;
 	const char *line;
 
-	// Where lowmem ends inside a 4 MiB unit, those kernels have a page table just below 24 MiB,
-	// the end of the first mapping. With the image it keeps the two pageblocks from 16 MiB on
-	// from ever being wholly free, so neither can be a reserve.
 	vectors_config(v, &cfg);
-	pfn_t max_low = vectors_header(v, "max_low_pfn", 10);
-	if (max_low % PAGEBLOCK_NR_PAGES && max_low > 0x1800)
-		cfg.kernel_bytes = 0x7f8000;
 	if (vectors_boot(v, &m, &cfg))
 		return;
 	uint32_t booted = m.s->min_free_kbytes;
