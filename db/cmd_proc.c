@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../core/procfs.h"
+#include "callers.h"
 #include "cli.h"
 
 const char *proc_file_name(int i, const void *ctx)
@@ -27,29 +28,8 @@ static const struct proc_file *find_file(const char *name)
 	cli_unknown("proc", "file", name, proc_file_name, NULL);
 }
 
-// vmallocinfo names callers; the machine knows only their stacks, " 0xID" behind the size. What
-// called malloc or mmap stands in its place, as %pS would print the symbol.
-static void print_with_callers(struct recording *r, const char *text)
-{
-	static struct frame frame;
-	unsigned long stack;
-	int before, after;
-
-	for (const char *line = text, *end; *line; line = end) {
-		end = strchr(line, '\n');
-		end = end ? end + 1 : line + strlen(line);
-		before = after = 0;
-		if (sscanf(line, "0x%*x-0x%*x %*d%n 0x%lx%n", &before, &stack, &after) == 1 &&
-		    after && recording_stack(r, (uint32_t)stack, &frame, 1)) {
-			printf("%.*s %s", before, line, frame.function);
-			line += after;
-		}
-		fwrite(line, 1, (size_t)(end - line), stdout);
-	}
-}
-
 // The printers work like snprintf: once for the length, once for the text.
-static int print(const struct proc_file *f, struct recording *r, struct machine *m)
+static int print(const struct proc_file *f, struct recording *r, int process, struct machine *m)
 {
 	int n = f->print(m, NULL, 0);
 	char *text = malloc((size_t)n + 1);
@@ -57,7 +37,7 @@ static int print(const struct proc_file *f, struct recording *r, struct machine 
 		return EXIT_FAILURE;
 	f->print(m, text, (size_t)n + 1);
 	if (!strcmp(f->name, "vmallocinfo"))
-		print_with_callers(r, text);
+		print_with_callers(stdout, r, process, text);
 	else
 		fwrite(text, 1, (size_t)n, stdout);
 	free(text);
@@ -104,7 +84,7 @@ static void add_files(struct question *q, char *names)
 }
 
 // Where more than one text comes, each has a head, in the manner of head(1).
-static int print_all(const struct question *q, struct recording *r, struct replay *p)
+static int print_all(const struct question *q, struct recording *r, int process, struct replay *p)
 {
 	static bool printed;
 	int status = EXIT_SUCCESS;
@@ -113,7 +93,7 @@ static int print_all(const struct question *q, struct recording *r, struct repla
 			printf("%s==> %s at #%llu <==\n", printed ? "\n" : "", q->file[i]->name,
 			       (unsigned long long)replay_position(p));
 		printed = true;
-		status = print(q->file[i], r, replay_machine(p));
+		status = print(q->file[i], r, process, replay_machine(p));
 	}
 	return status;
 }
@@ -122,7 +102,8 @@ static int print_all(const struct question *q, struct recording *r, struct repla
 static int answer(const struct question *q, struct recording *r, int process)
 {
 	char err[512];
-	struct replay *p = replay_open(r, process ? process : busiest(r), err, sizeof(err));
+	process = process ? process : busiest(r);
+	struct replay *p = replay_open(r, process, err, sizeof(err));
 	int status = EXIT_SUCCESS;
 	if (!p) {
 		cli_error("%s", err);
@@ -134,7 +115,7 @@ static int answer(const struct question *q, struct recording *r, int process)
 			cli_error("the recording is damaged before this event; what follows is the "
 				  "state after event %llu and may be untrue",
 				  (unsigned long long)replay_position(p));
-		status = print_all(q, r, p);
+		status = print_all(q, r, process, p);
 		if (ret)
 			status = EXIT_FAILURE;
 	}

@@ -26,7 +26,7 @@ static const char *const sql[NR_STMTS] = {
 		" WHERE e.rowid BETWEEN ?1 AND ?2 ORDER BY e.rowid",
 	[STMT_TIME] = "SELECT t_ns FROM clock WHERE event <= ?1 ORDER BY event DESC LIMIT 1",
 	[STMT_STACK] =
-		"SELECT s.depth, f.function, f.file, f.line, m.path, a.offset, a.ip"
+		"SELECT s.depth, f.function, f.file, f.line, m.path, a.offset, a.ip, f.place, f.size"
 		" FROM stack_frame s JOIN address a USING (address)"
 		" LEFT JOIN frame f USING (address) LEFT JOIN module m ON m.module = a.module"
 		" WHERE s.stack = ?1 ORDER BY s.depth, f.inline_order",

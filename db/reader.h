@@ -64,6 +64,7 @@ struct frame {
 	int line;
 	char module[256];
 	uint64_t offset;    // in the module
+	uint32_t place, size; // bytes from the start of the function's code, and of it; 0 unknown, inlined
 	bool inlined;
 };
 // Innermost first; number of frames (inlines expanded), at most max.

@@ -95,6 +95,8 @@ static void read_frame(sqlite3_stmt *s, struct frame *f)
 	reader_text(s, 4, module, sizeof(module));
 	memcpy(f->module, module, sizeof(module));
 	f->offset = u64(s, 5);
+	f->place = (uint32_t)sqlite3_column_int64(s, 7);
+	f->size = (uint32_t)sqlite3_column_int64(s, 8);
 	f->inlined = false;
 	if (*f->function)
 		return;

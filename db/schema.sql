@@ -191,6 +191,8 @@ CREATE TABLE frame(
 	function TEXT,
 	file TEXT,
 	line INTEGER,
+	place INTEGER,       -- bytes from the start of its code; NULL unknown, or inlined
+	size INTEGER,        -- of its code; NULL likewise
 	PRIMARY KEY(address, inline_order)
 ) WITHOUT ROWID;
 

@@ -108,7 +108,7 @@ void symbol_table_free(struct symbol_table *t)
 	free(t);
 }
 
-const char *symbol_table_find(const struct symbol_table *t, GElf_Addr pc)
+const char *symbol_table_find(const struct symbol_table *t, GElf_Addr pc, struct code_range *range)
 {
 	size_t low = 0, high = t->n;
 	while (low < high) {
@@ -119,7 +119,9 @@ const char *symbol_table_find(const struct symbol_table *t, GElf_Addr pc)
 			high = middle;
 	}
 	for (size_t i = low; i-- > 0 && t->reach[i] > pc;)
-		if (t->entry[i].end > pc)
+		if (t->entry[i].end > pc) {
+			*range = (struct code_range){t->entry[i].start, t->entry[i].end};
 			return t->entry[i].name;
+		}
 	return NULL;
 }

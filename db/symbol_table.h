@@ -20,5 +20,8 @@ void symbol_table_free(struct symbol_table *t); // NULL is fine
 
 // The symbol whose code pc is in: the one that starts last; of several at one address global ones
 // before weak before local ones. A symbol without a size is believed for 4096 bytes, up to the next
-// symbol. NULL: none.
-const char *symbol_table_find(const struct symbol_table *t, GElf_Addr pc);
+// symbol. NULL: none, and *range is left alone.
+struct code_range {
+	GElf_Addr start, end; // end == start: unknown
+};
+const char *symbol_table_find(const struct symbol_table *t, GElf_Addr pc, struct code_range *range);

@@ -33,7 +33,7 @@ struct symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;	    // NULL: nothing to be learned from it
 	struct symbol_table *table; // of module, made when first asked
-	GElf_Addr bias;
+	GElf_Addr bias, pc;	    // pc: the return address being resolved
 	// the address before, if it had the same file
 	int64_t last_address, last_offset;
 };
@@ -44,9 +44,22 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
-// One function of an address. Demangling happens here, once, so that queries see readable names.
+static void bind_code(struct symbols *y, const struct code_range *code)
+{
+	bool known = code && code->end > code->start;
+	int column[] = {6, 7};
+	GElf_Addr value[] = {known ? y->pc - code->start : 0, known ? code->end - code->start : 0};
+	for (int i = 0; i < 2; i++)
+		if (known)
+			sqlite3_bind_int64(y->insert, column[i], (int64_t)value[i]);
+		else
+			sqlite3_bind_null(y->insert, column[i]);
+}
+
+// One function of an address; code: where its code is, NULL when it was inlined. Demangling happens
+// here, once, so that queries see readable names.
 static void put(struct symbols *y, int64_t address, int order, const char *function,
-		const char *file, int line)
+		const char *file, int line, const struct code_range *code)
 {
 	char *plain = cplus_demangle(function, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
 	// "fclose@@GLIBC_2.2.5": the version is the linker's business
@@ -63,6 +76,7 @@ static void put(struct symbols *y, int64_t address, int order, const char *funct
 		sqlite3_bind_int(y->insert, 5, line);
 	else
 		sqlite3_bind_null(y->insert, 5);
+	bind_code(y, code);
 	int rc = sqlite3_step(y->insert);
 	if (rc != SQLITE_DONE && !y->rc)
 		y->rc = rc;
@@ -126,11 +140,11 @@ static void open_file(struct symbols *y, const char *path, const char *build_id)
 		y->module = NULL;
 }
 
-static const char *symbol_name(struct symbols *y, GElf_Addr pc)
+static const char *symbol_name(struct symbols *y, GElf_Addr pc, struct code_range *code)
 {
 	if (!y->table)
 		y->table = symbol_table_new(y->module);
-	return y->table ? symbol_table_find(y->table, pc) : NULL;
+	return y->table ? symbol_table_find(y->table, pc, code) : NULL;
 }
 
 static bool mangled(const char *name)
@@ -143,12 +157,13 @@ static bool mangled(const char *name)
 // (f.constprop.0, __GI_qsort).
 static const char *die_name(struct symbols *y, Dwarf_Die *die, GElf_Addr pc)
 {
+	struct code_range code;
 	Dwarf_Attribute attr;
 	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
 	if (!name)
 		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
 	if (!mangled(name) && dwarf_tag(die) == DW_TAG_subprogram)
-		name = symbol_name(y, pc);
+		name = symbol_name(y, pc, &code);
 	return mangled(name) || !dwarf_diename(die) ? name : dwarf_diename(die);
 }
 
@@ -187,7 +202,10 @@ static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const c
 		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
 			continue;
 		const char *name = die_name(y, &scope[i], pc);
-		put(y, address, order++, name ? name : "?", file, line);
+		struct code_range code = {0, 0};
+		if (tag == DW_TAG_subprogram)
+			symbol_name(y, pc, &code);
+		put(y, address, order++, name ? name : "?", file, line, &code);
 		if (tag == DW_TAG_subprogram)
 			break;
 		file = call_file(cu, &scope[i]);
@@ -202,6 +220,7 @@ static bool put_scopes(struct symbols *y, int64_t address, GElf_Addr pc, const c
 static void resolve(struct symbols *y, int64_t address, int64_t offset)
 {
 	GElf_Addr pc = (GElf_Addr)offset - 1 + y->bias;
+	struct code_range code = {0, 0};
 	int line = 0;
 	if (!y->module)
 		return;
@@ -209,12 +228,13 @@ static void resolve(struct symbols *y, int64_t address, int64_t offset)
 		put_copy(y, address);
 		return;
 	}
+	y->pc = pc + 1;
 	Dwfl_Line *where = dwfl_module_getsrc(y->module, pc);
 	const char *file = where ? dwfl_lineinfo(where, NULL, &line, NULL, NULL, NULL) : NULL;
 	if (!put_scopes(y, address, pc, file, line)) {
-		const char *name = symbol_name(y, pc);
+		const char *name = symbol_name(y, pc, &code);
 		if (name)
-			put(y, address, 0, name, file, line);
+			put(y, address, 0, name, file, line, &code);
 	}
 	y->last_address = address;
 	y->last_offset = offset;
@@ -274,7 +294,7 @@ static int resolve_generated(struct symbols *y)
 		perf_map_open(&map, sqlite3_column_int(q, 2));
 		const char *name = perf_map_find(&map, (uint64_t)sqlite3_column_int64(q, 1) - 1);
 		if (name)
-			put(y, sqlite3_column_int64(q, 0), 0, name, NULL, 0);
+			put(y, sqlite3_column_int64(q, 0), 0, name, NULL, 0, NULL);
 		rc = y->rc;
 	}
 	perf_map_close(&map);
@@ -288,14 +308,14 @@ static int prepare(struct symbols *y, bool again, uint64_t *total)
 	sqlite3_stmt *q = NULL;
 	int rc = again ? sqlite3_exec(y->db, "DELETE FROM frame", NULL, NULL, NULL) : SQLITE_OK;
 	if (!rc)
-		rc = sqlite3_prepare_v2(y->db,
-					"INSERT OR REPLACE INTO frame VALUES (?1, ?2, ?3, ?4, ?5)",
-					-1, &y->insert, NULL);
+		rc = sqlite3_prepare_v2(
+			y->db, "INSERT OR REPLACE INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			-1, &y->insert, NULL);
 	if (!rc)
 		rc = sqlite3_prepare_v2(
 			y->db,
 			"INSERT OR REPLACE INTO frame SELECT ?1, inline_order, function, file,"
-			" line FROM frame WHERE address = ?2",
+			" line, place, size FROM frame WHERE address = ?2",
 			-1, &y->copy, NULL);
 	if (!rc)
 		rc = sqlite3_prepare_v2(y->db, "SELECT count(*) FROM address", -1, &q, NULL);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "db/callers.h"
 #include "recording_make.h"
 
 static struct made made;
@@ -221,12 +222,41 @@ static void stacks_expand_inlines(void)
 	CHECK_EQ(f[0].line, 10);
 	CHECK_STR(f[1].function, "outer");
 	CHECK(!f[1].inlined);
+	CHECK_EQ(f[0].size, 0); // its code is the other's
+	CHECK_EQ(f[1].place, 16);
+	CHECK_EQ(f[1].size, 32);
 	CHECK_STR(f[1].module, "/lib/liba.so");
 	CHECK_STR(f[2].function, "liba.so+0x222");
 	CHECK_EQ(f[2].offset, 0x222);
 	CHECK_STR(f[3].function, "0x7777");
 	CHECK_EQ(recording_stack(rec, 7, f, 2), 2);
 	CHECK_EQ(recording_stack(rec, 8, f, 8), 0);
+}
+
+// The machine's text has a stack id where the kernel prints the caller's symbol.
+static void named(const char *text, const char *want)
+{
+	char *got = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&got, &size);
+	CHECK(f);
+	print_with_callers(f, rec, 1, text);
+	fclose(f);
+	CHECK_STR(got, want);
+	free(got);
+}
+
+static void callers_are_symbols(void)
+{
+	named("0xf7ffe000-0xf8000000    8192 0x9 pages=1 vmalloc\n",
+	      "0xf7ffe000-0xf8000000    8192 foo+0x10/0x20 pages=1 vmalloc\n");
+	named("0xf7ffe000-0xf8000000    8192 0x7 pages=1 vmalloc\n" // not the function inlined into it
+	      "0xf8000000-0xf8003000   12288 vmap\n"		    // nobody's
+	      "0xf8004000-0xf8006000    8192 0x63 ioremap\n",	    // a stack that is not there
+	      "0xf7ffe000-0xf8000000    8192 outer+0x10/0x20 [liba.so] pages=1 vmalloc\n"
+	      "0xf8000000-0xf8003000   12288 vmap\n"
+	      "0xf8004000-0xf8006000    8192 0x63 ioremap\n");
+	named("", "");
 }
 
 static void timeline_merges_to_the_width(void)
@@ -273,10 +303,15 @@ static void add_extras(void)
 		&made,
 		"INSERT INTO address VALUES (1, 0, 273, 1, 273), (2, 0, 546, 1, 546), (3, 0, 30583, NULL, NULL)");
 	made_exec(&made, "INSERT INTO stack_part VALUES (7, 0, 7), (7, 1, 5);"
-		   "INSERT INTO chunk_frame VALUES (7, 0, 1), (5, 0, 2), (5, 1, 3)");
+			 "INSERT INTO chunk_frame VALUES (7, 0, 1), (5, 0, 2), (5, 1, 3)");
 	made_exec(
 		&made,
-		"INSERT INTO frame VALUES (1, 0, 'inner', 'a.c', 10), (1, 1, 'outer', 'a.c', 20)");
+		"INSERT INTO frame VALUES (1, 0, 'inner', 'a.c', 10, NULL, NULL), (1, 1, 'outer', 'a.c', 20, 16, 32),"
+		" (4, 0, 'foo', 'b.c', 5, 16, 32)");
+	made_exec(&made, "INSERT INTO module(module, path) VALUES (2, '/bin/made');"
+			 "INSERT INTO address VALUES (4, 0, 819, 2, 819);"
+			 "INSERT INTO stack_part VALUES (9, 0, 9);"
+			 "INSERT INTO chunk_frame VALUES (9, 0, 4)");
 	for (int i = 0; i < 100; i++)
 		made_execf(
 			&made,
@@ -459,6 +494,7 @@ int main(void)
 	RUN(times_find_their_event);
 	RUN(processes_and_meta);
 	RUN(stacks_expand_inlines);
+	RUN(callers_are_symbols);
 	RUN(timeline_merges_to_the_width);
 	RUN(transitions_of_an_event);
 	recording_close(rec);

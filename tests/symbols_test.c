@@ -106,6 +106,27 @@ static void inlined_functions_are_told(void)
 	CHECK_STR(names(2), expected); // the same place in another image
 }
 
+static int64_t number_of(const char *sql)
+{
+	sqlite3_stmt *s;
+	sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+	sqlite3_finalize(s);
+	return n;
+}
+
+// Only the function that has the code has a place in it.
+static void places_are_those_of_the_code(void)
+{
+	CHECK_EQ(
+		number_of(
+			"SELECT place FROM frame WHERE address = 1 AND function = 'outer_function'"),
+		here - (uintptr_t)outer_function);
+	CHECK_EQ(number_of("SELECT size > place FROM frame WHERE function = 'outer_function'"), 1);
+	CHECK_EQ(number_of("SELECT count(*) FROM frame WHERE place IS NOT NULL"), 2);
+	CHECK_EQ(number_of("SELECT count(*) FROM frame WHERE size IS NULL"), 4);
+}
+
 static void names_stay_until_made_again(void)
 {
 	exec("UPDATE frame SET function = 'mine' WHERE address = 1");
@@ -228,6 +249,7 @@ int main(void)
 	sqlite3_open(":memory:", &db);
 	sqlite3_exec(db, schema_sql, NULL, NULL, NULL);
 	RUN(inlined_functions_are_told);
+	RUN(places_are_those_of_the_code);
 	RUN(names_stay_until_made_again);
 	RUN(another_build_is_not_used);
 	RUN(missing_files_leave_addresses_alone);
