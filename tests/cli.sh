@@ -236,7 +236,7 @@ is 'the 10 MiB area is in vmallocinfo at its event only' '0 1 0' "$(
 	for at in $((mapped - 1)) "$mapped" $((mapped + 1)); do
 		"$kalloscope" proc vmallocinfo known.kalloscope --at "$at" | grep -c ' 10489856 '
 	done | paste -sd' ')"
-expect_of 0 ' 10489856 [a-z_]*+0x[0-9a-f]*/0x[0-9a-f]* pages=2560 vmalloc$' 'vmallocinfo: the caller as the kernel prints it' \
+expect_of 0 ' 10489856 [a-z_]*+0x[0-9a-f]*/0x[0-9a-f]* pages=2560 vmalloc vpages$' 'vmallocinfo: the caller as the kernel prints it' \
 	"$kalloscope" proc vmallocinfo known.kalloscope --at "$mapped"
 expect_of 0 'pte\[1023\] .*067 frame [0-9]* rw user$' "translate: the process's own stack" "$kalloscope" translate 0xbffff000 known.kalloscope
 expect_of 0 'process  *directory in frame [0-9]*: the same entry' 'translate: the process knows the entry' \

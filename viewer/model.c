@@ -346,6 +346,8 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 	v->max_low_pfn = m->s->max_low_pfn;
 	v->kmap = m->s->kmap;
 	memcpy(v->pgd, m->s->pgd, sizeof(v->pgd));
+	// the kernel's directory, and below it the process's own half
+	memcpy(v->pgd, m->s->mm.pgd, (m->s->cfg.page_offset >> 22) * sizeof(v->pgd[0]));
 	v->state = malloc(v->max_pfn + 1);
 	v->owner = malloc((v->max_pfn + 1) * sizeof(*v->owner));
 	v->type = calloc(v->max_pfn + 1, 1);
