@@ -330,6 +330,7 @@ __attribute__((constructor(101))) static void process_constructor(void)
 	unwind_init();
 	t->internal--;
 	leave_init();
+	exec_init();
 	constructed = true;
 	process_announce();
 }

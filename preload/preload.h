@@ -142,6 +142,8 @@ void arena_settle(const struct machine *m);
 void leave_init(void);
 void leave_exit(struct thread *t, int status, void *frame); // returns when it cannot wait
 void leave_now(void);		     // the outer call has ended: does not return if something waited
+// --- exec.c: programs our library cannot be loaded into are started without it
+void exec_init(void);
 // --- nested.c
 void *nested_alloc(struct thread *t, size_t size, size_t align); // NULL: pool empty
 bool nested_owns(const void *p);

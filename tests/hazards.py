@@ -158,6 +158,20 @@ def refused(compiler, words, mode=0o755, user=None):
     return run
 
 
+def foreign_child(compiler):
+    """A program nothing can be preloaded into, started by one that is recorded, in every way there is."""
+
+    def make(b):
+        (b.folder / "program.c").write_text("#include <stdio.h>\nint main(void) { puts(\"foreign\"); return 3; }\n")
+        (b.folder / "script").write_text(f"#!{b.folder}/program\n")
+        if not shutil.which(compiler[0]) or b.run([*compiler, "-o", str(b.folder / "program"), str(b.folder / "program.c")])[2]:
+            raise Skip(f"{' '.join(compiler)} does not work here")
+        (b.folder / "script").chmod(0o755)
+
+    return recorded(lambda b: ["sh", "-c", f"{b.hazard('execs')} every_way ./program; {b.hazard('execs')} every_way ./script; PATH=. program"],
+                    options=(), before=make)
+
+
 def limited_recorder(line, words):
     """The recorder itself has too little: it says so, the program is not harmed."""
 
@@ -361,7 +375,7 @@ CASES = {
     "handlers that jump out of two": hazard("handlers", "jumping_twice", undefined=True),
     "threads whose handlers jump": hazard("handlers", "threads", undefined=True),
     "faults that are jumped out of": hazard("handlers", "faults"),
-    "handlers that fork": hazard("handlers", "forking"),
+    "handlers that fork": hazard("handlers", "forking", options=()),
     # stacks
     "coroutines on 4, 8, 16 KiB": hazard("stacks", "contexts"),
     "handlers on 4, 8, 16 KiB": hazard("stacks", "altstacks"),
@@ -413,6 +427,9 @@ CASES = {
     "musl program": refused(["musl-gcc"], "musl"),
     "set-user-ID program": as_root(refused(["gcc"], "set-user-ID", 0o4755, 65534)),
     "AddressSanitizer program": refused(["gcc", "-fsanitize=address"], "sanitizer"),
+    "musl child": foreign_child(["musl-gcc"]),
+    "32-bit child": foreign_child(["gcc", "-m32"]),
+    "static child": foreign_child(["gcc", "-static"]),
     # the family
     "alignment of everything": hazard("family", "alignment"),
     "huge, empty, overflowing sizes": hazard("family", "sizes"),

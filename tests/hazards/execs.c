@@ -4,6 +4,7 @@
 #include "hazard.h"
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -69,13 +70,57 @@ static void deleted(void)
 	puts("without a file");
 }
 
+static int started(int way, char *program)
+{
+	char *argv[] = {program, NULL};
+	int pid = 0;
+
+	switch (way) {
+	case 0:
+		return execv(program, argv);
+	case 1:
+		return execve(program, argv, environ);
+	case 2:
+		return execvp(program, argv);
+	case 3:
+		return execvpe(program, argv, environ);
+	case 4:
+		return execl(program, program, (char *)NULL);
+	case 5:
+		return execle(program, program, (char *)NULL, environ);
+	case 6:
+		return execlp(program, program, (char *)NULL);
+	case 7:
+		CHECK(!posix_spawn(&pid, program, NULL, NULL, argv, environ));
+		break;
+	default:
+		CHECK(!posix_spawnp(&pid, program, NULL, NULL, argv, environ));
+	}
+	CHECK(waitpid(pid, &way, 0) == pid);
+	_exit(WEXITSTATUS(way));
+}
+
+// The program named as argument, by every way to start one.
+static void every_way(void)
+{
+	int status;
+
+	for (volatile int way = 0; way < 9; way++) {
+		churn(100);
+		fflush(stdout);
+		pid_t pid = way % 2 ? fork() : vfork();
+		if (!pid)
+			_exit(started(way, own_argv[2]) ? 127 : 126);
+		CHECK(waitpid(pid, &status, 0) == pid);
+		printf("way %d: %d\n", way, WEXITSTATUS(status));
+	}
+}
+
 int main(int argc, char **argv)
 {
-	static const struct mode modes[] = {{"chain", chain},
-					    {"bare", bare},
-					    {"failing", failing},
-					    {"descriptor", from_descriptor},
-					    {"deleted", deleted}};
+	static const struct mode modes[] = {{"chain", chain},	  {"bare", bare},
+					    {"failing", failing}, {"descriptor", from_descriptor},
+					    {"deleted", deleted}, {"every_way", every_way}};
 
 	own_argv = argv;
 	return RUN_MODE(modes, argc, argv);
