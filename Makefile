@@ -7,7 +7,7 @@
 # make hazards  what breaks preload allocators, native and recorded (part of make test)
 # make hazards-long  500 kills at random moments, 64 threads for minutes
 # make hazards-compare  what heaptrack does in seven of them (tests/hazards/README.md)
-# make matrix  forty real programs, native and recorded; into tests/RESULTS-programs.md
+# make matrix  thirty real programs, native and recorded; into tests/RESULTS-programs.md
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
