@@ -328,7 +328,7 @@ static void parse(struct launch *l, int argc, char **argv)
 	args_add_environment(&args);
 	program = args_split(&args, "record", argc, argv, own_option, l);
 	options_default(&l->opt);
-	if (options_parse(&l->opt, args.n, args.v, err))
+	if (args_parse(&args, &l->opt, err))
 		cli_usage("record", "%s", err);
 	l->opt.argv = program;
 }

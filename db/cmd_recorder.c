@@ -124,8 +124,10 @@ int cmd_recorder(int argc, char **argv)
 	options_default(&o);
 	o.session.flags |= SESSION_BARE;
 	args_add_environment(&args);
-	if (options_parse(&o, args.n, args.v, err))
-		cli_usage("recorder", "%s: %s", OPTIONS_ENV, err);
+	if (args_parse(&args, &o, err)) {
+		cli_error("%s: %s; 'kalloscope record --help' lists them", OPTIONS_ENV, err);
+		return EXIT_USAGE;
+	}
 	o.self = place_self();
 	o.argv = process_argv(pid);
 	return o.argv ? record(&o, pid, fd) : EXIT_RECORD;

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "record_args.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,16 @@ void args_add_environment(struct args *a)
 	for (char *t = text ? strtok_r(text, blank, &save) : NULL; t;
 	     t = strtok_r(NULL, blank, &save))
 		args_add(a, t); // the copy lives as long as the options do
+}
+
+int args_parse(const struct args *a, struct record_options *o, char *err)
+{
+	int ret = options_parse(o, a->n, (char **)a->v, err);
+	char *const *rest = o->argv;
+	if (ret || rest == a->v + a->n)
+		return ret;
+	snprintf(err, ERR_LEN, "'%s' is not an option; options begin with --", *rest);
+	return -EINVAL;
 }
 
 // The option just read, written so that it means the same wherever it stands.

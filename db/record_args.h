@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "recorder.h"
+
 enum {
 	MAX_ARGS = 128
 };
@@ -18,6 +20,8 @@ struct args {
 void args_add(struct args *a, char *arg); // more than MAX_ARGS - 1: a message and exit 2
 // The words of KALLOSCOPE_OPTIONS.
 void args_add_environment(struct args *a);
+// All words as options, into o. -EINVAL with a sentence in err (ERR_LEN), also of a word that is none.
+int args_parse(const struct args *a, struct record_options *o, char *err);
 // Options of `command` before "--" go into a as words of the form --name=value; one that own knows
 // does not. The program and its arguments; anything wrong ends in a message and exit 2.
 char **args_split(struct args *a, const char *command, int argc, char **argv,

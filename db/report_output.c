@@ -90,8 +90,10 @@ static int characters(const char *t)
 }
 
 // Up to `room` characters; a longer text ends in "...". `dim` for what eyes may skip.
-static void put_text(const struct report_output *o, const char *t, int room, bool dim)
+static void put_text(const struct report_output *o, const char *text, int room, bool dim)
 {
+	g_autofree char *valid = g_utf8_make_valid(text, -1); // names may hold any bytes
+	const char *t = valid;
 	bool cut = characters(t) > room;
 	int n = cut && room > 3 ? room - 3 : room;
 	if (dim && o->colour)

@@ -73,6 +73,9 @@ check "one line says so" [ "$(wc -l <err)" -eq 1 ]
 KALLOSCOPE_OPTIONS=--no-such-option LD_PRELOAD=$lib "$witness" >recorded 2>err
 check "with a recorder that refuses, too" [ $? -eq "$native" ]
 check "unchanged as well" diff native recorded
-check "and the reason is said" grep -q no-such-option err
+check "and the reason is said" grep -q "KALLOSCOPE_OPTIONS: option --no-such-option is unknown.*record --help" err
+KALLOSCOPE_OPTIONS=ram=64M LD_PRELOAD=$lib "$witness" >recorded 2>err
+check "a word that is no option" grep -q "KALLOSCOPE_OPTIONS: 'ram=64M' is not an option" err
+check "no internal command is named" [ "$(grep -c 'kalloscope recorder' err)" -eq 0 ]
 echo "1..$n"
 exit $failed

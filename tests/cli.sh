@@ -312,6 +312,8 @@ is 'the default name' 1 "$(ls default | grep -c '^true\.[0-9]*\.kalloscope$')"
 is '-q is quiet' '' "$(rec true 2>&1)"
 KALLOSCOPE_OPTIONS='--ram=64M --cpus=1' rec true
 is 'options from the environment' '1' "$("$kalloscope" sql -n shell.kalloscope 'SELECT ncpus FROM process')"
+KALLOSCOPE_OPTIONS='ram=64M' expect_of 2 "'ram=64M' is not an option" 'a word in the environment that is no option' \
+	"$kalloscope" record -q -f -o shell.kalloscope -- true
 rec --cpus=1 2>/dev/null
 is 'what follows -- is the program' 127 $?
 "$kalloscope" record -q -f -o shell.kalloscope -- sh -c 'trap "echo caught; exit 3" TERM; while :; do sleep 0.1; done' >caught &

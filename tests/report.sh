@@ -5,6 +5,7 @@
 set -u
 build=$(cd "${1:?usage: report.sh BUILD}" && pwd)
 kalloscope=$build/kalloscope
+include=$(cd "$(dirname "$0")/../preload" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-report.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 subject=report
@@ -50,6 +51,66 @@ expect 2 'not an address' 'a wrong address' history zz known.k
 expect 2 'not a number' 'a wrong number' sites --top=many known.k
 expect 2 'no process 9' 'a process that is not there' sites --process 9 known.k
 expect 2 'No such file' 'a file that is not there' sites none.k
+
+# --- names a program may have: control characters, quotes, bytes that are no UTF-8
+cat >odd.c <<'C'
+#include <kalloscope.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+int main(void)
+{
+	prctl(PR_SET_NAME, "t\001\377\"\\");
+	void *volatile block = malloc(100);
+	kalloscope_pool pool = kalloscope_pool_create("p\001\377\"\\");
+	kalloscope_pool_alloc(pool, block, 10);
+	kalloscope_mark("m\001\377\"\n\\");
+	return 0;
+}
+C
+odd=$(printf 'odd \001\033\377 "q" \\ name')
+cc -I"$include" odd.c -o odd 2>err && mv odd "$odd"
+record odd.k "./$odd" "$(printf 'arg\001\377\n"')"
+block=$(query odd.k "SELECT printf('%x', addr) FROM events WHERE req = 100")
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation "history $block" marks pools summary storage; do
+	# shellcheck disable=SC2086
+	"$kalloscope" report --json $r odd.k >out 2>err && python3 -c "
+import json; json.loads(open('out', 'rb').read().decode('utf-8'))" 2>>err
+	result "${r%% *}: JSON whatever the names" $?
+	# shellcheck disable=SC2086
+	"$kalloscope" report $r odd.k >out 2>err
+	python3 -c "
+import re
+assert not re.search('[\0-\x09\x0b-\x1f\x7f]', open('out', 'rb').read().decode('utf-8'))" 2>>err
+	result "${r%% *}: text fit for a terminal, too" $?
+done
+for c in 'info --json odd.k' 'check --json --rule peak_bytes>0 odd.k' 'diff --json odd.k odd.k' 'export -F speedscope odd.k' 'export -F perfetto odd.k'; do
+	# shellcheck disable=SC2086
+	"$kalloscope" $c >out 2>err && python3 -c "
+import json; json.loads(open('out', 'rb').read().decode('utf-8'))" 2>>err
+	result "${c%% odd*}: JSON whatever the names" $?
+done
+for t in process module mark pool stacks thread; do
+	"$kalloscope" sql --json odd.k "SELECT * FROM $t LIMIT 50" >out 2>err && python3 -c "
+import json; json.loads(open('out', 'rb').read().decode('utf-8'))" 2>>err
+	result "sql --json: $t" $?
+done
+
+# --- nothing to answer, and why
+"$kalloscope" record -o bare.k --frames=0 -- "$build/tests/programs/known" >out 2>err </dev/null
+result 'record bare.k' $?
+for r in sites peak leaks temporary; do
+	expect 0 'finds nothing: the recording has no stacks' "$r: a filter where there are no stacks" $r --filter main bare.k
+	expect 0 'no stack has that' "$r: a filter nothing matches" $r --filter no_such_name known.k
+done
+expect 0 '(no stack)' 'sites of a recording without stacks' sites bare.k
+for r in sites leaks sizes lifetimes threads pressure marks pools; do
+	expect 0 'did nothing between these moments' "$r: a time in which nothing happened" $r --between 999990 999999 known.k
+done
+for r in 'sites --top=0' 'threads' 'slab --top=0' 'pressure' 'summary'; do
+	# shellcheck disable=SC2086
+	{ "$kalloscope" report $r gcc.k; echo $? >status; } 2>err | true
+	is "${r%% *}: a closed pipe ends quietly" '' "$(cat err)"
+done
 
 # --- a known program
 json "[(s['calls'], s['bytes'], s['live_bytes']) for s in d['sites']
