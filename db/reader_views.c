@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
+#include "reader_impl.h"
 #include "reader_views.h"
 
 #include <errno.h>
@@ -121,6 +122,23 @@ uint64_t recording_each_site(struct recording *r, int process,
 			column(s, 4),		column(s, 5), column(s, 6)};
 
 		fn(ctx, &row);
+	}
+	sqlite3_finalize(s);
+	return n;
+}
+
+unsigned recording_marks(struct recording *r, int process, struct mark_row *rows, unsigned max)
+{
+	sqlite3_stmt *s = prepare(r,
+				  "SELECT event + 1, t_ns, text FROM mark WHERE process = ?1"
+				  " ORDER BY event LIMIT ?2",
+				  process, max);
+	unsigned n = 0;
+
+	for (; s && n < max && sqlite3_step(s) == SQLITE_ROW; n++) {
+		rows[n] = (struct mark_row){.event = column(s, 0),
+					    .t_ns = sqlite3_column_int64(s, 1)};
+		reader_text(s, 2, rows[n].text, sizeof(rows[n].text));
 	}
 	sqlite3_finalize(s);
 	return n;

@@ -40,5 +40,13 @@ uint64_t recording_each_frame(struct recording *r, int process,
 uint64_t recording_each_site(struct recording *r, int process,
 			     void (*fn)(void *ctx, const struct site_row *row), void *ctx);
 
+struct mark_row { // of kalloscope_mark()
+	uint64_t event; // the mark's own, or the one before it when it has none
+	int64_t t_ns;
+	char text[64]; // shortened
+};
+// The first `max` marks of a process, in order. Count.
+unsigned recording_marks(struct recording *r, int process, struct mark_row *rows, unsigned max);
+
 // The event that gave an allocation back, looked for in the next `within` events; 0: none there.
 uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within);

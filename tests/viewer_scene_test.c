@@ -652,6 +652,34 @@ static void the_flame_graph_zooms(void)
 	CHECK(!hit_describe(model, HIT_CALL, 1000, text, sizeof(text)));
 }
 
+static void marks_stand_on_the_timeline(void)
+{
+	static struct draw_result out;
+	struct viewport vp = {.width = 1000, .height = 300, .out = &out};
+	unsigned seen = 0;
+	uint64_t id;
+	char text[200];
+
+	model->mark = calloc(2, sizeof(*model->mark));
+	model->mark[0] = (struct mark_row){100000, 5000000, "loading"};
+	model->mark[1] = (struct mark_row){900000, 9000000, "working"};
+	model->nmarks = 2;
+	cairo_surface_destroy(picture(view_find("timeline"), &vp, false));
+	for (unsigned i = 0; i < out.nhits; i++) {
+		const struct hit *h = &out.hit[i];
+
+		if (h->kind != HIT_MARK)
+			continue;
+		seen++;
+		CHECK(hit_find(&out, h->x + 1, h->y + 5, &id) == h);
+		CHECK(hit_describe(model, HIT_MARK, id, text, sizeof(text)));
+		CHECK(strstr(text, id ? "working" : "loading") != NULL);
+		CHECK(strstr(text, id ? "900,000" : "100,000") != NULL);
+	}
+	CHECK_EQ(seen, 2);
+	CHECK(!hit_describe(model, HIT_MARK, 2, text, sizeof(text)));
+}
+
 static void positions_are_understood(void)
 {
 	struct position p;
@@ -773,6 +801,7 @@ int main(int argc, char **argv)
 	RUN(boot_goes_through_its_stages);
 	RUN(the_map_names_the_frame_under_the_pointer);
 	RUN(the_timeline_goes_back_and_forth);
+	RUN(marks_stand_on_the_timeline);
 	RUN(positions_are_understood);
 	RUN(figures_read_well);
 	RUN(a_machine_without_highmem_draws_too);

@@ -11,6 +11,7 @@
 #include "viewer/app/ksv-record-dialog.h"
 #include "viewer/app/ksv-scrubber.h"
 #include "viewer/app/ksv-calls.h"
+#include "viewer/app/ksv-sql-chart.h"
 #include "viewer/app/ksv-sql-page.h"
 #include "viewer/app/ksv-window.h"
 
@@ -299,9 +300,99 @@ static void sql_reads_and_nothing_else(void)
 		CHECK(strstr(ksv_sql_page_get_status(page), "not authorized") != NULL);
 		ask(page, "SELECT x FROM nowhere");
 		CHECK_STR(ksv_sql_page_get_status(page), "no such table: nowhere");
+		ask(page, "SELECT id,\n missing FROM events");
+		CHECK_STR(ksv_sql_page_get_status(page),
+			  "line 2, column 2: no such column: missing");
 		CHECK_EQ(ksv_sql_page_get_rows(page), SQL_ROWS);
 	}
 	g_object_unref(page);
+}
+
+static GPtrArray *rows_of(const char *const *text, unsigned n)
+{
+	GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+
+	for (unsigned i = 0; i < n; i++)
+		g_ptr_array_add(rows, g_strsplit(text[i], " ", -1));
+	return rows;
+}
+
+static void two_columns_of_numbers_are_a_chart(void)
+{
+	static const char *const numbers[] = {"a 1 10", "b 2 20.5", "c 3 -7"};
+	static const char *const words[] = {"a 1 ten", "b 2 20"};
+	KsvSqlChart *chart = KSV_SQL_CHART(g_object_ref_sink(ksv_sql_chart_new()));
+	g_auto(GStrv) columns = g_strsplit("name id bytes", " ", -1);
+	struct sql_answer a = {.columns = columns};
+
+	CHECK(gtk_test_accessible_has_role(GTK_ACCESSIBLE(chart), GTK_ACCESSIBLE_ROLE_IMG));
+	a.rows = rows_of(numbers, 3);
+	CHECK(ksv_sql_chart_set_answer(chart, &a));
+	CHECK(gtk_test_accessible_has_property(GTK_ACCESSIBLE(chart),
+					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION));
+	g_ptr_array_unref(a.rows);
+	a.rows = rows_of(words, 2);
+	CHECK(!ksv_sql_chart_set_answer(chart, &a));
+	g_ptr_array_unref(a.rows);
+	a.rows = rows_of(numbers, 1); // one point is no chart
+	CHECK(!ksv_sql_chart_set_answer(chart, &a));
+	g_ptr_array_unref(a.rows);
+	g_object_unref(chart);
+}
+
+static void key(GtkWidget *widget, guint value)
+{
+	g_autoptr(GListModel) controllers = gtk_widget_observe_controllers(widget);
+
+	for (guint i = 0; i < g_list_model_get_n_items(controllers); i++) {
+		g_autoptr(GtkEventController) c = g_list_model_get_item(controllers, i);
+		gboolean used;
+
+		if (GTK_IS_EVENT_CONTROLLER_KEY(c))
+			g_signal_emit_by_name(c, "key-pressed", value, 0, 0, &used);
+	}
+	iterate(60);
+}
+
+// What a pointer picks the keyboard picks, too.
+static void a_cursor_reaches_what_is_drawn(void)
+{
+	GtkWidget *zones = ksv_canvas_new(view_find("zones"));
+
+	g_signal_connect(zones, "picked", G_CALLBACK(on_picked), NULL);
+	gtk_box_append(GTK_BOX(gtk_window_get_child(GTK_WINDOW(window))), zones);
+	ksv_canvas_set_model(KSV_CANVAS(zones), model);
+	iterate(200);
+	picked_kind = HIT_NONE;
+	CHECK(!ksv_canvas_has_cursor(KSV_CANVAS(zones)));
+	key(zones, GDK_KEY_Return);
+	CHECK(ksv_canvas_has_cursor(KSV_CANVAS(zones)));
+	key(zones, GDK_KEY_Right);
+	key(zones, GDK_KEY_Down);
+	key(zones, GDK_KEY_Return);
+	CHECK_EQ(picked_kind, HIT_FREE_AREA);
+	CHECK_EQ(picked_id >> 16, 0);
+	CHECK_EQ(picked_id >> 8 & 255, 1);
+	CHECK_EQ(picked_id & 255, 1);
+	key(zones, GDK_KEY_Escape);
+	CHECK(!ksv_canvas_has_cursor(KSV_CANVAS(zones)));
+	gtk_box_remove(GTK_BOX(gtk_window_get_child(GTK_WINDOW(window))), zones);
+}
+
+// Colours and what is pointed out change by key, and say so to the choosers.
+static void keys_change_the_maps_colours(void)
+{
+	KsvCanvas *map = KSV_CANVAS(canvas);
+
+	key(canvas, GDK_KEY_c);
+	CHECK_EQ(ksv_canvas_get_colour(map), MAP_BY_ORDER);
+	CHECK(!ksv_canvas_wants_holders(map));
+	ksv_canvas_set_colour(map, MAP_BY_SITE);
+	CHECK(ksv_canvas_wants_holders(map));
+	key(canvas, GDK_KEY_h);
+	CHECK_EQ(ksv_canvas_get_pointing(map), FOCUS_BLOCK);
+	ksv_canvas_set_pointing(map, FOCUS_NONE);
+	ksv_canvas_set_colour(map, MAP_BY_STATE);
 }
 
 static void actions_are_found_by_any_word(void)
@@ -421,6 +512,9 @@ int main(void)
 	RUN(the_panel_says_what_happened);
 	RUN(call_sites_sort_and_open);
 	RUN(sql_reads_and_nothing_else);
+	RUN(two_columns_of_numbers_are_a_chart);
+	RUN(a_cursor_reaches_what_is_drawn);
+	RUN(keys_change_the_maps_colours);
 	RUN(actions_are_found_by_any_word);
 	RUN(a_program_that_is_not_there_is_told);
 	RUN(the_view_is_exported);

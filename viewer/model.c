@@ -474,6 +474,7 @@ void model_unref(struct view_model *v)
 	free(v->stack.frame);
 	free(v->other.frame);
 	free(v->bucket);
+	free(v->mark);
 	free(v->summary);
 	free(v->happened);
 	free(v->steps);

@@ -138,7 +138,8 @@ enum {
 	MODEL_ROWS = 256,
 	MODEL_FRAMES = 64,
 	MODEL_PROCESSES = 1024,
-	MODEL_BLOCKS = 4096
+	MODEL_BLOCKS = 4096,
+	MODEL_MARKS = 1000
 };
 
 struct view_model {
@@ -188,6 +189,8 @@ struct view_model {
 	struct steps *steps;		  // the same, as it was made; NULL: not asked for
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
+	unsigned nmarks;
+	struct mark_row *mark; // the program's own, with the timeline
 	struct model_boot *boot; // NULL: not asked for
 	unsigned nprocesses;
 	struct process_info *processes; // of the recording

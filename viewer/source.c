@@ -20,6 +20,9 @@ struct source {
 	unsigned nbuckets, tl_max;
 	int tl_process;
 	uint64_t tl_from, tl_to;
+	struct mark_row *mark; // of marks_process; NULL: not read yet
+	unsigned nmarks;
+	int marks_process;
 	struct model_summary *summary; // of summary_process
 	int summary_process;
 	struct calltree *calls, *callers; // of calls_process; NULL: not read yet
@@ -52,6 +55,7 @@ void source_close(struct source *s)
 	replay_close(s->replay);
 	recording_close(s->recording);
 	free(s->bucket);
+	free(s->mark);
 	free(s->summary);
 	calltree_unref(s->calls);
 	calltree_unref(s->callers);
@@ -160,6 +164,20 @@ static void add_stacks(struct source *s, struct view_model *v, uint64_t selected
 	model_stack_read(s->recording, selected, &v->stack);
 	if (v->stack.event)
 		model_stack_read(s->recording, match_of(s, &v->stack.row), &v->other);
+}
+
+static void add_marks(struct source *s, struct view_model *v)
+{
+	if (!s->mark)
+		s->mark = calloc(MODEL_MARKS, sizeof(*s->mark));
+	if (s->mark && s->marks_process != v->process)
+		s->nmarks = recording_marks(s->recording, v->process, s->mark, MODEL_MARKS);
+	s->marks_process = v->process;
+	v->mark = s->nmarks ? calloc(s->nmarks, sizeof(*v->mark)) : NULL;
+	if (!v->mark)
+		return;
+	v->nmarks = s->nmarks;
+	memcpy(v->mark, s->mark, s->nmarks * sizeof(*v->mark));
 }
 
 static void add_timeline(struct source *s, struct view_model *v, const struct model_request *q)
@@ -463,8 +481,10 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 		add_scoped_calls(s, v, q);
 	if (q->want & WANT_SUMMARY)
 		add_summary(s, v, p);
-	if (q->want & WANT_TIMELINE)
+	if (q->want & WANT_TIMELINE) {
 		add_timeline(s, v, q);
+		add_marks(s, v);
+	}
 	return v;
 }
 

@@ -301,19 +301,36 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	}
 }
 
+// The program's mark within three pixels of an event, NULL none.
+static const char *mark_near(KsvScrubber *self, uint64_t event)
+{
+	const struct view_model *v = self->model;
+	double pixel = (double)((self->vp.to ? self->vp.to - self->vp.from
+					     : v->last_event - v->first_event)) /
+		       MAX(1, self->vp.width);
+
+	for (unsigned i = 0; i < v->nmarks; i++)
+		if (ABS((double)v->mark[i].event - (double)event) <= 3 * pixel)
+			return v->mark[i].text;
+	return NULL;
+}
+
 static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, GtkTooltip *tooltip,
 			   gpointer data)
 {
 	KsvScrubber *self = KSV_SCRUBBER(widget);
 	g_autofree char *text = NULL;
+	const char *mark;
+	uint64_t at;
 
 	(void)y;
 	(void)data;
 	if (keyboard || !self->model || !self->model->last_event)
 		return FALSE;
-	text = g_strdup_printf(
-		_("event %s"),
-		fmt_count(timeline_event_at(self->model, &self->vp, x / self->text)).s);
+	at = timeline_event_at(self->model, &self->vp, x / self->text);
+	mark = mark_near(self, at);
+	text = g_strdup_printf(_("event %s%s%s"), fmt_count(at).s, mark ? _("\nmark: ") : "",
+			       mark ? mark : "");
 	gtk_tooltip_set_text(tooltip, text);
 	gtk_tooltip_set_tip_area(tooltip, &(GdkRectangle){x, 0, 1, HEIGHT});
 	return TRUE;

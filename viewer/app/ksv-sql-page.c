@@ -3,24 +3,12 @@
 #include "ksv-sql-page.h"
 
 #include "../../db/quote.h"
-#include "../../db/reader.h"
 #include "i18n.h"
+#include "ksv-sql-chart.h"
+#include "ksv-sql-schema.h"
 
 #define EXAMPLE                                                                                    \
 	"SELECT kind, path, count(*) AS calls, sum(req) AS bytes\nFROM events GROUP BY kind, path ORDER BY calls DESC"
-
-struct answer {
-	GStrv columns;
-	GPtrArray *rows; // GStrv
-	gboolean cut;	 // there were more rows
-	gint64 us;
-};
-
-struct question {
-	char *path, *sql;
-	GCancellable *cancel;
-	gint64 until; // monotonic, us
-};
 
 struct _KsvSqlPage {
 	GtkWidget parent_instance;
@@ -28,6 +16,10 @@ struct _KsvSqlPage {
 	GtkTextView *editor;
 	GtkLabel *status;
 	GtkColumnView *table;
+	KsvSqlChart *chart;
+	KsvSqlSchema *schema;
+	GtkStack *shown; // "table" or "chart"
+	GtkWidget *switcher;
 	GtkButton *run;
 	GCancellable *cancel; // of the running statement, NULL none
 	GListStore *rows;
@@ -39,150 +31,6 @@ struct _KsvSqlPage {
 G_DEFINE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, GTK_TYPE_WIDGET)
 
 static guint link_signal;
-
-static void answer_free(gpointer data)
-{
-	struct answer *a = data;
-
-	g_strfreev(a->columns);
-	g_clear_pointer(&a->rows, g_ptr_array_unref);
-	g_free(a);
-}
-
-static void question_free(gpointer data)
-{
-	struct question *q = data;
-
-	g_free(q->path);
-	g_free(q->sql);
-	g_object_unref(q->cancel);
-	g_free(q);
-}
-
-// ---- in the worker ----
-
-// Called every few thousand instructions of SQLite; anything but 0 interrupts the statement.
-static int on_progress(void *data)
-{
-	const struct question *q = data;
-
-	return g_cancellable_is_cancelled(q->cancel) || g_get_monotonic_time() > q->until;
-}
-
-// The connection is read-only; other files stay out of reach too.
-static int authorize(void *data, int action, const char *a, const char *b, const char *c,
-		     const char *d)
-{
-	(void)data;
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return action == SQLITE_ATTACH || action == SQLITE_DETACH ? SQLITE_DENY : SQLITE_OK;
-}
-
-static GStrv row_of(sqlite3_stmt *s)
-{
-	int n = sqlite3_column_count(s);
-	GStrv row = g_new0(char *, (gsize)n + 1);
-
-	for (int i = 0; i < n; i++) {
-		const char *text = (const char *)sqlite3_column_text(s, i);
-
-		if (sqlite3_column_type(s, i) == SQLITE_BLOB)
-			row[i] = g_strdup_printf(_("%d bytes"), sqlite3_column_bytes(s, i));
-		else
-			row[i] = g_utf8_make_valid(text ? text : "", -1);
-	}
-	return row;
-}
-
-static GError *failed(const char *format, const char *what)
-{
-	return g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, format, what);
-}
-
-static GError *statement_error(sqlite3 *db, int code, const struct question *q)
-{
-	if (code != SQLITE_INTERRUPT)
-		return failed("%s", sqlite3_errmsg(db));
-	if (g_cancellable_is_cancelled(q->cancel))
-		return failed("%s", _("Stopped."));
-	return g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-			   "Stopped after %d seconds, the limit of this page.", SQL_SECONDS);
-}
-
-static struct answer *fetch(sqlite3 *db, sqlite3_stmt *s, const struct question *q, GError **error)
-{
-	struct answer *a = g_new0(struct answer, 1);
-	gint64 start = g_get_monotonic_time();
-	int n = sqlite3_column_count(s), code;
-
-	a->rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
-	a->columns = g_new0(char *, (gsize)n + 1);
-	for (int i = 0; i < n; i++)
-		a->columns[i] = g_utf8_make_valid(sqlite3_column_name(s, i), -1);
-	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-		if (a->rows->len == SQL_ROWS) {
-			a->cut = TRUE;
-			break;
-		}
-		g_ptr_array_add(a->rows, row_of(s));
-	}
-	a->us = g_get_monotonic_time() - start;
-	if (code == SQLITE_ROW || code == SQLITE_DONE)
-		return a;
-	*error = statement_error(db, code, q);
-	answer_free(a);
-	return NULL;
-}
-
-static struct answer *ask(sqlite3 *db, struct question *q, GError **error)
-{
-	sqlite3_stmt *s = NULL;
-	const char *tail = "";
-	struct answer *a = NULL;
-
-	sqlite3_set_authorizer(db, authorize, NULL);
-	sqlite3_progress_handler(db, 4000, on_progress, q);
-	if (sqlite3_prepare_v2(db, q->sql, -1, &s, &tail) != SQLITE_OK)
-		*error = failed("%s", sqlite3_errmsg(db));
-	else if (!s)
-		*error = failed("%s", _("There is no statement."));
-	else if (!sqlite3_stmt_readonly(s))
-		*error = failed("%s", _("Only statements that read are allowed here."));
-	else if (tail[strspn(tail, " \t\r\n;")])
-		*error = failed("One statement at a time; this is left over: %s", tail);
-	else
-		a = fetch(db, s, q, error);
-	sqlite3_finalize(s);
-	return a;
-}
-
-static void thread(GTask *task, gpointer object, gpointer data, GCancellable *cancellable)
-{
-	struct question *q = data;
-	enum recording_error code;
-	char err[512] = "";
-	struct recording *r = recording_open(q->path, &code, err, sizeof(err));
-	GError *error = NULL;
-	struct answer *a;
-
-	(void)object;
-	(void)cancellable;
-	if (!r) {
-		g_task_return_error(task, failed("%s", err));
-		return;
-	}
-	a = ask(recording_db(r), q, &error);
-	recording_close(r);
-	if (a)
-		g_task_return_pointer(task, a, answer_free);
-	else
-		g_task_return_error(task, error);
-}
-
-// ---- in the window ----
 
 static void on_setup(GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 {
@@ -216,7 +64,17 @@ static void clear_columns(KsvSqlPage *self)
 	}
 }
 
-static void show_answer(KsvSqlPage *self, const struct answer *a)
+// With two columns of numbers there is a chart to look at.
+static void show_chart(KsvSqlPage *self, const struct sql_answer *a)
+{
+	gboolean drawn = ksv_sql_chart_set_answer(self->chart, a);
+
+	gtk_widget_set_visible(self->switcher, drawn);
+	if (!drawn)
+		gtk_stack_set_visible_child_name(self->shown, "table");
+}
+
+static void show_answer(KsvSqlPage *self, const struct sql_answer *a)
 {
 	g_autofree char *status = NULL;
 
@@ -239,6 +97,7 @@ static void show_answer(KsvSqlPage *self, const struct answer *a)
 
 		g_list_store_append(self->rows, row);
 	}
+	show_chart(self, a);
 	status = g_strdup_printf(_("%u row%s in %.2f s%s"), a->rows->len,
 				 a->rows->len == 1 ? "" : "s", (double)a->us / 1e6,
 				 a->cut ? "; there are more, which this page leaves out" : "");
@@ -315,7 +174,7 @@ static void done(GObject *object, GAsyncResult *result, gpointer data)
 {
 	KsvSqlPage *self = KSV_SQL_PAGE(object);
 	g_autoptr(GError) error = NULL;
-	struct answer *a = g_task_propagate_pointer(G_TASK(result), &error);
+	struct sql_answer *a = sql_ask_finish(result, &error);
 
 	(void)data;
 	set_busy(self, NULL);
@@ -323,7 +182,7 @@ static void done(GObject *object, GAsyncResult *result, gpointer data)
 		gtk_widget_remove_css_class(GTK_WIDGET(self->status), "error");
 		if (self->paned)
 			show_answer(self, a);
-		answer_free(a);
+		sql_answer_free(a);
 	} else if (self->paned) {
 		gtk_widget_add_css_class(GTK_WIDGET(self->status), "error");
 		gtk_label_set_text(self->status, error->message);
@@ -332,22 +191,15 @@ static void done(GObject *object, GAsyncResult *result, gpointer data)
 
 void ksv_sql_page_run(KsvSqlPage *self, const char *sql)
 {
-	g_autoptr(GTask) task = NULL;
-	struct question *q;
+	GCancellable *cancel;
 
 	if (self->cancel || !self->path)
 		return;
 	remember(self, sql);
-	q = g_new0(struct question, 1);
-	q->path = g_strdup(self->path);
-	q->sql = g_strdup(sql);
-	q->cancel = g_cancellable_new();
-	q->until = g_get_monotonic_time() + SQL_SECONDS * G_USEC_PER_SEC;
-	set_busy(self, g_object_ref(q->cancel));
+	cancel = g_cancellable_new();
+	set_busy(self, cancel);
 	gtk_label_set_text(self->status, _("Running…"));
-	task = g_task_new(self, NULL, done, NULL);
-	g_task_set_task_data(task, q, question_free);
-	g_task_run_in_thread(task, thread);
+	sql_ask_async(G_OBJECT(self), self->path, sql, cancel, done, NULL);
 }
 
 static void run_editor(KsvSqlPage *self)
@@ -389,6 +241,7 @@ void ksv_sql_page_set_path(KsvSqlPage *self, const char *path)
 		g_cancellable_cancel(self->cancel);
 	g_free(self->path);
 	self->path = g_strdup(path);
+	ksv_sql_schema_set_path(self->schema, path);
 }
 
 void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv)
@@ -410,6 +263,17 @@ void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv)
 			g_string_append(csv, i + 1 == n ? "\r\n" : ",");
 		}
 	}
+}
+
+void ksv_sql_page_set_palette(KsvSqlPage *self, const struct palette *pal)
+{
+	ksv_sql_chart_set_palette(self->chart, pal);
+}
+
+void ksv_sql_page_show_chart(KsvSqlPage *self)
+{
+	if (gtk_widget_get_visible(self->switcher))
+		gtk_stack_set_visible_child_name(self->shown, "chart");
 }
 
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self)
@@ -492,6 +356,12 @@ static GtkWidget *examples_button(KsvSqlPage *self)
 	return chooser;
 }
 
+static void insert_text(KsvSqlPage *self, const char *text)
+{
+	gtk_text_buffer_insert_at_cursor(gtk_text_view_get_buffer(self->editor), text, -1);
+	gtk_widget_grab_focus(GTK_WIDGET(self->editor));
+}
+
 static GtkWidget *editor_pane(KsvSqlPage *self)
 {
 	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
@@ -523,6 +393,13 @@ static GtkWidget *editor_pane(KsvSqlPage *self)
 	gtk_widget_set_size_request(scrolled, -1, 90);
 	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->run));
 	gtk_box_append(GTK_BOX(line), examples_button(self));
+	self->schema = KSV_SQL_SCHEMA(ksv_sql_schema_new());
+	g_signal_connect_swapped(self->schema, "chosen", G_CALLBACK(insert_text), self);
+	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->schema));
+	self->switcher = gtk_stack_switcher_new();
+	gtk_stack_switcher_set_stack(GTK_STACK_SWITCHER(self->switcher), self->shown);
+	gtk_widget_set_visible(self->switcher, FALSE);
+	gtk_box_append(GTK_BOX(line), self->switcher);
 	gtk_box_append(GTK_BOX(line), GTK_WIDGET(self->status));
 	gtk_widget_set_margin_start(line, 8);
 	gtk_widget_set_margin_end(line, 8);
@@ -537,6 +414,7 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	GtkWidget *scrolled = gtk_scrolled_window_new();
 	GtkSingleSelection *selection;
 
+	self->shown = GTK_STACK(gtk_stack_new());
 	self->rows = g_list_store_new(GTK_TYPE_STRING_LIST);
 	self->asked = g_ptr_array_new_with_free_func(g_free);
 	selection = gtk_single_selection_new(g_object_ref(G_LIST_MODEL(self->rows)));
@@ -547,9 +425,12 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	g_signal_connect(self->table, "activate", G_CALLBACK(on_activate), self);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);
+	self->chart = KSV_SQL_CHART(ksv_sql_chart_new());
+	gtk_stack_add_titled(self->shown, scrolled, "table", _("Table"));
+	gtk_stack_add_titled(self->shown, GTK_WIDGET(self->chart), "chart", _("Chart"));
 	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
 	gtk_paned_set_start_child(GTK_PANED(self->paned), editor_pane(self));
-	gtk_paned_set_end_child(GTK_PANED(self->paned), scrolled);
+	gtk_paned_set_end_child(GTK_PANED(self->paned), GTK_WIDGET(self->shown));
 	gtk_paned_set_resize_start_child(GTK_PANED(self->paned), FALSE);
 	gtk_paned_set_shrink_start_child(GTK_PANED(self->paned), FALSE);
 	gtk_widget_set_parent(self->paned, GTK_WIDGET(self));

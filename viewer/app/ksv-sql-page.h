@@ -6,10 +6,8 @@
 
 #include <gtk/gtk.h>
 
-enum {
-	SQL_ROWS = 10000,
-	SQL_SECONDS = 20
-};
+#include "../draw/draw.h"
+#include "ksv-sql-worker.h"
 
 #define KSV_TYPE_SQL_PAGE (ksv_sql_page_get_type())
 G_DECLARE_FINAL_TYPE(KsvSqlPage, ksv_sql_page, KSV, SQL_PAGE, GtkWidget)
@@ -25,3 +23,5 @@ void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv); // the result show
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self);
 const char *ksv_sql_page_get_status(KsvSqlPage *self);
 guint ksv_sql_page_get_rows(KsvSqlPage *self);
+void ksv_sql_page_set_palette(KsvSqlPage *self, const struct palette *pal);
+void ksv_sql_page_show_chart(KsvSqlPage *self); // nothing when the answer gives none

@@ -259,7 +259,21 @@ static gboolean go_to(KsvWindow *self, const struct position *p)
 	}
 }
 
-// A bookmark, a view or a function that holds the text.
+// The program's mark whose words hold the text.
+static gboolean go_to_mark(KsvWindow *self, const char *wanted)
+{
+	for (unsigned i = 0; *wanted && i < self->model->nmarks; i++) {
+		g_autofree char *name = g_utf8_casefold(self->model->mark[i].text, -1);
+
+		if (!strstr(name, wanted))
+			continue;
+		ksv_window_jump(self, self->model->mark[i].event);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+// A bookmark, a mark, a view or a function that holds the text.
 static gboolean go_to_name(KsvWindow *self, const char *text)
 {
 	g_autofree char *wanted = g_utf8_casefold(text, -1), *filter = NULL;
@@ -274,6 +288,8 @@ static gboolean go_to_name(KsvWindow *self, const char *text)
 		ksv_window_jump(self, m->event);
 		return TRUE;
 	}
+	if (go_to_mark(self, wanted))
+		return TRUE;
 	if (!strcmp(wanted, "sql")) {
 		ksv_window_leave_place(self);
 		ksv_window_show_view(self, VIEWS);
@@ -310,7 +326,7 @@ void ksv_window_go_to_typed(GtkEntry *entry, KsvWindow *self)
 			sentence = _("Nothing is there at this event");
 	} else if (!go_to_name(self, text)) {
 		sentence = _("Not understood: give an event (#123), a time (3.2s), start, peak, "
-			     "end, pfn:1a2b, 0xc0101000, a bookmark, a view or a function");
+			     "end, pfn:1a2b, 0xc0101000, a bookmark, a mark, a view or a function");
 	}
 	if (sentence)
 		ksv_window_toast(self, sentence);

@@ -31,6 +31,7 @@ struct _KsvWindow {
 	AdwFlap *flap, *side;
 	AdwToastOverlay *toasts;
 	GtkStack *pages, *views;
+	GtkSpinner *spinner;
 	GtkListBox *sidebar;
 	GtkScrolledWindow *sidebar_scroll;
 	GtkBox *bottom;

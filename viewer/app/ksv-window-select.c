@@ -121,8 +121,8 @@ void ksv_window_pick(KsvWindow *self, int kind, guint64 id)
 		self->request.cache = (unsigned)id;
 		ksv_window_request(self);
 	}
-	if (kind == HIT_EVENT) {
-		ksv_window_jump(self, id);
+	if (kind == HIT_EVENT || (kind == HIT_MARK && id < self->model->nmarks)) {
+		ksv_window_jump(self, kind == HIT_EVENT ? id : self->model->mark[id].event);
 		return;
 	}
 	if (address_of(self->model, kind, id)) {

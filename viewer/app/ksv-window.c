@@ -106,6 +106,7 @@ static void on_style(KsvWindow *self)
 		if (self->canvas[i])
 			ksv_canvas_set_palette(self->canvas[i], pal);
 	ksv_scrubber_set_palette(self->scrubber, pal);
+	ksv_sql_page_set_palette(self->sql_page, pal);
 }
 
 static void add_events_page(KsvWindow *self)
@@ -282,6 +283,7 @@ static void bind_children(GtkWidgetClass *class)
 	gtk_widget_class_bind_template_child(class, KsvWindow, toasts);
 	gtk_widget_class_bind_template_child(class, KsvWindow, pages);
 	gtk_widget_class_bind_template_child(class, KsvWindow, views);
+	gtk_widget_class_bind_template_child(class, KsvWindow, spinner);
 	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar);
 	gtk_widget_class_bind_template_child(class, KsvWindow, sidebar_scroll);
 	gtk_widget_class_bind_template_child(class, KsvWindow, bottom);
@@ -313,6 +315,14 @@ static void ksv_window_class_init(KsvWindowClass *class)
 	ksv_window_install_export(widget_class);
 }
 
+// A spinner that spins costs a frame clock that runs, even on a page that is not shown.
+static void on_page(KsvWindow *self)
+{
+	gtk_spinner_set_spinning(
+		self->spinner,
+		!g_strcmp0(gtk_stack_get_visible_child_name(self->pages), "loading"));
+}
+
 static void ksv_window_init(KsvWindow *self)
 {
 	gtk_widget_init_template(GTK_WIDGET(self));
@@ -325,6 +335,7 @@ static void ksv_window_init(KsvWindow *self)
 	for (unsigned i = 0; i < VIEWS; i++)
 		add_view(self, i);
 	add_sql(self);
+	g_signal_connect_swapped(self->pages, "notify::visible-child", G_CALLBACK(on_page), self);
 	gtk_list_box_set_adjustment(self->sidebar,
 				    gtk_scrolled_window_get_vadjustment(self->sidebar_scroll));
 	gtk_list_box_set_header_func(self->sidebar, group_header, NULL, NULL);

@@ -52,6 +52,7 @@ enum hit_kind {
 	HIT_BOOT,      // id: stage of booting
 	HIT_STEP,      // id: index in model->steps
 	HIT_TIMELINE,  // the plot of the timeline
+	HIT_MARK,      // id: index in model->mark
 	HIT_LEGEND,    // id: category of the map's colours
 	HIT_ADDRESS,   // id: a linear address someone asked for; drawn nowhere
 };

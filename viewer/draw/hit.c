@@ -262,6 +262,12 @@ bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, c
 		snprintf(buf, size, "%s\n← %s", v->summary->site[id >> 8][id & 255].function,
 			 v->summary->site[id >> 8][id & 255].caller);
 		return true;
+	case HIT_MARK:
+		if (id >= v->nmarks)
+			return false;
+		snprintf(buf, size, "mark “%s”\nevent %s, %s", v->mark[id].text,
+			 fmt_count(v->mark[id].event).s, fmt_time(v->mark[id].t_ns).s);
+		return true;
 	case HIT_ADDRESS:
 		snprintf(buf, size, "address 0x%08llx", (unsigned long long)id);
 		return true;

@@ -82,6 +82,24 @@ static double y_of(uint64_t value, uint64_t min, uint64_t max, double y, double 
 	return y + h - (max > min ? (double)(value - min) / (double)(max - min) : 0.5) * h;
 }
 
+// One path for all buckets: filling each by itself took most of a frame.
+static void add_buckets(struct pen *p, const struct plot *pl, enum timeline_item item, uint64_t min,
+			uint64_t max, double y, double h, bool lines)
+{
+	const struct view_model *v = p->v;
+
+	for (unsigned i = 0; i < v->nbuckets; i++) {
+		const struct timeline_bucket *b = &v->bucket[i];
+		double x = x_of(pl, b->first_event), top = y_of(b->max[item], min, max, y, h);
+		double w = fmax(1, x_of(pl, b->last_event + 1) - x);
+
+		if (lines)
+			cairo_rectangle(p->cr, x, top - 0.75, w, 1.5);
+		else
+			cairo_rectangle(p->cr, x, top, w, y_of(b->min[item], min, max, y, h) - top);
+	}
+}
+
 // A filled area under the maxima, and the band between minimum and maximum darker above it.
 static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item item, uint64_t min,
 		       uint64_t max, double y, double h)
@@ -100,16 +118,12 @@ static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item 
 	cairo_line_to(p->cr, x_of(pl, v->bucket[v->nbuckets - 1].last_event + 1), y + h);
 	pen_alpha(p, colour, 0.3);
 	cairo_fill(p->cr);
-	for (unsigned i = 0; i < v->nbuckets; i++) {
-		const struct timeline_bucket *b = &v->bucket[i];
-		double x = x_of(pl, b->first_event), top = y_of(b->max[item], min, max, y, h);
-		double w = fmax(1, x_of(pl, b->last_event + 1) - x);
-
-		pen_alpha(p, colour, 0.4);
-		cairo_rectangle(p->cr, x, top, w, y_of(b->min[item], min, max, y, h) - top);
-		cairo_fill(p->cr);
-		pen_fill(p, x, top - 0.75, w, 1.5, colour);
-	}
+	add_buckets(p, pl, item, min, max, y, h, false);
+	pen_alpha(p, colour, 0.4);
+	cairo_fill(p->cr);
+	add_buckets(p, pl, item, min, max, y, h, true);
+	pen_colour(p, colour);
+	cairo_fill(p->cr);
 }
 
 // The peak is what people look for first: it says itself where it is.
@@ -294,6 +308,30 @@ static void bookmarks(struct pen *p, const struct plot *pl, double y, double h)
 	}
 }
 
+// The program's own marks: a line with its words at the top, as far as there is room.
+static void marks(struct pen *p, const struct plot *pl, double y, double h)
+{
+	double free_from = 0;
+
+	for (unsigned i = 0; i < p->v->nmarks; i++) {
+		const struct mark_row *m = &p->v->mark[i];
+		double x = x_of(pl, m->event), w;
+
+		if (x < pl->x || x > pl->x + pl->w)
+			continue;
+		pen_line(p, x, y, x, y + h, p->pal->text);
+		pen_hit(p, HIT_MARK, i, x - 3, y, 7, h);
+		w = pen_width(p, STYLE_SMALL, m->text);
+		if (x < free_from || x + w + 6 > pl->x + pl->w)
+			continue;
+		pen_alpha(p, p->pal->background, 0.75);
+		cairo_rectangle(p->cr, x + 2, y + h - 14, w + 4, 13);
+		cairo_fill(p->cr);
+		pen_text(p, STYLE_SMALL, ALIGN_LEFT, x + 4, y + h - 15, 0, p->pal->text, m->text);
+		free_from = x + w + 10;
+	}
+}
+
 void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		   const struct palette *pal)
 {
@@ -317,11 +355,12 @@ void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewpor
 	lane = n ? h / n : h;
 	for (unsigned i = 0; i < n; i++)
 		draw_lane(&p, &pl, shown[i], y + i * lane, floor(lane));
+	pen_hit(&p, HIT_TIMELINE, 0, pl.x, 0, pl.w, vp->height);
 	failures(&p, &pl, y, h);
 	brush(&p, &pl, y, h);
+	marks(&p, &pl, y, h);
 	bookmarks(&p, &pl, y, h);
 	axis(&p, &pl, y + h);
 	handle(&p, &pl, y, h);
-	pen_hit(&p, HIT_TIMELINE, 0, pl.x, 0, pl.w, vp->height);
 	pen_end(&p);
 }
