@@ -57,7 +57,7 @@ static void print_change(struct diff *d, const struct change *c)
 			*after = figure_text(f->unit, c->after),
 			*change = isfinite(p) ? g_strdup_printf("%+.1f %%", p)
 					      : g_strdup(p > 0 ? "from 0" : "to 0");
-	out_row(&d->after, change, before, after, f->name);
+	out_row(&d->after, change, before, after, f->name, "");
 }
 
 static void print_figures(struct diff *d, const double *before, const double *after)

@@ -152,10 +152,13 @@ static int open_db(const char *path, sqlite3 **db, int64_t *id)
 	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
 	if (!rc) {
 		sqlite3_busy_timeout(*db, BUSY_MS);
+		reader_defend(*db);
 		*id = pragma(*db, "PRAGMA application_id", &rc);
 	}
-	if ((rc & 0xFF) == SQLITE_CANTOPEN && !(rc = open_immutable(path, db)))
+	if ((rc & 0xFF) == SQLITE_CANTOPEN && !(rc = open_immutable(path, db))) {
+		reader_defend(*db);
 		*id = pragma(*db, "PRAGMA application_id", &rc);
+	}
 	return *id >= 0 ? 0 : rc;
 }
 
@@ -168,6 +171,22 @@ static int check_tables(sqlite3 *db)
 			   " ('meta', 'process', 'event_row', 'context', 'log', 'keyframe')",
 			   &rc);
 	return n < 0 ? rc : n == 6 ? 0 : SQLITE_CORRUPT;
+}
+
+static enum recording_error check_schema(const char *path, sqlite3 *db, char *err, size_t size)
+{
+	char *name = NULL;
+	int rc = check_tables(db);
+	if (rc == SQLITE_CORRUPT)
+		snprintf(err, size, "%s is damaged: tables are missing", path);
+	else if (!rc && (rc = reader_check_schema(db, &name)) == SQLITE_CORRUPT && name)
+		snprintf(err, size,
+			 "%s is not to be trusted: what it calls %s is not what kalloscope makes",
+			 path, name);
+	else if (rc)
+		snprintf(err, size, "%s is damaged: %s", path, sqlite3_errmsg(db));
+	sqlite3_free(name);
+	return rc ? classify(rc) : REC_OK;
 }
 
 // From "is it ours" to "is it whole": each question only makes sense after the one before.
@@ -208,11 +227,7 @@ static enum recording_error check(const char *path, struct recording *r, char *e
 			 path, (long long)version, RECORDING_VERSION);
 		return REC_OLDER;
 	}
-	rc = check_tables(r->db);
-	if (rc)
-		snprintf(err, size, "%s is damaged: %s", path,
-			 rc == SQLITE_CORRUPT ? "tables are missing" : sqlite3_errmsg(r->db));
-	return rc ? classify(rc) : REC_OK;
+	return check_schema(path, r->db, err, size);
 }
 
 struct recording *recording_open(const char *path, enum recording_error *code, char *err,

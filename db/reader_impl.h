@@ -47,6 +47,11 @@ bool reader_row(sqlite3_stmt *s);
 // Copies text column c of s, shortened to whole UTF-8 characters.
 void reader_text(sqlite3_stmt *s, int c, char *buf, size_t size);
 
+// --- reader_schema.c
+void reader_defend(sqlite3 *db); // a connection that a hostile file can do nothing with
+// 0; SQLITE_CORRUPT: *name is no table or view of ours (sqlite3_free); or another SQLite error.
+int reader_check_schema(sqlite3 *db, char **name);
+
 // For `verify`: the log of a process blob by blob, and its keyframes alone.
 int64_t replay_blobs(const struct replay *p); // how many
 // Applies the records of blob seq, which must follow what was applied last, calling fn for each

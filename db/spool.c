@@ -36,7 +36,8 @@ int spool_write(struct spool_writer *w, struct spool_chunk *c, const void *paylo
 
 		iov[0].iov_base = (char *)c + skip;
 		iov[0].iov_len -= skip;
-		iov[1].iov_base = (char *)payload + (done - skip);
+		if (bytes)
+			iov[1].iov_base = (char *)payload + (done - skip);
 		iov[1].iov_len -= done - skip;
 		n = writev(w->fd, iov, 2);
 		if (n > 0)

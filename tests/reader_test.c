@@ -386,6 +386,59 @@ static void refusals_are_told_apart(void)
 	CHECK_EQ(code, REC_DAMAGED);
 }
 
+// What stands under our names is ours, whoever sent the file; what somebody added is nobody's business.
+static void other_schemas_are_refused(void)
+{
+	static const char *const hostile[][2] = {
+		{"DROP VIEW event; CREATE VIEW event AS WITH RECURSIVE n(i) AS"
+		 " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS t_ns FROM n",
+		 "event "},
+		{"DROP TABLE clock; CREATE VIEW clock AS SELECT 1 AS event, 1 AS t_ns", "clock"},
+		{"DROP TABLE mark; CREATE TABLE mark(event INTEGER, process INTEGER, t_ns INTEGER,"
+		 " text AS (zeroblob(1000000000)))",
+		 "mark"},
+		{"DROP TABLE mark; CREATE VIRTUAL TABLE mark USING fts5(event, process, t_ns, text)",
+		 "mark"},
+	};
+	enum recording_error code;
+	char err[256];
+	for (unsigned i = 0; i < sizeof(hostile) / sizeof(*hostile); i++) {
+		copy_recording();
+		other_exec(hostile[i][0]);
+		CHECK(!open_as(other, &code, err));
+		CHECK_EQ(code, REC_DAMAGED);
+		CHECK(strstr(err, "not to be trusted"));
+		CHECK(strstr(err, hostile[i][1]));
+	}
+	copy_recording();
+	other_exec(
+		"CREATE VIEW mine AS SELECT * FROM events; CREATE INDEX by_addr ON event_row(addr)");
+	struct recording *r = open_as(other, &code, err);
+	CHECK(r);
+	recording_close(r);
+}
+
+// A file's own views and columns get no functions that could do anything, nor may anybody write.
+static void a_file_can_do_nothing(void)
+{
+	struct recording *r;
+	enum recording_error code;
+	char err[256], *why = NULL;
+	copy_recording();
+	other_exec("CREATE VIEW mine AS SELECT load_extension('/tmp/x') AS x;"
+		   "CREATE TRIGGER t AFTER INSERT ON mark BEGIN DELETE FROM log; END");
+	r = open_as(other, &code, err);
+	CHECK(r);
+	CHECK(sqlite3_exec(recording_db(r), "SELECT * FROM mine", NULL, NULL, &why));
+	CHECK(why && strstr(why, "unsafe use"));
+	sqlite3_free(why);
+	CHECK(sqlite3_exec(recording_db(r), "INSERT INTO mark VALUES (1, 1, 1, 'x')", NULL, NULL,
+			   NULL));
+	CHECK(sqlite3_exec(recording_db(r), "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema",
+			   NULL, NULL, NULL));
+	recording_close(r);
+}
+
 static void a_locked_recording_is_busy(void)
 {
 	enum recording_error code;
@@ -499,6 +552,8 @@ int main(void)
 	RUN(transitions_of_an_event);
 	recording_close(rec);
 	RUN(refusals_are_told_apart);
+	RUN(other_schemas_are_refused);
+	RUN(a_file_can_do_nothing);
 	RUN(a_locked_recording_is_busy);
 	RUN(damage_never_crashes);
 	RUN(a_damaged_log_is_reported);
