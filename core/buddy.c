@@ -290,7 +290,7 @@ void free_run(struct machine *m, unsigned zone, pfn_t pfn, uint32_t count, bool 
 }
 
 // Links both ways, alignment, marks, and that every entry is on the list its page names.
-static int list_check(struct machine *m, unsigned zone, unsigned order, unsigned mt,
+static int list_check(struct machine *m, unsigned zone, bool all, unsigned order, unsigned mt,
 		      uint32_t *blocks, char *why, size_t size)
 {
 	const struct zone *z = &m->s->zone[zone];
@@ -299,16 +299,17 @@ static int list_check(struct machine *m, unsigned zone, unsigned order, unsigned
 
 	for (pfn_t pfn = list->first; pfn; pfn = pfn_to_page(m, pfn)->lru.next) {
 		const struct page *page = pfn_to_page(m, pfn);
-		const char *what = pfn < z->zone_start_pfn || pfn + (1u << order) > zone_end_pfn(z)
-					   ? "lies outside the zone"
-				   : pfn & ((1u << order) - 1)		    ? "is not aligned"
-				   : page->flags != PAGE_FLAG_BIT(PG_buddy) ? "is not marked free"
-				   : page->private != order || page->index != mt
-					   ? "is on a wrong list"
-				   : page->_count		  ? "is in use"
-				   : page->lru.prev != prev	  ? "has a wrong back link"
-				   : ++*blocks > z->spanned_pages ? "is in a cycle"
-								  : NULL;
+		uint32_t marks = all ? UINT32_MAX : PAGE_FLAG_BIT(PG_buddy);
+		const char *what =
+			pfn < z->zone_start_pfn || pfn + (1u << order) > zone_end_pfn(z)
+				? "lies outside the zone"
+			: pfn & ((1u << order) - 1)			   ? "is not aligned"
+			: (page->flags & marks) != PAGE_FLAG_BIT(PG_buddy) ? "is not marked free"
+			: page->private != order || page->index != mt	   ? "is on a wrong list"
+			: all && page->_count				   ? "is in use"
+			: page->lru.prev != prev			   ? "has a wrong back link"
+			: ++*blocks > z->spanned_pages			   ? "is in a cycle"
+									   : NULL;
 		if (what) {
 			snprintf(why, size, "%s: free block %u order %u type %u %s",
 				 zone_names[zone], pfn, order, mt, what);
@@ -324,8 +325,10 @@ static int list_check(struct machine *m, unsigned zone, unsigned order, unsigned
 	return 0;
 }
 
-// Every frame inside a free block must look untouched, else it is in two places at once.
-static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, char *why, size_t size)
+// Marks a head, whose order bounds every loop over it; with `all`, also that every frame inside a free
+// block looks untouched (else it is in two places at once) and that blocks were merged.
+static int interior_check(struct machine *m, unsigned zone, bool all, uint32_t *heads, char *why,
+			  size_t size)
 {
 	const struct zone *z = &m->s->zone[zone];
 	pfn_t head_end = 0;
@@ -334,7 +337,7 @@ static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, cha
 		const struct page *page = pfn_to_page(m, pfn);
 		bool is_head = page->flags & PAGE_FLAG_BIT(PG_buddy);
 
-		if (pfn < head_end && (page->flags || page->_count)) {
+		if (all && pfn < head_end && (page->flags || page->_count)) {
 			snprintf(why, size,
 				 "%s: page %u inside a free block has flags %#x count %d",
 				 zone_names[zone], pfn, page->flags, page->_count);
@@ -349,7 +352,7 @@ static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, cha
 		}
 		++*heads;
 		head_end = pfn + (1u << page->private);
-		if (page->private < MAX_ORDER - 1 &&
+		if (all && page->private < MAX_ORDER - 1 &&
 		    page_is_buddy(m, zone, pfn ^ (1u << page->private), page->private)) {
 			snprintf(why, size, "%s: free block %u order %u was not merged",
 				 zone_names[zone], pfn, page->private);
@@ -361,17 +364,17 @@ static int interior_check(struct machine *m, unsigned zone, uint32_t *heads, cha
 
 // What the lists hold must equal what nr_free, the zone's counter with all CPUs' differences, and a
 // walk over all frames say.
-int free_area_check(struct machine *m, unsigned zone, char *why, size_t size)
+int free_area_check(struct machine *m, unsigned zone, bool all, char *why, size_t size)
 {
 	struct zone *z = &m->s->zone[zone];
-	uint32_t all = 0, heads = 0;
+	uint32_t listed = 0, heads = 0;
 	int64_t free = 0, counted = z->vm_stat[NR_FREE_PAGES];
 
 	for (unsigned order = 0; order < MAX_ORDER; order++) {
 		uint32_t blocks = 0;
 
 		for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
-			if (list_check(m, zone, order, mt, &blocks, why, size))
+			if (list_check(m, zone, all, order, mt, &blocks, why, size))
 				return -EINVAL;
 		if (blocks != z->free_area[order].nr_free) {
 			snprintf(why, size, "%s: order %u has %u free blocks, nr_free says %u",
@@ -379,20 +382,20 @@ int free_area_check(struct machine *m, unsigned zone, char *why, size_t size)
 			return -EINVAL;
 		}
 		free += (int64_t)blocks << order;
-		all += blocks;
+		listed += blocks;
 	}
 	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++)
 		counted += z->pageset[cpu].vm_stat_diff[NR_FREE_PAGES];
-	if (free != counted) {
+	if (all && free != counted) {
 		snprintf(why, size, "%s: %lld pages are free, the counters say %lld",
 			 zone_names[zone], (long long)free, (long long)counted);
 		return -EINVAL;
 	}
-	if (interior_check(m, zone, &heads, why, size))
+	if (interior_check(m, zone, all, &heads, why, size))
 		return -EINVAL;
-	if (heads != all) {
+	if (heads != listed) {
 		snprintf(why, size, "%s: %u pages are marked free, %u are on lists",
-			 zone_names[zone], heads, all);
+			 zone_names[zone], heads, listed);
 		return -EINVAL;
 	}
 	return 0;

@@ -174,7 +174,8 @@ void add_free_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned order,
 		    unsigned migratetype, bool tail);
 unsigned move_freepages_block(struct machine *m, unsigned zone, pfn_t pfn, unsigned migratetype);
 void set_pageblock_migratetype(struct machine *m, pfn_t pfn, unsigned migratetype);
-int free_area_check(struct machine *m, unsigned zone, char *why, size_t size);
+// Of a zone whose borders are known to be right. `all`: as machine_check, else as machine_safe.
+int free_area_check(struct machine *m, unsigned zone, bool all, char *why, size_t size);
 
 // pcp.c
 bool pcp_refill(struct machine *m, unsigned zone, unsigned migratetype, bool cold);
@@ -184,7 +185,7 @@ void pcp_free_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold,
 		  int32_t stride);
 bool page_is_freeable(const struct machine *m, pfn_t pfn);
 void drain_zone_pages(struct machine *m, unsigned zone, unsigned cpu);
-int pcp_check(struct machine *m, unsigned zone, char *why, size_t size);
+int pcp_check(struct machine *m, unsigned zone, bool all, char *why, size_t size);
 
 // What one request looks for.
 struct alloc_context {

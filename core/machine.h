@@ -159,6 +159,9 @@ int machine_attach(struct machine *m, void *memory, size_t size, unsigned cpu,
 		   const struct machine_ops *ops, void *priv);
 // All invariants. 0, or -EINVAL and a sentence in why.
 int machine_check(struct machine *m, char *why, size_t size);
+// What every function relies on before it follows an index or ends a loop: memory that passes can be
+// read and folded whatever else is wrong with it, and records that contradict it leave it so.
+int machine_safe(struct machine *m, char *why, size_t size);
 // Which structure lies at this offset: "mem_map[1234].private"; for explaining a difference.
 void machine_describe_offset(struct machine *m, size_t offset, char *buf, size_t size);
 

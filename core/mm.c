@@ -402,3 +402,24 @@ int mm_check(struct machine *m, char *why, size_t size)
 		FAIL("mm: %u user tables, %u entries for them", tables, entries);
 	return 0;
 }
+
+int mm_safe(struct machine *m, char *why, size_t size)
+{
+	const struct mm_state *mm = &m->s->mm;
+
+	if (mm->pgd_pfn >= m->s->max_low_pfn)
+		FAIL("mm: the directory's frame %u is none", mm->pgd_pfn);
+	for (unsigned i = 0; i < USER_TABLES; i++) {
+		const struct user_table *t = &mm->table[i];
+
+		if (!t->used)
+			continue;
+		if (t->index >= first_kernel_entry(m) ||
+		    mm->pgd[t->index] >> PAGE_SHIFT >= m->s->max_low_pfn)
+			FAIL("mm: a table of no user address, %u", t->index);
+		for (unsigned j = 0; j < PTRS_PER_TABLE; j++)
+			if (t->pte[j] >> PAGE_SHIFT >= m->s->max_pfn)
+				FAIL("mm: table %u maps no frame at %u", t->index, j);
+	}
+	return 0;
+}

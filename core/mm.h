@@ -64,3 +64,4 @@ int mm_touch(struct machine *m, kaddr_t addr, size_t size);
 
 uint32_t mm_pte_of(const struct machine *m, kaddr_t addr); // entry of a user page, 0 none
 int mm_check(struct machine *m, char *why, size_t size);
+int mm_safe(struct machine *m, char *why, size_t size); // the part machine_safe asks for

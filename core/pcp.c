@@ -312,23 +312,41 @@ void pcp_free_run(struct machine *m, pfn_t pfn, unsigned migratetype, bool cold,
 }
 
 // Every page on a list is marked so, is free of references and belongs to the zone.
-int pcp_check(struct machine *m, unsigned zone, char *why, size_t size)
+int pcp_check(struct machine *m, unsigned zone, bool all, char *why, size_t size)
 {
+	uint32_t marks = all ? UINT32_MAX : PAGE_FLAG_BIT(PG_pcp);
+
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
 		const struct per_cpu_pages *pcp = &m->s->zone[zone].pageset[cpu];
 		uint32_t count = 0;
 
 		for (unsigned i = 0; i < MIGRATE_PCPTYPES; i++) {
+			pfn_t prev = 0;
+
 			for (pfn_t pfn = pcp->lists[i].first; pfn;
 			     pfn = pfn_to_page(m, pfn)->lru.next) {
 				const struct page *page = pfn_to_page(m, pfn);
 
-				if (page->flags == PAGE_FLAG_BIT(PG_pcp) && !page->_count &&
-				    zone_of(m, pfn) == zone && ++count <= pcp->count)
+				if (pfn >= m->s->max_pfn) {
+					snprintf(why, size, "%s: CPU %u's list %u leads to %u",
+						 zone_names[zone], cpu, i, pfn);
+					return -EINVAL;
+				}
+				if ((page->flags & marks) == PAGE_FLAG_BIT(PG_pcp) &&
+				    !(all && page->_count) && zone_of(m, pfn) == zone &&
+				    page->lru.prev == prev && page->private < MIGRATE_TYPES &&
+				    ++count <= pcp->count) {
+					prev = pfn;
 					continue;
+				}
 				snprintf(why, size,
 					 "%s: page %u on CPU %u's list %u: flags %#x count %d",
 					 zone_names[zone], pfn, cpu, i, page->flags, page->_count);
+				return -EINVAL;
+			}
+			if (pcp->lists[i].last != prev) {
+				snprintf(why, size, "%s: CPU %u's list %u ends at %u, not %u",
+					 zone_names[zone], cpu, i, prev, pcp->lists[i].last);
 				return -EINVAL;
 			}
 		}

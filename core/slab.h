@@ -186,3 +186,4 @@ bool slab_obj_is_free(struct machine *m, pfn_t slab,
 void kmem_cache_init(struct machine *m);      // bootstrap: cache_cache and general caches
 void kmem_cache_init_late(struct machine *m); // final array sizes
 int slab_check(struct machine *m, char *why, size_t size); // 0; -EINVAL and a sentence in why
+int slab_safe(struct machine *m, char *why, size_t size); // the part machine_safe asks for

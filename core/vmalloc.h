@@ -94,3 +94,4 @@ size_t vm_area_usable(const struct vmap_area *va); // bytes without the guard pa
 
 void vmalloc_init(struct machine *m);
 int vmalloc_check(struct machine *m, char *why, size_t size);
+int vmalloc_safe(struct machine *m, char *why, size_t size); // the part machine_safe asks for

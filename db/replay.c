@@ -90,6 +90,7 @@ static int load_keyframe(struct replay *p, int64_t full, int64_t seq)
 	sqlite3_stmt *s = reader_stmt(p->r, STMT_KEYFRAMES);
 	int ret = -EILSEQ;
 	bool is_full;
+	char why[128];
 	p->ready = false;
 	if (!s)
 		return ret;
@@ -111,6 +112,8 @@ static int load_keyframe(struct replay *p, int64_t full, int64_t seq)
 	sqlite3_reset(s);
 	if (!ret)
 		ret = machine_attach(&p->m, p->memory, p->size, 0, &machine_ops_none, p);
+	if (!ret) // a file may hold anything; what records make of it stays sound
+		ret = machine_safe(&p->m, why, sizeof(why));
 	p->ready = !ret;
 	memset(p->pending, 0, sizeof(p->pending));
 	return ret ? -EILSEQ : 0;
