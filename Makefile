@@ -1,5 +1,6 @@
 # make demo   set up what is missing, build, record a real program and show it
 # make test   set up what is missing, build, run every test
+# make fuzz  hostile recordings, spools, rings and texts, five minutes of each (part of make test: a minute)
 # make coverage  which lines of core/ the tests reach
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
@@ -24,6 +25,8 @@ BENCH_PACKAGES = heaptrack
 # The programs of tests/matrix; those of its quick part are in PACKAGES.
 MATRIX_PACKAGES = zsh vim ruby nodejs openjdk-17-jdk-headless clang ffmpeg redis-server redis-tools wrk \
 	postgresql-15 gtk-4-examples heaptrack heaptrack-gui chromium
+# clang with libFuzzer
+FUZZ_PACKAGES = clang libclang-rt-14-dev
 DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.
 CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
@@ -31,7 +34,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean hazards hazards-long hazards-compare matrix
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz hazards hazards-long hazards-compare matrix
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -60,6 +63,12 @@ hazards-compare: all
 matrix: all
 	@tests/setup.sh $(MATRIX_PACKAGES)
 	@nice tests/matrix.py $(BUILD) --write tests/RESULTS-programs.md
+
+# MINUTES of each target (tests/fuzz/README.md); TARGETS="spool view" for some of them
+fuzz: setup
+	@tests/setup.sh $(FUZZ_PACKAGES)
+	@mkdir -p $(BUILD)
+	@tests/fuzz/run.sh $(BUILD) $(or $(MINUTES),5) $(TARGETS)
 
 coverage: setup
 	@tests/setup.sh gcovr

@@ -708,6 +708,8 @@ static void figures_read_well(void)
 	CHECK_STR(fmt_bytes(5u << 20 | 512 << 10).s, "5.5 MiB");
 	CHECK_STR(fmt_pages(1).s, "1 page · 4 KiB");
 	CHECK_STR(fmt_time(3214000000).s, "3.214 s");
+	CHECK_STR(fmt_time(3723000000000).s, "1:02:03");
+	CHECK_STR(fmt_time(INT64_MAX).s, "2562047:47:16"); // of a damaged clock
 	CHECK_STR(fmt_share(1, 8).s, "12.5 %");
 }
 

@@ -56,6 +56,7 @@ struct text64 fmt_time(int64_t ns)
 {
 	struct text64 t;
 	double s = (double)ns / 1e9;
+	int64_t whole = ns / 1000000000;
 
 	if (s < 1e-3 && s > -1e-3)
 		snprintf(t.s, sizeof(t.s), "%.1f µs", (double)ns / 1e3);
@@ -64,8 +65,8 @@ struct text64 fmt_time(int64_t ns)
 	else if (s < 3600)
 		snprintf(t.s, sizeof(t.s), "%.3f s", s);
 	else
-		snprintf(t.s, sizeof(t.s), "%d:%02d:%02d", (int)(s / 3600), (int)(s / 60) % 60,
-			 (int)s % 60);
+		snprintf(t.s, sizeof(t.s), "%" PRId64 ":%02d:%02d", whole / 3600,
+			 (int)(whole / 60 % 60), (int)(whole % 60));
 	return t;
 }
 

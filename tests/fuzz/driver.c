@@ -49,7 +49,8 @@ static void on_signal(int sig)
 {
 	static const char abrt[] = "aborted\n", alrm[] = "an input took too long\n";
 
-	if (write(2, sig == SIGALRM ? alrm : abrt, sig == SIGALRM ? sizeof(alrm) - 1 : sizeof(abrt) - 1) < 0)
+	if (write(2, sig == SIGALRM ? alrm : abrt,
+		  sig == SIGALRM ? sizeof(alrm) - 1 : sizeof(abrt) - 1) < 0)
 		_exit(3);
 	keep_input();
 	_exit(1);
@@ -175,6 +176,6 @@ int main(int argc, char **argv)
 		make_input();
 		run_input();
 	}
-	printf("%zu inputs, %zu of them from the corpus\n", runs, nseeds);
+	fprintf(stderr, "%zu inputs, %zu of them from the corpus\n", runs, nseeds);
 	return nseeds ? 0 : 2;
 }

@@ -86,7 +86,8 @@ void fuzz_edit_init(const struct fuzz_base *b)
 
 	base = b;
 	db = open_base();
-	s = prepare(db, sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type='table' ORDER BY 1"));
+	s = prepare(db, sqlite3_mprintf(
+				"SELECT name FROM sqlite_schema WHERE type='table' ORDER BY 1"));
 	while (sqlite3_step(s) == SQLITE_ROW && ntables < TABLES) {
 		struct table *t = &table[ntables++];
 
@@ -101,10 +102,9 @@ void fuzz_edit_init(const struct fuzz_base *b)
 
 static void bind(sqlite3_stmt *s, int i, struct fuzz_input *in)
 {
-	static const int64_t edge[] = {-1,	   255,		  256,	     4096,
-				       1 << 20,	   INT32_MAX,	  INT32_MIN, UINT32_MAX,
-				       INT64_MAX,  INT64_MIN,	  1ll << 47, -4096,
-				       1ll << 40,  1000000007ll};
+	static const int64_t edge[] = {-1,	  255,	     256,	 4096,	      1 << 20,
+				       INT32_MAX, INT32_MIN, UINT32_MAX, INT64_MAX,   INT64_MIN,
+				       1ll << 47, -4096,     1ll << 40,	 1000000007ll};
 	size_t n;
 	const uint8_t *text;
 
@@ -141,8 +141,10 @@ static void bind(sqlite3_stmt *s, int i, struct fuzz_input *in)
 		sqlite3_bind_double(s, i, (fuzz_take(in, 1) & 1 ? HUGE_VAL : -1e300));
 		break;
 	default: // long texts
-		sqlite3_bind_text(s, i, sqlite3_mprintf("%.*c", 1 << (fuzz_take(in, 1) % 17), (int)(32 + fuzz_take(in, 1) % 90)), -1,
-				  sqlite3_free);
+		sqlite3_bind_text(s, i,
+				  sqlite3_mprintf("%.*c", 1 << (fuzz_take(in, 1) % 17),
+						  (int)(32 + fuzz_take(in, 1) % 90)),
+				  -1, sqlite3_free);
 		break;
 	}
 }
@@ -163,9 +165,11 @@ static void set_cell(sqlite3 *db, struct fuzz_input *in)
 	const char *column = t->column[fuzz_take(in, 1) % t->ncolumns];
 	unsigned rows = 1 + (fuzz_take(in, 1) % 4 == 0 ? 20 : 0);
 	sqlite3_stmt *s = prepare(
-		db, sqlite3_mprintf("UPDATE OR REPLACE \"%w\" SET \"%w\" = ?1 WHERE (%s) IN (SELECT %s FROM "
-				    "\"%w\" LIMIT %u OFFSET %u)",
-				    t->name, column, t->key, t->key, t->name, rows, some_row(in, t)));
+		db,
+		sqlite3_mprintf(
+			"UPDATE OR REPLACE \"%w\" SET \"%w\" = ?1 WHERE (%s) IN (SELECT %s FROM "
+			"\"%w\" LIMIT %u OFFSET %u)",
+			t->name, column, t->key, t->key, t->name, rows, some_row(in, t)));
 
 	bind(s, 1, in);
 	run(s);
@@ -175,8 +179,8 @@ static void set_column(sqlite3 *db, struct fuzz_input *in)
 {
 	const struct table *t = some_table(in);
 	const char *column = t->column[fuzz_take(in, 1) % t->ncolumns];
-	sqlite3_stmt *s = prepare(db, sqlite3_mprintf("UPDATE OR REPLACE \"%w\" SET \"%w\" = ?1",
-						      t->name, column));
+	sqlite3_stmt *s = prepare(
+		db, sqlite3_mprintf("UPDATE OR REPLACE \"%w\" SET \"%w\" = ?1", t->name, column));
 
 	bind(s, 1, in);
 	run(s);
@@ -187,9 +191,11 @@ static void delete_row(sqlite3 *db, struct fuzz_input *in)
 	const struct table *t = some_table(in);
 	unsigned rows = fuzz_take(in, 1) % 8 ? 1 : 100000;
 
-	run(prepare(db, sqlite3_mprintf(
-				"DELETE FROM \"%w\" WHERE (%s) IN (SELECT %s FROM \"%w\" LIMIT %u OFFSET %u)",
-				t->name, t->key, t->key, t->name, rows, some_row(in, t))));
+	run(prepare(
+		db,
+		sqlite3_mprintf(
+			"DELETE FROM \"%w\" WHERE (%s) IN (SELECT %s FROM \"%w\" LIMIT %u OFFSET %u)",
+			t->name, t->key, t->key, t->name, rows, some_row(in, t))));
 }
 
 static void insert_row(sqlite3 *db, struct fuzz_input *in)
@@ -200,7 +206,8 @@ static void insert_row(sqlite3 *db, struct fuzz_input *in)
 
 	for (unsigned i = 1; i < t->ncolumns; i++)
 		strcat(marks, ",?");
-	s = prepare(db, sqlite3_mprintf("INSERT OR REPLACE INTO \"%w\" VALUES (%s)", t->name, marks));
+	s = prepare(db,
+		    sqlite3_mprintf("INSERT OR REPLACE INTO \"%w\" VALUES (%s)", t->name, marks));
 	for (unsigned i = 0; i < t->ncolumns; i++)
 		bind(s, (int)i + 1, in);
 	run(s);
@@ -210,8 +217,9 @@ static void insert_row(sqlite3 *db, struct fuzz_input *in)
 static void *read_blob(sqlite3 *db, const char *name, struct fuzz_input *in, size_t *n,
 		       sqlite3_int64 key[2])
 {
-	sqlite3_stmt *s = prepare(db, sqlite3_mprintf("SELECT data, process, seq FROM %s LIMIT 1 OFFSET %u",
-						      name, (unsigned)fuzz_take(in, 1) % 8));
+	sqlite3_stmt *s =
+		prepare(db, sqlite3_mprintf("SELECT data, process, seq FROM %s LIMIT 1 OFFSET %u",
+					    name, (unsigned)fuzz_take(in, 1) % 8));
 	void *copy = NULL;
 
 	if (s && sqlite3_step(s) == SQLITE_ROW) {
@@ -229,8 +237,9 @@ static void *read_blob(sqlite3 *db, const char *name, struct fuzz_input *in, siz
 static void write_blob(sqlite3 *db, const char *name, const void *data, size_t n,
 		       const sqlite3_int64 key[2])
 {
-	sqlite3_stmt *s =
-		prepare(db, sqlite3_mprintf("UPDATE %s SET data = ?1 WHERE process = ?2 AND seq = ?3", name));
+	sqlite3_stmt *s = prepare(
+		db,
+		sqlite3_mprintf("UPDATE %s SET data = ?1 WHERE process = ?2 AND seq = ?3", name));
 
 	sqlite3_bind_blob64(s, 1, data, n, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(s, 2, key[0]);
@@ -249,7 +258,8 @@ static void change_entries(struct log_entry *e, size_t n, struct fuzz_input *in)
 			at->r.arg[fuzz_take(in, 1) % 6] = (uint32_t)fuzz_take(in, 4);
 			break;
 		case 1:
-			((uint8_t *)&at->r)[fuzz_take(in, 1) % sizeof(at->r)] = (uint8_t)fuzz_take(in, 1);
+			((uint8_t *)&at->r)[fuzz_take(in, 1) % sizeof(at->r)] =
+				(uint8_t)fuzz_take(in, 1);
 			break;
 		case 2:
 			at->event += (uint64_t)(int8_t)fuzz_take(in, 1);
@@ -335,14 +345,19 @@ static void change_schema(sqlite3 *db, struct fuzz_input *in)
 		char sql[512];
 
 		snprintf(sql, sizeof(sql), hostile[which], t->name, t->name);
-		run(prepare(db, sqlite3_mprintf("UPDATE sqlite_schema SET sql = %Q, type = %Q%s WHERE name = %Q",
-						sql, sql[7] == 'V' && sql[9] == 'E' ? "view" : "table",
-						sql[7] == 'V' ? ", rootpage = 0" : "", t->name)));
+		run(prepare(
+			db,
+			sqlite3_mprintf(
+				"UPDATE sqlite_schema SET sql = %Q, type = %Q%s WHERE name = %Q",
+				sql, sql[7] == 'V' && sql[9] == 'E' ? "view" : "table",
+				sql[7] == 'V' ? ", rootpage = 0" : "", t->name)));
 	} else {
-		sqlite3_stmt *s = prepare(db, sqlite3_mprintf(
-			"UPDATE sqlite_schema SET %s = ?1 WHERE rowid = %u",
-			which & 1 ? "sql" : which & 2 ? "rootpage" : "name",
-			(unsigned)fuzz_take(in, 1) % 40));
+		sqlite3_stmt *s = prepare(
+			db, sqlite3_mprintf("UPDATE sqlite_schema SET %s = ?1 WHERE rowid = %u",
+					    which & 1	? "sql"
+					    : which & 2 ? "rootpage"
+							: "name",
+					    (unsigned)fuzz_take(in, 1) % 40));
 
 		bind(s, 1, in);
 		run(s);

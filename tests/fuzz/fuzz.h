@@ -32,7 +32,7 @@ static inline size_t fuzz_left(const struct fuzz_input *in)
 {
 	return (size_t)(in->end - in->at);
 }
-uint64_t fuzz_take(struct fuzz_input *in, unsigned bytes); // little endian
+uint64_t fuzz_take(struct fuzz_input *in, unsigned bytes);   // little endian
 const uint8_t *fuzz_bytes(struct fuzz_input *in, size_t *n); // at most *n; *n: how many
 
 // Changes a sequence of records: whole ones are moved, doubled, left out, fields

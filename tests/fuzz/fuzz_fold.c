@@ -79,6 +79,10 @@ static void look_at(struct machine *m, const struct record *r, size_t n)
 			translation_text(m, &t, text, sizeof(text));
 		}
 	machine_check(m, why, sizeof(why));
+	if (!machine_sound(m, why, sizeof(why)))
+		return;
+	fprintf(stderr, "records broke the machine: %s\n", why);
+	abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

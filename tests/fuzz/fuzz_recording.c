@@ -19,7 +19,8 @@ enum {
 static const char *const commands_read[][WORDS] = {
 	{"info"},
 	{"verify"},
-	{"proc", "--at", "@", "buddyinfo,zoneinfo,pagetypeinfo,slabinfo,vmallocinfo,meminfo,vmstat"},
+	{"proc", "--at", "@",
+	 "buddyinfo,zoneinfo,pagetypeinfo,slabinfo,vmallocinfo,meminfo,vmstat"},
 	{"proc", "--at", "end", "--process=2", "iomem,slabinfo,vmallocinfo,pagetypeinfo"},
 	{"translate", "--at", "@", "0xc1000000"},
 	{"translate", "0xf8001000"},
@@ -49,7 +50,7 @@ static const char *const commands_read[][WORDS] = {
 	{"export", "-F", "csv"},
 	{"export", "--at", "@", "-F", "openmetrics"},
 	{"export", "-F", "svg"},
-	{"check", "--rule", "leaks < 1 MB"},
+	{"check", "--rule", "leaked_bytes<=1M"},
 	{"diff", "/"},
 	{"sql", "/", "SELECT * FROM events LIMIT 200"},
 	{"sql", "/", "SELECT * FROM transitions LIMIT 200"},
@@ -60,12 +61,15 @@ static const char *const commands_read[][WORDS] = {
 static struct fuzz_base base;
 static char path[160], original[160];
 static jmp_buf ended;
+static bool inside; // a command
 
 // A command may end the program; here it only ends the command.
+_Noreturn void __real_exit(int status);
 _Noreturn void __wrap_exit(int status);
 _Noreturn void __wrap_exit(int status)
 {
-	(void)status;
+	if (!inside)
+		__real_exit(status);
 	longjmp(ended, 1);
 }
 
@@ -112,8 +116,10 @@ static void run(const char *const *words, unsigned event)
 	if (!file || diff)
 		argv[argc++] = path;
 	argv[argc] = NULL;
+	inside = true;
 	if (!setjmp(ended))
 		find(*words)->run(argc, argv);
+	inside = false;
 	fflush(stdout);
 }
 

@@ -202,8 +202,8 @@ static void write_fold(const char *corpus, unsigned which, unsigned story)
 
 	snprintf(path, sizeof(path), "%s/fold/machine-%u-%u", corpus, which, story);
 	f = fopen(path, "wb");
-	if (!f || fputc((int)which, f) < 0 || fwrite(record, sizeof(*record), nrecords, f) != nrecords ||
-	    fclose(f)) {
+	if (!f || fputc((int)which, f) < 0 ||
+	    fwrite(record, sizeof(*record), nrecords, f) != nrecords || fclose(f)) {
 		perror(path);
 		exit(1);
 	}
