@@ -208,14 +208,13 @@ void arena_clear(kaddr_t a, size_t bytes)
 	bits_assign(arena.dirty, first, n, true);
 }
 
-// A slab of objects smaller than a page is dirty as a whole from its birth, so that handing out
-// its objects need not look at pages. A slab's end is memory that may be given back.
+// A slab's end is memory that may be given back.
 void arena_slab_record(const struct machine *m, const struct record *r)
 {
 	const struct kmem_cache *c = &m->caches[r->arg[0] % MAX_CACHES];
 	size_t bytes = (size_t)PAGE_SIZE << c->gfporder;
 
-	if (r->kind == EV_SLAB_ADD && c->buffer_size < PAGE_SIZE)
+	if (r->kind == EV_SLAB_ADD && c->buffer_size <= SLAB_DIRTY_MOST)
 		arena_dirty(lowmem_addr(m, r->arg[1]), bytes);
 	if (r->kind == EV_SLAB_ADD && process.poison)
 		poison_slab(m, r->arg[0], r->arg[1]);

@@ -47,7 +47,11 @@ bool arena_open(kaddr_t a, size_t bytes);
 void arena_shut(kaddr_t a, size_t bytes);
 bool arena_move(kaddr_t to, kaddr_t from, size_t bytes); // page tables, not bytes; both stay open
 
-// Known-zero pages of lowmem.
+// Known-zero pages of lowmem. Slabs of objects up to SLAB_DIRTY_MOST are dirty as a whole from their
+// birth, so that handing out their objects need not look at pages.
+enum {
+	SLAB_DIRTY_MOST = 2 * PAGE_SIZE
+};
 void arena_dirty(kaddr_t a, size_t bytes);	   // handed out without clearing
 void arena_clear(kaddr_t a, size_t bytes);	   // makes [a, a + bytes) zero, then marks it dirty
 void arena_freed(struct machine *m, size_t bytes); // may give free blocks back; CPU lock held

@@ -145,7 +145,7 @@ __attribute__((noinline)) static void *allocate(enum event_kind kind, struct req
 
 #define REQUEST(n, a, z) (&(struct request){.size = (n), .align = (a), .zero = (z), .fused = true})
 
-uint16_t quick_cache[(HIT_BYTES_MOST + 15) / 16 + 1];
+uint16_t quick_cache[QUICK_BYTES_MOST / 16 + 1];
 
 void quick_init(const struct machine *m)
 {
@@ -467,10 +467,10 @@ static void *realloc_unrecorded(void *p, size_t size, void *frame)
 	size_t room = quick_room(p);
 	void *to;
 
-	if (size <= room && room < SHRINK_FROM)
-		return p;
-	if (!room || size <= room)
+	if (!room)
 		return NULL;
+	if (size <= room)
+		return fits(&(struct place){.usable = room}, size) ? p : NULL;
 	to = quick_alloc(size, frame);
 	if (likely(to)) {
 		memcpy(to, p, room);

@@ -6,8 +6,12 @@
 
 #include "hit.h"
 
+enum {
+	QUICK_BYTES_MOST = SLAB_DIRTY_MOST
+};
+
 // The general cache for requests up to 16 times the index, 0 none: quick_init().
-extern uint16_t quick_cache[(HIT_BYTES_MOST + 15) / 16 + 1] __attribute__((visibility("hidden")));
+extern uint16_t quick_cache[QUICK_BYTES_MOST / 16 + 1] __attribute__((visibility("hidden")));
 void quick_init(const struct machine *m); // malloc.c
 
 hit_inline uint16_t *quick_generation(const struct machine *m, kaddr_t a)
@@ -69,7 +73,7 @@ hit_inline void *quick_alloc(size_t size, void *frame)
 {
 	struct thread *t = &thread_self;
 
-	if (unlikely(size - 1 >= HIT_BYTES_MOST || !hit_ready(t)))
+	if (unlikely(size - 1 >= QUICK_BYTES_MOST || !hit_ready(t)))
 		return NULL;
 	t->inside = frame;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -4,15 +4,21 @@
 // reads and writes them would give it to them.
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "arena.h"
 #include "capture.h"
 #include "sys.h"
 
 enum {
-	CHUNK = 128 // pages asked about at a time; bounds the stack used
+	CHUNK = 128,	  // pages asked about at a time; bounds the stack used
+	POPULATE_MIN = 4, // pages; fewer are not worth a call
 };
-#define HAS_MEMORY (3ull << 62) // of an entry of pagemap: present or swapped out
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define HAS_MEMORY                                                                                 \
+	(3ull << 62) // of an entry of pagemap: present or swapped out; runs are of equal bits
 
 // What cannot be found out counts as memory.
 static void look(int fd, const char *at, uint32_t pages, uint64_t *entry)
@@ -23,6 +29,13 @@ static void look(int fd, const char *at, uint32_t pages, uint64_t *entry)
 		memset(entry, 0xFF, (size_t)bytes);
 }
 
+// One call for many page faults. An older kernel refuses it, and then they come one by one.
+static void populate(char *to, uint32_t pages)
+{
+	if (pages >= POPULATE_MIN && !((uintptr_t)to % PAGE_SIZE))
+		sys(SYS_madvise, to, (size_t)pages * PAGE_SIZE, MADV_POPULATE_WRITE);
+}
+
 static void copy_chunk(int fd, char *to, const char *from, size_t bytes, bool zero)
 {
 	uint32_t pages = (uint32_t)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
@@ -31,14 +44,20 @@ static void copy_chunk(int fd, char *to, const char *from, size_t bytes, bool ze
 	look(fd, from, pages, has);
 	if (!zero)
 		look(fd, to, pages, had);
-	for (uint32_t i = 0; i < pages; i++) {
-		size_t at = (size_t)i * PAGE_SIZE,
-		       n = bytes - at < PAGE_SIZE ? bytes - at : PAGE_SIZE;
+	for (uint32_t i = 0, n; i < pages; i += n) {
+		size_t at = (size_t)i * PAGE_SIZE, run;
 
-		if (has[i] & HAS_MEMORY)
-			memcpy(to + at, from + at, n);
-		else if (had[i] & HAS_MEMORY)
-			memset(to + at, 0, n);
+		for (n = 1; i + n < pages && !((has[i + n] ^ has[i]) & HAS_MEMORY) &&
+			    !((had[i + n] ^ had[i]) & HAS_MEMORY);)
+			n++;
+		run = bytes - at < (size_t)n * PAGE_SIZE ? bytes - at : (size_t)n * PAGE_SIZE;
+		if (has[i] & HAS_MEMORY) {
+			if (!(had[i] & HAS_MEMORY))
+				populate(to + at, n);
+			memcpy(to + at, from + at, run);
+		} else if (had[i] & HAS_MEMORY) {
+			memset(to + at, 0, run);
+		}
 	}
 }
 
