@@ -19,6 +19,7 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
+	at-spi2-core python3-gi gir1.2-atspi-2.0 \
 	valgrind python3-prometheus-client mandoc \
 	dash lua5.4 tmux curl nginx-light zstd bzip2
 BENCH_PACKAGES = heaptrack

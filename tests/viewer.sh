@@ -244,5 +244,16 @@ if [ -x "$build/tests/viewer_widgets_test" ]; then
 	result $? "widgets, roles and pages"
 	grep -E '^(not ok|#)' widgets | sed 's/^/# /'
 fi
+over_atspi() { # script, what it shows
+	if /usr/bin/python3 -c 'import gi; gi.require_version("Atspi", "2.0"); from gi.repository import Atspi' 2>/dev/null; then
+		env -u GTK_A11Y timeout 280 dbus-run-session -- /usr/bin/python3 "$top/tests/$1" "$build" r.kalloscope >atspi 2>&1
+		result $? "$2"
+		grep -E '^(not ok|#)' atspi | sed 's/^/# /'
+	else
+		skip "$2" "missing: python3-gi gir1.2-atspi-2.0"
+	fi
+}
+over_atspi accessible.py "assistive tools find every widget named"
+over_atspi tour.py "by keyboard alone to the peak, its stack, every view and a picture"
 echo "1..$n"
 exit $failed

@@ -85,7 +85,9 @@ static void update_value(KsvScrubber *self)
 				       (double)v->first_event, GTK_ACCESSIBLE_PROPERTY_VALUE_MAX,
 				       (double)v->last_event, GTK_ACCESSIBLE_PROPERTY_VALUE_NOW,
 				       (double)self->vp.position,
-				       GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, value->str, -1);
+				       GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, value->str,
+				       // AT-SPI hears no value texts from GTK 4.8
+				       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, value->str, -1);
 }
 
 void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model)
