@@ -11,6 +11,7 @@
 // blocked stays blocked until the jump. The frame the kernel made for the handler is found by
 // unwinding; where that fails, or where going back makes no sense (a fault would strike again),
 // the jump is made at once and what it leaves behind is undo.c's.
+#undef _FORTIFY_SOURCE // would make every longjmp here a __longjmp_chk, which is defined here, too
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <signal.h>

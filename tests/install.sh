@@ -3,6 +3,7 @@
 #   tests/install.sh BUILD      TAP on stdout
 set -u
 build=$(cd "${1:?usage: install.sh BUILD}" && pwd)
+source=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-install.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
@@ -63,5 +64,10 @@ fi
 if command -v desktop-file-validate >/dev/null && [ -d moved/share/applications ]; then
 	check 'the desktop file is valid' desktop-file-validate moved/share/applications/*.desktop
 fi
+# A package is compiled with flags of its own
+check 'the library takes the flags of a package' sh -c '
+	for f in "$1"/preload/*.c; do
+		cc -std=c11 -D_GNU_SOURCE -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -I"$1" -I"$1/preload" -fPIC -c "$f" -o flags.o || exit 1
+	done' sh "$source"
 echo "1..$n"
 exit $failed
