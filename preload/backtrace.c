@@ -16,7 +16,7 @@ static const struct word_group *first_to_differ(const struct trace_cache *c,
 						const struct cached_trace *e,
 						const stack_word *frame, unsigned *at)
 {
-	const struct word_group *g = &c->group[e->first], *end = g + e->ngroups;
+	const struct word_group *g = first_group(c, e), *end = end_group(c, e);
 	const volatile stack_word *base = frame;
 
 	for (; g < end; g++) {
@@ -38,7 +38,7 @@ static bool trace_holds(const struct trace_cache *c, struct cached_trace *e,
 	unsigned at = 0;
 	const struct word_group *g = first_to_differ(c, e, frame, &at);
 
-	if (g == &c->group[e->first + e->ngroups])
+	if (g == end_group(c, e))
 		return true;
 	*branch = branch_on(*branch, g->offset[at],
 			    *(const volatile stack_word *)&frame[g->offset[at]]);
@@ -75,7 +75,7 @@ static void runs_forget(struct trace_cache *c, uint32_t until)
 		const struct group_run *run = &c->run[c->oldest];
 		struct cached_trace *e = &c->entry[run->entry];
 
-		if (e->first == c->oldest)
+		if (e->words == c->oldest * sizeof(struct word_group))
 			*(volatile uintptr_t *)&e->ret = 0;
 		atomic_signal_fence(memory_order_seq_cst);
 		c->oldest += run->ngroups;
@@ -160,17 +160,18 @@ static bool cache_keep(struct thread *t, const stack_word *frame, struct cached_
 	struct trace_cache *c = t->cache;
 	const struct standing_frame *f = &c->standing.frame[c->path.n - 1];
 	unsigned nwords = f->nwords + (f->fp_used || !f->nwords);
+	unsigned ngroups = (nwords + GROUP_WORDS - 1) / GROUP_WORDS;
 	struct cached_trace fresh = *from;
 
 	fresh.ret = frame[1];
 	fresh.frame = (uintptr_t)frame;
-	fresh.ngroups = (uint16_t)((nwords + GROUP_WORDS - 1) / GROUP_WORDS);
-	if (!words_keep(&c->standing, f, frame, run_begin(c, e, fresh.ngroups)))
+	fresh.bytes = (uint16_t)(ngroups * sizeof(struct word_group));
+	if (!words_keep(&c->standing, f, frame, run_begin(c, e, ngroups)))
 		return false;
 	if (!is_quick(t, frame, &c->standing, f->nwords))
 		fresh.ret |= RET_IN_ORDER;
-	fresh.first = c->next;
-	c->next += fresh.ngroups;
+	fresh.words = c->next * (uint32_t)sizeof(struct word_group);
+	c->next += ngroups;
 	entry_set(e, &fresh);
 	return true;
 }

@@ -60,16 +60,20 @@ hit_inline bool hit_trace(struct thread *t, void *const *frame, struct cached_tr
 	return true;
 }
 
-// The counter of this trace's site for requests of one size, kept beside the trace.
-__attribute__((noinline)) static void hit_counter_find(struct cached_trace *e, uint32_t size)
+// The counter of this trace's site for requests of one size; NULL: not counted.
+__attribute__((noinline)) static struct site *hit_counter_find(struct cached_trace *e,
+							       uint32_t size)
 {
 	if (!e->site)
 		e->site = site_of(e->stack);
-	e->size = 0; // a handler may jump out of this
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	e->counter = e->site ? site_find(e->site, size) : NULL;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	e->size = size;
+	return e->site ? site_find(e->site, size) : NULL;
+}
+
+hit_inline struct site *hit_counter(struct cached_trace *e, uint32_t size)
+{
+	struct site *s = site_first(e->site, size); // a site not asked for is none's
+
+	return likely(s) ? s : hit_counter_find(e, size);
 }
 
 // The cache that serves this request; 0: one has to be made, or is not known as yet.
@@ -78,9 +82,8 @@ hit_inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *pa
 	unsigned cache = 0;
 
 	if (e && process.opt.flags & SESSION_SITE_CACHES) {
-		if (unlikely(e->size != size))
-			hit_counter_find(e, size);
-		if (e->counter && unlikely(!site_count(e->counter, &cache)))
+		struct site *s = hit_counter(e, size);
+		if (likely(s) && unlikely(!site_count(s, &cache)))
 			return 0;
 	}
 	*path = cache ? PATH_SLAB : PATH_KMALLOC;

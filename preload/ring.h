@@ -9,6 +9,10 @@
 
 #include "capture.h"
 
+enum {
+	RECORDS_AHEAD = 16
+};
+
 struct producer {
 	alignas(64) struct record *ring; // NULL: not recording
 	uint64_t head;			 // records ever written, as in the shared word
@@ -59,6 +63,9 @@ static inline void ring_put_hit(struct producer *p, const struct hit h)
 {
 	uint64_t *to = (uint64_t *)&p->ring[p->head & p->mask];
 
+	// The drainer has read that line and another CPU may have it: asked for now, it is there when its
+	// turn comes. Past the ring's end it asks in vain.
+	__asm__ volatile("prefetchw %0" : : "m"(to[RECORDS_AHEAD * sizeof(struct record) / 8]));
 	to[0] = h.kind | (uint32_t)h.path << 8 | (uint32_t)h.cpu << 12 | (uint32_t)h.thread << 16 |
 		(uint64_t)h.stack << 32;
 	to[1] = h.addr | (uint64_t)h.cache << 48;

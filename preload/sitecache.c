@@ -7,20 +7,19 @@
 
 enum {
 	SIZE_MIN = 1 << GENERATION_SHIFT, // bytes: smaller objects would share a generation
-	SITES = 1 << 13,
 	PROBES = 8,
 	CACHES_MAX = 512, // of the machine's 1024
 };
 
-static struct site sites[SITES];
+struct site sites[SITES];
 static _Atomic uint32_t ncaches;
 
 struct site *site_find(uintptr_t site, size_t size)
 {
-	uint64_t key = (uint64_t)site << SITE_SIZE_BITS | size, hash = key * 0x9E3779B97F4A7C15ull;
+	uint64_t key = site_key(site, size);
 
 	for (unsigned i = 0; i < PROBES; i++) {
-		struct site *s = &sites[((hash >> 40) + i) % SITES];
+		struct site *s = &sites[(site_place(key) + i) % SITES];
 		uint64_t now = atomic_load_explicit(&s->key, memory_order_relaxed);
 		if (now == key)
 			return s;

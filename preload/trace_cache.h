@@ -45,17 +45,15 @@ struct word_group { // a trace's last group repeats its last word
 
 struct cached_trace {
 	alignas(64) uintptr_t ret; // 0 unused
-	uintptr_t frame; // address of the saved frame pointer; the return address is above
-	uint32_t age;	 // cache_age() when it was walked
-	uint32_t stack;	 // depot id
-	uint32_t first;	 // its words: group[first .. first + ngroups)
-	uint16_t ngroups;
-	uint16_t flags;	      // OPF_* of quality
-	uintptr_t site;	      // capture_site, 0 not yet asked for
-	struct site *counter; // of this site and `size` (sitecache.c)
-	uint32_t size;	      // bytes; 0 none
-	uint32_t fork;	      // 1 + offset of a word that tells another trace; 0 none
-	uint64_t fork_value;  // of this trace there
+	uintptr_t frame;     // address of the saved frame pointer; the return address is above
+	uint32_t age;	     // cache_age() when it was walked
+	uint32_t stack;	     // depot id
+	uint32_t words;	     // where in group[] they begin, in bytes
+	uint16_t bytes;	     // of group[] that they take
+	uint16_t flags;	     // OPF_* of quality
+	uintptr_t site;	     // capture_site, 0 not yet asked for
+	uint32_t fork;	     // 1 + offset of a word that tells another trace; 0 none
+	uint64_t fork_value; // of this trace there
 };
 _Static_assert(sizeof(struct cached_trace) == 64, "one line");
 
@@ -123,10 +121,22 @@ static inline bool is_zero(__m128i bits)
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(bits, _mm_setzero_si128())) == 0xFFFF;
 }
 
+static inline const struct word_group *first_group(const struct trace_cache *c,
+						   const struct cached_trace *e)
+{
+	return (const struct word_group *)((const char *)c->group + e->words);
+}
+
+static inline const struct word_group *end_group(const struct trace_cache *c,
+						 const struct cached_trace *e)
+{
+	return (const struct word_group *)((const char *)first_group(c, e) + e->bytes);
+}
+
 static inline bool words_hold(const struct trace_cache *c, const struct cached_trace *e,
 			      const stack_word *frame)
 {
-	const struct word_group *g = &c->group[e->first], *end = g + e->ngroups;
+	const struct word_group *g = first_group(c, e), *end = end_group(c, e);
 	__m128i differ = _mm_setzero_si128();
 
 	atomic_signal_fence(memory_order_seq_cst);
