@@ -194,6 +194,43 @@ static void test_alloca(void)
 	with_aligned(3);
 }
 
+__attribute__((noinline)) static int lower(size_t n)
+{
+	volatile char *p = alloca(n);
+
+	p[0] = 1;
+	entry();
+	return p[0] + same;
+}
+
+// More traces than fit: the oldest are driven out, and their places filled with others.
+__attribute__((noinline)) static void many(int n)
+{
+	unsigned right = 0;
+
+	if (n) {
+		many(n - 1);
+		kept = n;
+		return;
+	}
+	for (unsigned i = 0; i < 40000; i++)
+		right += lower(16 + 16 * i) == 2;
+	for (unsigned i = 0; i < 40000; i += 100)
+		right += lower(16 + 16 * i) == 2;
+	CHECK_EQ(right, 40400);
+}
+
+static void test_full_cache(void)
+{
+	const struct trace_cache *c;
+
+	start();
+	many(30);
+	c = thread_self.cache;
+	CHECK(c->end > c->next); // the words went around
+	CHECK_EQ(c->mask, (CACHE_ENTRIES - 1) * sizeof(struct cached_trace)); // and it has grown
+}
+
 static int compare(const void *a, const void *b)
 {
 	check_same();
@@ -599,6 +636,7 @@ int main(void)
 	RUN(test_recursion);
 	RUN(test_standing);
 	RUN(test_alloca);
+	RUN(test_full_cache);
 	RUN(test_through_libc);
 	RUN(test_thread);
 	RUN(test_signal);
