@@ -123,9 +123,9 @@ static void reserve_zone_tables(struct machine *m)
 			continue;
 		pfn_t first = counts_from_zone_start(m) ? start : start & -PAGEBLOCK_NR_PAGES;
 		uint32_t blocks = (end - first + PAGEBLOCK_NR_PAGES - 1) >> PAGEBLOCK_ORDER;
-		memblock_alloc_base(mb, (blocks * 3 + 31) / 32 * 4, m->s->cfg.l1_bytes, 0);
-		memblock_alloc_base(mb, zone_wait_table_entries(end - start) * queue_bytes,
-				    m->s->cfg.l1_bytes, 0);
+		memblock_alloc(mb, (blocks * 3 + 31) / 32 * 4, m->s->cfg.l1_bytes);
+		memblock_alloc(mb, zone_wait_table_entries(end - start) * queue_bytes,
+			       m->s->cfg.l1_bytes);
 	}
 }
 
@@ -138,13 +138,14 @@ void boot_reserve_early(struct machine *m)
 	uint32_t frames = (s->max_pfn + PAGEBLOCK_NR_PAGES - 1) & -PAGEBLOCK_NR_PAGES;
 	uint32_t kernel_pages = s->max_low_pfn, align = s->cfg.l1_bytes, percpu;
 
-	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc_base(mb, frames * 32, align, 0);
+	memblock_set_node(mb, 0, UINT32_MAX, 0); // the only one
+	s->kmap.mem_map = s->cfg.page_offset + memblock_alloc(mb, frames * 32, align);
 	reserve_zone_tables(m);
-	percpu = memblock_alloc_base(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE, 0);
+	percpu = memblock_alloc(mb, pcpu_unit_size(&s->cfg) * s->cfg.ncpus, PAGE_SIZE);
 	pcpu_init(m, s->cfg.page_offset + percpu);
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 18), align, 0); // pid
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 13), align, 0); // dentry
-	memblock_alloc_base(mb, boot_hash_bytes(kernel_pages, 14), align, 0); // inode
+	memblock_alloc(mb, boot_hash_bytes(kernel_pages, 18), align); // pid
+	memblock_alloc(mb, boot_hash_bytes(kernel_pages, 13), align); // dentry
+	memblock_alloc(mb, boot_hash_bytes(kernel_pages, 14), align); // inode
 }
 
 // ---- mem_map ----

@@ -73,7 +73,7 @@ static bool map_is_sane(const struct e820map *map)
 int sanitize_e820_map(struct e820map *map)
 {
 	struct change_point points[2 * E820MAX];
-	struct e820map out = {.user_defined = map->user_defined};
+	struct e820map out = {.user_defined = map->user_defined, .nopentium = map->nopentium};
 	bool open[E820MAX] = {false};
 	uint32_t type = 0;
 
@@ -192,9 +192,11 @@ static const char *apply_mem(struct e820map *map, const char *s)
 {
 	uint64_t size;
 
-	// i386 turns its 4 MiB pages off; this machine's direct map always has them
-	if (is_word(s, "nopentium"))
-		return "mem=nopentium: the machine maps its memory by 4 MiB pages";
+	if (is_word(s, "nopentium")) {
+		map->nopentium = 1;
+		return NULL;
+	}
+	map->user_defined = 1;
 	if (!parse_bytes(&s, &size) || !at_end(s))
 		return "mem= takes a size: mem=512M";
 	return apply_limit(map, size);
@@ -220,6 +222,7 @@ static const char *apply_memmap(struct e820map *map, const char *s)
 	const char *start = s;
 	uint64_t size, addr;
 
+	map->user_defined = 1;
 	if (is_word(s, "exactmap")) {
 		map->nr_map = 0;
 		return NULL;
@@ -256,7 +259,6 @@ int e820_parse_params(struct e820map *map, const char *cmdline, const char **why
 			error = apply_memmap(&new, s + 7);
 		else
 			error = "neither mem= nor memmap=";
-		new.user_defined = 1;
 		while (!at_end(s))
 			s++;
 	}

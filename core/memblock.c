@@ -42,10 +42,11 @@ static uint32_t cap_size(uint32_t base, uint32_t size)
 }
 
 // Callers have made room: cnt < max before.
-static void insert_region(struct memblock_type *t, unsigned i, uint32_t base, uint32_t size)
+static void insert_region(struct memblock_type *t, unsigned i, uint32_t base, uint32_t size,
+			  uint32_t node)
 {
 	memmove(&t->regions[i + 1], &t->regions[i], (t->cnt - i) * sizeof(t->regions[0]));
-	t->regions[i] = (struct memblock_region){base, size, 0};
+	t->regions[i] = (struct memblock_region){base, size, node};
 	t->cnt++;
 	t->total_size += size;
 }
@@ -67,7 +68,7 @@ static void merge_regions(struct memblock_type *t)
 	for (unsigned i = 0; i + 1 < t->cnt;) {
 		struct memblock_region *r = &t->regions[i];
 
-		if (region_end(r) != r[1].base || r->nid != r[1].nid) {
+		if (region_end(r) != r[1].base || r->node != r[1].node) {
 			i++;
 			continue;
 		}
@@ -135,7 +136,7 @@ static unsigned add_gaps(struct memblock_type *t, uint32_t base, uint32_t end, b
 		if (rbase > base) {
 			added++;
 			if (insert)
-				insert_region(t, i++, base, rbase - base);
+				insert_region(t, i++, base, rbase - base, 0);
 		}
 		base = rend < end ? rend : end;
 	}
@@ -146,7 +147,7 @@ static unsigned add_gaps(struct memblock_type *t, uint32_t base, uint32_t end, b
 
 			while (i < t->cnt && t->regions[i].base < base)
 				i++;
-			insert_region(t, i, base, end - base);
+			insert_region(t, i, base, end - base, 0);
 		}
 	}
 	return added;
@@ -204,7 +205,7 @@ static int isolate_range(struct memblock *mb, struct memblock_type *t, uint32_t 
 		r->base = cut;
 		r->size = rend - cut;
 		t->total_size -= cut - rbase;
-		insert_region(t, i, rbase, cut - rbase);
+		insert_region(t, i, rbase, cut - rbase, r->node);
 		if (rbase >= base)
 			i--;
 	}
@@ -221,6 +222,19 @@ static int remove_range(struct memblock *mb, struct memblock_type *t, uint32_t b
 		return ret;
 	while (last > first)
 		remove_region(t, --last);
+	return 0;
+}
+
+int memblock_set_node(struct memblock *mb, uint32_t base, uint32_t size, unsigned node)
+{
+	unsigned first, last;
+	int ret = isolate_range(mb, &mb->memory, base, size, &first, &last);
+
+	if (ret)
+		return ret;
+	for (unsigned i = first; i < last; i++)
+		mb->memory.regions[i].node = node + 1;
+	merge_regions(&mb->memory);
 	return 0;
 }
 
@@ -443,16 +457,18 @@ void memblock_trim_memory(struct memblock *mb, uint32_t align)
 	}
 }
 
-// Ends are inclusive, so the dummy of an empty array seems to end at the top of 64 bits. No nodes:
-// the kernel prints this before it gives memory to them.
+// Ends are inclusive, so the dummy of an empty array seems to end at the top of 64 bits.
 static void dump_type(struct text *t, const struct memblock_type *type, const char *name)
 {
 	put(t, " %s.cnt  = 0x%lx\n", name, (unsigned long)type->cnt);
 	for (unsigned i = 0; i < type->cnt; i++) {
 		unsigned long long base = type->regions[i].base, size = type->regions[i].size;
 
-		put(t, " %s[0x%x]\t[0x%014llx-0x%014llx], 0x%llx bytes\n", name, i, base,
+		put(t, " %s[0x%x]\t[0x%014llx-0x%014llx], 0x%llx bytes", name, i, base,
 		    base + size - 1, size);
+		if (type->regions[i].node)
+			put(t, " on node %u", type->regions[i].node - 1);
+		put(t, "\n");
 	}
 }
 

@@ -20,7 +20,8 @@ struct e820entry {
 
 struct e820map {
 	uint32_t nr_map;
-	uint32_t user_defined; // 1: changed by mem= or memmap=
+	uint16_t user_defined; // 1: changed by mem= or memmap=
+	uint16_t nopentium;    // 1: mem=nopentium, no 4 MiB pages
 	struct e820entry map[E820MAX];
 };
 
@@ -32,7 +33,7 @@ uint32_t e820_end_pfn(const struct e820map *map); // one past the last RAM frame
 
 struct memblock_region {
 	uint32_t base, size;
-	uint32_t nid;
+	uint32_t node; // 0: not given to one yet, else its number + 1
 };
 
 struct memblock_type {
@@ -55,8 +56,14 @@ int memblock_add(struct memblock *mb, uint32_t base, uint32_t size);
 int memblock_remove(struct memblock *mb, uint32_t base, uint32_t size);
 int memblock_reserve(struct memblock *mb, uint32_t base, uint32_t size);
 int memblock_free(struct memblock *mb, uint32_t base, uint32_t size);
+// Splits regions at the ends of the range, says whose those inside are, and merges.
+int memblock_set_node(struct memblock *mb, uint32_t base, uint32_t size, unsigned node);
 uint32_t memblock_find_in_range(struct memblock *mb, uint32_t start, uint32_t end, uint32_t size, uint32_t align);
 uint32_t memblock_alloc_base(struct memblock *mb, uint32_t size, uint32_t align, uint32_t max); // 0 = failed
+static inline uint32_t memblock_alloc(struct memblock *mb, uint32_t size, uint32_t align)
+{
+	return memblock_alloc_base(mb, size, align, 0); // below the current limit
+}
 // Physical memory model calls; sizes and addresses are 32 bit, a range ends at 0xFFFFFFFF at most.
 bool memblock_is_memory(const struct memblock *mb, uint32_t addr);
 bool memblock_is_reserved(const struct memblock *mb, uint32_t addr);

@@ -42,6 +42,14 @@ pfn_t alloc_pages(struct machine *m, gfp_t gfp, unsigned order); // first pfn; 0
 void __free_pages(struct machine *m, pfn_t pfn, unsigned order);
 void free_hot_cold_page(struct machine *m, pfn_t pfn, bool cold);
 kaddr_t __get_free_pages(struct machine *m, gfp_t gfp, unsigned order); // lowmem address; 0
+static inline kaddr_t get_zeroed_page(struct machine *m, gfp_t gfp)
+{
+	return __get_free_pages(m, gfp | __GFP_ZERO, 0);
+}
+static inline kaddr_t __get_dma_pages(struct machine *m, gfp_t gfp, unsigned order)
+{
+	return __get_free_pages(m, gfp | GFP_DMA, order);
+}
 void free_pages(struct machine *m, kaddr_t addr, unsigned order);
 kaddr_t alloc_pages_exact(struct machine *m, size_t size, gfp_t gfp);
 void free_pages_exact(struct machine *m, kaddr_t addr, size_t size);

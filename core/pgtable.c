@@ -14,7 +14,7 @@
 enum {
 	PTRS_PER_PGD = 1024,
 	IMAGE_START = 16 << 20,
-	EARLY_TABLES = 8, // frames looked for at once
+	EARLY_SPARE = 7, // frames looked for beyond the tables that are needed
 };
 #define PGDIR_SIZE (1u << PGDIR_SHIFT)
 
@@ -149,34 +149,35 @@ static uint32_t first_mapping_end(const struct machine *m)
 	return (end + PGDIR_SIZE - 1) & -PGDIR_SIZE;
 }
 
-// The table of a ragged end of lowmem is the first of eight frames found for such tables where the
-// kernel can write already; the others are not needed.
-static uint32_t last_lowmem_table(struct machine *m)
+// Tables of lowmem are the first of a few more frames found where the kernel can write already; what is
+// not needed of them is left.
+static uint32_t lowmem_tables(struct machine *m, uint32_t tables)
 {
 	struct memblock *mb = &m->s->memblock;
 	uint32_t phys = memblock_find_in_range(mb, 0, first_mapping_end(m),
-					       EARLY_TABLES * PAGE_SIZE, PAGE_SIZE);
+					       (tables + EARLY_SPARE) * PAGE_SIZE, PAGE_SIZE);
 
 	if (!phys)
-		return memblock_alloc_base(mb, PAGE_SIZE, PAGE_SIZE, 0);
-	memblock_reserve(mb, phys, PAGE_SIZE);
+		return memblock_alloc(mb, tables * PAGE_SIZE, PAGE_SIZE);
+	memblock_reserve(mb, phys, tables * PAGE_SIZE);
 	return phys;
 }
 
-// First 4 MiB by small pages (its memory types differ), whole 4 MiB units by large ones, the rest
-// up to high_memory by small ones again.
+// First 4 MiB by small pages (its memory types differ), whole 4 MiB units by large ones, the rest up to
+// high_memory by small ones again; mem=nopentium has small ones only.
 static void map_lowmem(struct machine *m)
 {
-	kaddr_t start = m->s->cfg.page_offset, end = m->s->high_memory;
+	uint32_t first = m->s->cfg.page_offset >> PGDIR_SHIFT, units = m->s->max_low_pfn >> 10;
+	uint32_t small = m->s->cfg.e820.nopentium ? 1 : units; // from here on by tables
+	uint32_t all = (m->s->max_low_pfn + 1023) >> 10, tables = all - small;
+	uint32_t phys = tables ? lowmem_tables(m, tables) : 0;
 
-	for (kaddr_t a = start; a < end; a += PGDIR_SIZE) {
-		if (a == start)
-			set_table(m, a >> PGDIR_SHIFT, image_table(m, 0));
-		else if (end - a < PGDIR_SIZE)
-			set_table(m, a >> PGDIR_SHIFT, last_lowmem_table(m));
+	set_table(m, first, image_table(m, 0));
+	for (uint32_t i = 1; i < all; i++)
+		if (i < small)
+			m->s->pgd[first + i] = i << PGDIR_SHIFT | PAGE_KERNEL_LARGE;
 		else
-			m->s->pgd[a >> PGDIR_SHIFT] = (a - start) | PAGE_KERNEL_LARGE;
-	}
+			set_table(m, first + i, phys + (i - small) * PAGE_SIZE);
 }
 
 // Device registers mapped since boot.
@@ -194,7 +195,7 @@ void pgtable_init(struct machine *m)
 	fixmap_layout(&fx, m->s->cfg.nr_cpus, true);
 	// pkmap and fixmap have their tables from the start, so that every process shares them
 	set_table(m, m->s->kmap.pkmap_base >> PGDIR_SHIFT,
-		  memblock_alloc_base(&m->s->memblock, PAGE_SIZE, PAGE_SIZE, 0));
+		  memblock_alloc(&m->s->memblock, PAGE_SIZE, PAGE_SIZE));
 	for (uint32_t i = (m->s->kmap.pkmap_base >> PGDIR_SHIFT) + 1, n = 1; i < PTRS_PER_PGD; i++)
 		set_table(m, i, image_table(m, n++));
 	set_fixmap_nocache(m, fx.apic_base, 0xFEE00000);

@@ -270,7 +270,7 @@ static void put_use(const struct machine *m, struct text *t)
 static void put_direct_map(const struct machine *m, struct text *t)
 {
 	uint32_t tail = m->s->max_low_pfn & (PAGEBLOCK_NR_PAGES - 1);
-	uint32_t small = PAGEBLOCK_NR_PAGES + tail;
+	uint32_t small = m->s->cfg.e820.nopentium ? m->s->max_low_pfn : PAGEBLOCK_NR_PAGES + tail;
 
 	put(t, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
 	       "HugePages_Surp:        0\nHugepagesize:       4096 kB\n");

@@ -197,7 +197,8 @@ expect_of 0 '384MB LOWMEM' 'boot-log with lowmem given up' "$kalloscope" boot-lo
 expect_of 0 ' user: 0000000000100000 - 0000000010000000 (usable)' 'boot-log with a changed memory map' \
   "$kalloscope" boot-log '--e820-params=mem=256M memmap=1M@1G'
 expect_of 0 'MEMBLOCK configuration:' 'boot-log with memblock' "$kalloscope" boot-log --memblock
-expect_of 2 '4 MiB pages' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=nopentium
+expect_of 0 'MB LOWMEM' 'boot-log without 4 MiB pages' "$kalloscope" boot-log --e820-params=mem=nopentium
+expect_of 2 'no memory' 'boot-log says why a memory map is refused' "$kalloscope" boot-log --e820-params=mem=0
 expect_of 0 'MB LOWMEM' 'boot-log with the settings of a kernel' "$kalloscope" boot-log --ram=512M \
   --slab-tune=size-128:54:27:8 --lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 --slab-debug
 expect_of 2 'l1-bytes=48: not a value' 'a build for lines that no CPU has' "$kalloscope" boot-log --l1-bytes=48

@@ -3,6 +3,7 @@
 // mem= and memmap= on the reference PC's map; memblock's dump beside one of a real kernel.
 #include "core/boot.h"
 #include "core/bootlog.h"
+#include "core/translate.h"
 #include "vm_box.h"
 
 #define GiB (1ull << 30)
@@ -94,14 +95,45 @@ static void numbers(void)
 	refused("mem=-1", "takes a size");
 }
 
-static void zero_and_nopentium(void)
+static void zero_and_nonsense(void)
 {
 	refused("mem=0", "no memory");
 	refused("mem=", "no memory");
 	refused("mem=0x0K", "no memory");
 	refused("memmap=0", "no memory");
-	refused("mem=nopentium", "4 MiB pages");
 	refused("mem=nopentiums", "takes a size");
+}
+
+// The map stays the firmware's; all of lowmem is mapped by tables, in frames below 24 MiB.
+static void small_pages_only(void)
+{
+	static char text[1 << 14];
+	struct machine *m = &box.m;
+	struct machine_config cfg;
+	struct translation t;
+
+	accepted("mem=nopentium");
+	CHECK_EQ(Map.user_defined, 0);
+	cfg = config(MODEL_3_4, GiB, 1);
+	CHECK(!e820_parse_params(&cfg.e820, "mem=nopentium", &Why));
+	box_boot(&box, &cfg);
+	for (kaddr_t a = 0xC0000000; a < m->s->high_memory; a += 1 << 20) {
+		CHECK_EQ(machine_translate(m, a + 5, &t), 0);
+		CHECK_EQ(t.phys, a + 5 - 0xC0000000);
+		CHECK_EQ(t.pde & 0xFFF, 0x063);
+		CHECK_EQ(t.pte & 0xFFF, 0x163);
+		CHECK_EQ(t.large, 0);
+	}
+	CHECK_EQ(m->s->pgd[769], (6144 - 221 - 7) << 12 | 0x063);
+	CHECK_EQ(m->s->pgd[989], (6144 - 1 - 7) << 12 | 0x063);
+	proc_meminfo(m, text, sizeof(text));
+	CHECK(strstr(text, "DirectMap4k:      909304 kB\nDirectMap4M:           0 kB\n"));
+	check_all(m);
+	cfg = config(MODEL_CLASSIC, 64 * MiB, 1);
+	CHECK(!e820_parse_params(&cfg.e820, "mem=nopentium mem=40M", &Why));
+	CHECK_EQ(cfg.e820.user_defined, 1);
+	box_boot(&box, &cfg);
+	check_all(m);
 }
 
 static void memmap_adds(void)
@@ -224,7 +256,8 @@ int main(void)
 	RUN(nothing_said);
 	RUN(mem_takes_away);
 	RUN(numbers);
-	RUN(zero_and_nopentium);
+	RUN(zero_and_nonsense);
+	RUN(small_pages_only);
 	RUN(memmap_adds);
 	RUN(words_go_in_order);
 	RUN(refusals);

@@ -93,8 +93,73 @@ static void memblock_rules(void)
 	memblock_add(&mb, 0, MiB);
 	CHECK_EQ(memblock_alloc_base(&mb, 0x1000, 0x1000, 0), 0xFF000);
 	CHECK_EQ(memblock_alloc_base(&mb, 0x1000, 0x1000, 0), 0xFE000);
-	CHECK_EQ(memblock_alloc_base(&mb, 100, 64, 0), 0xFDF80);
+	CHECK_EQ(memblock_alloc(&mb, 100, 64), 0xFDF80);
 	CHECK_EQ(memblock_alloc_base(&mb, 2 * MiB, 64, 0), 0);
+}
+
+// Regions of different nodes touch without merging; giving all to one joins them again.
+static void memblock_nodes(void)
+{
+	static struct memblock mb;
+	char text[512];
+
+	memblock_init(&mb);
+	memblock_add(&mb, 0, MiB);
+	CHECK_EQ(memblock_set_node(&mb, 0x40000, 0x40000, 1), 0);
+	CHECK_EQ(mb.memory.cnt, 3);
+	CHECK_EQ(mb.memory.total_size, MiB);
+	memblock_dump(&mb, text, sizeof(text));
+	CHECK(strstr(text, "memory[0x0]\t[0x00000000000000-0x0000000003ffff], 0x40000 bytes\n"));
+	CHECK(strstr(
+		text,
+		"memory[0x1]\t[0x00000000040000-0x0000000007ffff], 0x40000 bytes on node 1\n"));
+	CHECK_EQ(memblock_set_node(&mb, 0x20000, 0x40000, 1), 0); // grows downwards
+	CHECK_EQ(mb.memory.cnt, 3);
+	CHECK_EQ(mb.memory.regions[1].base, 0x20000);
+	CHECK_EQ(mb.memory.regions[1].size, 0x60000);
+	memblock_add(&mb, 0, 2 * MiB); // what is added belongs to none yet
+	CHECK_EQ(mb.memory.cnt, 3);
+	CHECK_EQ(memblock_set_node(&mb, 0x50000, 0, 7), 0);
+	CHECK_EQ(mb.memory.cnt, 3);
+	CHECK_EQ(memblock_set_node(&mb, 0, UINT32_MAX, 0), 0);
+	CHECK_EQ(mb.memory.cnt, 1);
+	CHECK_EQ(mb.memory.total_size, 2 * MiB);
+	boot(MODEL_3_4, 64 * MiB, 1);
+	static char dump[1 << 14];
+	memblock_dump(&M.s->memblock, dump, sizeof(dump));
+	CHECK(strstr(
+		dump,
+		"memory[0x1]\t[0x00000000100000-0x00000003ffffff], 0x3f00000 bytes on node 0\n"));
+}
+
+static struct trace_event Alloced;
+
+static void note_alloc(struct machine *m, const struct trace_event *t)
+{
+	(void)m;
+	if (t->kind == EV_T_MM_PAGE_ALLOC)
+		Alloced = *t;
+}
+
+static void get_free_page_family(void)
+{
+	static const struct machine_ops ops = {.trace = note_alloc};
+
+	boot(MODEL_3_4, 1024 * MiB, 1);
+	M.ops = &ops;
+	kaddr_t a = get_zeroed_page(&M, GFP_KERNEL);
+	CHECK(is_lowmem(&M, a));
+	CHECK_EQ(Alloced.value, GFP_KERNEL | __GFP_ZERO);
+	CHECK_EQ(Alloced.order, 0);
+	kaddr_t d = __get_dma_pages(&M, GFP_KERNEL, 2);
+	CHECK_EQ(Alloced.zone, ZONE_DMA);
+	CHECK_EQ(Alloced.value, GFP_KERNEL | GFP_DMA);
+	CHECK(d < 0xC1000000);
+	CHECK_EQ(page_address(&M, lowmem_pfn(&M, a)), a);
+	free_pages(&M, a, 0);
+	free_pages(&M, d, 2);
+	M.ops = &machine_ops_none;
+	check_sane();
 }
 
 static void memblock_arrays_double(void)
@@ -716,6 +781,8 @@ int main(void)
 	RUN(e820_sweep);
 	RUN(e820_trimmed_reference);
 	RUN(memblock_rules);
+	RUN(memblock_nodes);
+	RUN(get_free_page_family);
 	RUN(memblock_arrays_double);
 	RUN(zones_of_3_4);
 	RUN(zones_of_classic);
