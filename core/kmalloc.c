@@ -16,6 +16,8 @@ static bool zero_or_null(kaddr_t obj)
 
 static void alloc_trace(struct machine *m, unsigned cache, kaddr_t obj, gfp_t gfp, bool by_kmalloc)
 {
+	if (!m->ops->trace) // nobody looks: the event is not even put together
+		return;
 	if (constructs_at_alloc(&m->caches[cache]))
 		ctor_trace(m, cache, 0, obj, 1);
 	trace(m, &(struct trace_event){.kind = by_kmalloc ? EV_T_KMALLOC : EV_T_KMEM_CACHE_ALLOC,
@@ -48,6 +50,8 @@ void ctor_trace(struct machine *m, unsigned cache, pfn_t pfn, kaddr_t obj, uint3
 
 static void free_trace(struct machine *m, unsigned cache, kaddr_t obj, bool by_kfree)
 {
+	if (!m->ops->trace)
+		return;
 	trace(m, &(struct trace_event){.kind = by_kfree ? EV_T_KFREE : EV_T_KMEM_CACHE_FREE,
 				       .cache = (uint16_t)cache,
 				       .cpu = (uint8_t)m->cpu,

@@ -72,6 +72,8 @@ static void hash_del(struct kmap_state *k, unsigned slot)
 
 static void trace_kmap(struct machine *m, enum event_kind kind, unsigned slot)
 {
+	if (!m->ops->trace)
+		return;
 	const struct kmap_state *k = &m->s->kmap;
 
 	trace(m, &(struct trace_event){.kind = (uint16_t)kind,
