@@ -56,7 +56,7 @@ def go(text):
 
 
 def application():
-    for _ in range(200):
+    for _ in range(600):
         desktop = Atspi.get_desktop(0)
         for i in range(desktop.get_child_count()):
             app = desktop.get_child_at_index(i)

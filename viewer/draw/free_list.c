@@ -51,11 +51,10 @@ void free_list_card(struct pen *p, double x, double y, double w, double top, dou
 	if (v->free_left_out)
 		snprintf(left, sizeof(left), _(" · the first %s are shown"), fmt_count(v->nfree).s);
 	pen_card(p, x, y, w, free_list_height(v, w));
-	pen_textf(
-		p, STYLE_BOLD, ALIGN_LEFT, x + PAD, y + 7, w - 2 * PAD, p->pal->text,
-		_("free_list of order %u, %s: %s %s, first pfn of each, in the order of the list%s"),
-		order, migratetype_name(v->list & 255), fmt_count(all).s,
-		all == 1 ? "block" : "blocks", left);
+	pen_textf(p, STYLE_BOLD, ALIGN_LEFT, x + PAD, y + 7, w - 2 * PAD, p->pal->text,
+		  _("free_list of order %u, %s: %s %s%s%s"), order, migratetype_name(v->list & 255),
+		  fmt_count(all).s, all == 1 ? "block" : "blocks",
+		  v->nfree ? _(", first pfn of each, in the order of the list") : "", left);
 	if (!v->nfree)
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + PAD, y + HEAD, 0, p->pal->dim,
 			 _("– empty at this event"));
