@@ -1,6 +1,7 @@
 # make demo   set up what is missing, build, record a real program and show it
 # make test   set up what is missing, build, run every test
 # make fuzz  hostile recordings, spools, rings and texts, five minutes of each (part of make test: a minute)
+# make model  rings and spool, every interleaving of a model (part of make test: the smallest)
 # make coverage  which lines of core/ the tests reach
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
@@ -20,7 +21,7 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
 	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
 	at-spi2-core python3-gi gir1.2-atspi-2.0 \
-	valgrind python3-prometheus-client mandoc \
+	valgrind python3-prometheus-client mandoc spin \
 	dash lua5.4 tmux curl nginx-light zstd bzip2
 BENCH_PACKAGES = heaptrack
 # The programs of tests/matrix; those of its quick part are in PACKAGES.
@@ -35,7 +36,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz hazards hazards-long hazards-compare matrix
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model hazards hazards-long hazards-compare matrix
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -70,6 +71,9 @@ fuzz: setup
 	@tests/setup.sh $(FUZZ_PACKAGES)
 	@mkdir -p $(BUILD)
 	@tests/fuzz/run.sh $(BUILD) $(or $(MINUTES),5) $(TARGETS)
+
+model: setup
+	@tests/model.sh $(BUILD) long
 
 coverage: setup
 	@tests/setup.sh gcovr
