@@ -7,9 +7,10 @@
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
 # make deb    build a Debian package into build/deb
 # make hazards  what breaks preload allocators, native and recorded (part of make test)
-# make hazards-long  500 kills at random moments, 64 threads for minutes
+# make hazards-long  500 kills at random moments, 64 threads for minutes, half an hour of small work
 # make hazards-compare  what heaptrack does in seven of them (tests/hazards/README.md)
 # make matrix  thirty real programs, native and recorded; into tests/RESULTS-programs.md
+# make suites  the test suites of CPython, perl and LevelDB, native and recorded; the same
 # make bench  measure against native, heaptrack and SQLite's own limit (tests/bench)
 #
 # Every Debian package that building, the demo and the tests need stands in PACKAGES; both
@@ -29,6 +30,8 @@ MATRIX_PACKAGES = zsh vim ruby nodejs openjdk-17-jdk-headless clang ffmpeg redis
 	postgresql-15 gtk-4-examples heaptrack heaptrack-gui chromium
 # clang with libFuzzer
 FUZZ_PACKAGES = clang libclang-rt-14-dev
+# What tests/suites runs; the sources of two of them are fetched by apt-get source.
+SUITE_PACKAGES = libpython3.11-testsuite dpkg-dev cmake libgtest-dev libgmock-dev
 DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.
 CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
@@ -36,7 +39,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model hazards hazards-long hazards-compare matrix
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model hazards hazards-long hazards-compare matrix suites
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -57,10 +60,11 @@ hazards: all
 hazards-long: all
 	@tests/kill.sh $(BUILD) 250
 	@tests/hazards.py $(BUILD) --long
+	@tests/long.py $(BUILD)
 
 hazards-compare: all
 	@tests/setup.sh $(BENCH_PACKAGES)
-	@tests/hazards_compare.py $(BUILD)
+	@tests/hazards_compare.py $(BUILD) tests/hazards/README.md
 
 matrix: all
 	@tests/setup.sh $(MATRIX_PACKAGES)
@@ -74,6 +78,10 @@ fuzz: setup
 
 model: setup
 	@tests/model.sh $(BUILD) long
+
+suites: all
+	@tests/setup.sh $(SUITE_PACKAGES)
+	@nice tests/suites.py $(BUILD) --write tests/RESULTS-programs.md
 
 coverage: setup
 	@tests/setup.sh gcovr

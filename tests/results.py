@@ -11,13 +11,13 @@ import time
 class Results:
     """Rows of a name, columns and a note; with `tap` the table is in comments."""
 
-    def __init__(self, first, columns, tap):
-        self.first, self.columns, self.tap = first, columns, tap
+    def __init__(self, first, columns, tap, width=14):
+        self.first, self.columns, self.tap, self.width = first, columns, tap, width
         self.rows, self.passed, self.failed, self.skipped = [], 0, 0, 0
         self.line(first, columns, "")
 
     def line(self, name, columns, note):
-        text = f"{name:<38}" + "".join(f" {str(c):>14}" for c in columns) + f"  {note}"
+        text = f"{name:<38}" + "".join(f" {str(c):>{self.width}}" for c in columns) + f"  {note}"
         print(("# " if self.tap else "") + text.rstrip(), flush=True)
 
     def row(self, name, columns, note, wrong):
@@ -39,25 +39,29 @@ class Results:
     def end(self):
         print(f"1..{len(self.rows)}" if self.tap else f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
 
-    def markdown(self):
-        titles = [self.first, *self.columns, "note"]
-        lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    def markdown(self, earlier):
+        """The table; rows of programs that were not run stay as they were in `earlier`."""
+        noted = any(note for _, _, note in self.rows) or "| note |" in earlier
+        titles = [self.first, *self.columns] + ["note"] * noted
+        made = {}
         for name, columns, note in self.rows:
             if isinstance(columns, str):
                 columns, note = ["-"] * len(self.columns), "skipped: " + columns
-            cells = [name, *(f"{c:,}" if isinstance(c, int) else str(c) for c in columns), note]
-            lines.append("| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |")
-        return "\n".join(lines)
+            cells = [name, *(f"{c:,}" if isinstance(c, int) else str(c) for c in columns)] + [note] * noted
+            made[name] = "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+        old = {line[2:].split(" | ")[0]: line for line in earlier.splitlines() if line.startswith("| ")}
+        old.pop(self.first, None)
+        return "\n".join(["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles), *{**old, **made}.values()])
 
     def write(self, path, mark):
         """Between <!-- MARK --> and <!-- end MARK --> of a document."""
         begin, end = f"<!-- {mark} -->", f"<!-- end {mark} -->"
         text = path.read_text()
-        if begin not in text or end not in text:
+        found = re.search(re.escape(begin) + "(.*)" + re.escape(end), text, flags=re.S)
+        if not found:
             sys.exit(f"{path}: there is no place between {begin} and {end}")
-        made = (f"{begin}\n{time.strftime('%Y-%m-%d')}, {host()}: "
-                f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped.\n\n{self.markdown()}\n{end}")
-        path.write_text(re.sub(re.escape(begin) + ".*" + re.escape(end), lambda _: made, text, flags=re.S))
+        made = f"{begin}\nLast run {time.strftime('%Y-%m-%d')}, {host()}.\n\n{self.markdown(found[1])}\n{end}"
+        path.write_text(text[:found.start()] + made + text[found.end():])
 
 
 def host():
