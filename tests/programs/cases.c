@@ -116,7 +116,7 @@ static void test_errors(void)
 	CHECK(!calloc(half, 3) && errno == ENOMEM);
 	errno = 0;
 	CHECK(!reallocarray(NULL, half, 3) && errno == ENOMEM);
-	char *keep = malloc(10);
+	char *volatile keep = malloc(10);
 	fill(keep, 10, 1);
 	errno = 0;
 	CHECK(!realloc(keep, huge) && errno == ENOMEM && filled(keep, 10, 1));
