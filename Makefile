@@ -1,6 +1,7 @@
 # make demo   set up what is missing, build, record a real program and show it
 # make test   set up what is missing, build, run every test
 # make fuzz  hostile recordings, spools, rings and texts, five minutes of each (part of make test: a minute)
+# make tsan   tests with threads under ThreadSanitizer
 # make model  rings and spool, every interleaving of a model (part of make test: the smallest)
 # make coverage  which lines of core/ the tests reach
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
@@ -39,7 +40,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model hazards hazards-long hazards-compare matrix suites
+.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model tsan hazards hazards-long hazards-compare matrix suites
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -75,6 +76,11 @@ fuzz: setup
 	@tests/setup.sh $(FUZZ_PACKAGES)
 	@mkdir -p $(BUILD)
 	@tests/fuzz/run.sh $(BUILD) $(or $(MINUTES),5) $(TARGETS)
+
+tsan: setup
+	@tests/setup.sh $(FUZZ_PACKAGES)
+	@mkdir -p $(BUILD)
+	@tests/tsan.sh $(BUILD)
 
 model: setup
 	@tests/model.sh $(BUILD) long
