@@ -79,7 +79,7 @@ static void look_at(struct machine *m, const struct record *r, size_t n)
 			translation_text(m, &t, text, sizeof(text));
 		}
 	machine_check(m, why, sizeof(why));
-	if (!machine_sound(m, why, sizeof(why)))
+	if (!machine_safe(m, why, sizeof(why)))
 		return;
 	fprintf(stderr, "records broke the machine: %s\n", why);
 	abort();
