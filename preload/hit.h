@@ -76,15 +76,19 @@ hit_inline struct site *hit_counter(struct cached_trace *e, uint32_t size)
 	return likely(s) ? s : hit_counter_find(e, size);
 }
 
-// The cache that serves this request; 0: one has to be made, or is not known as yet.
-hit_inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *path)
+// The cache that serves this request; 0: one has to be made, or is not known as yet. *site: whose call
+// is to be counted once it was served, or NULL.
+hit_inline uint16_t hit_cache(struct cached_trace *e, uint32_t size, uint8_t *path,
+			      struct site **site)
 {
 	unsigned cache = 0;
 
+	*site = NULL;
 	if (e && process.opt.flags & SESSION_SITE_CACHES) {
 		struct site *s = hit_counter(e, size);
-		if (likely(s) && unlikely(!site_count(s, &cache)))
+		if (likely(s) && unlikely(!site_serves(s, &cache)))
 			return 0;
+		*site = cache ? NULL : s;
 	}
 	*path = cache ? PATH_SLAB : PATH_KMALLOC;
 	return (uint16_t)(cache ? cache : kmalloc_cache(&process.cpu[0], size, GFP_KERNEL));
@@ -137,6 +141,7 @@ hit_inline void *hit_alloc(enum event_kind kind, size_t size, enum gfp_code gfp,
 	struct hit h = {.kind = kind, .gfp = gfp, .req = (uint32_t)size};
 	struct producer *p = NULL;
 	struct cached_trace *e;
+	struct site *site;
 	kaddr_t a = 0;
 
 	if (unlikely(size - 1 >= HIT_BYTES_MOST || !hit_ready(t)))
@@ -144,14 +149,17 @@ hit_inline void *hit_alloc(enum event_kind kind, size_t size, enum gfp_code gfp,
 	t->inside = frame;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (likely(hit_trace(t, frame, &e))) {
-		h.cache = hit_cache(e, (uint32_t)size, &h.path);
+		h.cache = hit_cache(e, (uint32_t)size, &h.path, &site);
 		if (likely(h.cache)) {
 			unsigned cpu = cpu_take(t);
 			h.cpu = (uint8_t)cpu;
 			if (likely(!e || (p = hit_ring(t, cpu))))
 				a = hit_pop(t, cpu, &h);
-			if (likely(a))
+			if (likely(a)) {
 				hit_record(t, e, p, h);
+				if (site)
+					site_count(site);
+			}
 			cpu_give(t, cpu);
 		}
 	}

@@ -87,5 +87,9 @@ unsigned site_cache(struct machine *m, struct site *s)
 {
 	unsigned cache;
 
-	return site_count(s, &cache) ? cache : site_make(m, s);
+	if (!site_serves(s, &cache))
+		return site_make(m, s);
+	if (!cache)
+		site_count(s);
+	return cache;
 }

@@ -47,17 +47,20 @@ static inline struct site *site_first(uintptr_t site, size_t size)
 		       : NULL;
 }
 
-// Counts a call that needs no cache made. *cache: as site_cache. False: this call has to make it.
-static inline bool site_count(struct site *s, unsigned *cache)
+// Whether a call of this site can be served without making a cache for it. *cache: as site_cache.
+static inline bool site_serves(const struct site *s, unsigned *cache)
 {
-	uint32_t now = atomic_load_explicit(&s->cache, memory_order_relaxed), n;
+	uint32_t now = atomic_load_explicit(&s->cache, memory_order_relaxed);
 
 	*cache = now == SITE_CACHE_MAKING ? 0 : now;
-	if (__builtin_expect(now, 1))
-		return true;
-	n = atomic_load_explicit(&s->count, memory_order_relaxed) + 1;
-	if (n >= process.opt.site_threshold)
-		return false;
+	return __builtin_expect(now, 1) ||
+	       atomic_load_explicit(&s->count, memory_order_relaxed) + 1 < process.opt.site_threshold;
+}
+
+// A call was served that site_serves found no cache for.
+static inline void site_count(struct site *s)
+{
+	uint32_t n = atomic_load_explicit(&s->count, memory_order_relaxed) + 1;
+
 	atomic_store_explicit(&s->count, n, memory_order_relaxed);
-	return true;
 }

@@ -111,6 +111,11 @@ if command -v c++ >/dev/null; then
 	is 'pools in C++, on the stack' 'C++ 1' "$(query cxxpool.k "SELECT cache || ' ' || (ref > 0) FROM events WHERE kind = 'pool_free'")"
 fi
 
+# --- caches of call sites
+"$kalloscope" record -q -o sites.k --site-threshold=100 -- "$build/tests/programs/budget" 300 10 0 >out 2>err
+is "a site's hundredth call is the first from its own cache, however calls are served" 'kmalloc 99|slab 201' "$(query sites.k "
+	SELECT group_concat(x, '|') FROM (SELECT path || ' ' || count(*) x FROM events WHERE req = 1000 GROUP BY path ORDER BY path)")"
+
 # --- pack
 expect 0 'marks.k.zst' 'pack' pack marks.k
 expect 2 'is packed; first: kalloscope unpack' 'a packed recording says so' info marks.k.zst
