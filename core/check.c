@@ -21,7 +21,7 @@ static int zone_check(struct machine *m, unsigned zone, char *why, size_t size)
 	if (z->present_pages > z->spanned_pages)
 		FAIL("%s: %u pages present of %u", zone_names[zone], z->present_pages,
 		     z->spanned_pages);
-	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+	for (unsigned cpu = 0; cpu < m->s->cfg.ncpus; cpu++)
 		if (z->present_pages && (!z->pageset[cpu].batch || z->pageset[cpu].batch > 96))
 			FAIL("%s: CPU %u takes %u pages at a time", zone_names[zone], cpu,
 			     z->pageset[cpu].batch);
