@@ -117,11 +117,20 @@ static void calibrate(struct session_header *h)
 	h->tsc_mult = mult >> 32 ? 0 : (uint32_t)mult;
 }
 
-static int remove_old(const struct record_options *o, const char *folder, char *err)
+static void remove_files(const char *folder)
 {
 	static const char *const files[] = {"rings", "header", "spool", "session.json",
 					    SESSION_BOOT};
 	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		unlink(path);
+	}
+}
+
+static int remove_old(const struct record_options *o, const char *folder, char *err)
+{
 	struct stat st;
 
 	if (!stat(o->output, &st) && !o->force)
@@ -134,12 +143,8 @@ static int remove_old(const struct record_options *o, const char *folder, char *
 			"%s holds an unfinished recording; finish it with `kalloscope recover "
 			"%s`, or use --force",
 			folder, o->output);
-	if (!o->force)
-		return 0;
-	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-		unlink(path);
-	}
+	if (o->force)
+		remove_files(folder);
 	return 0;
 }
 
@@ -247,7 +252,6 @@ static int make_folder(const struct record_options *o, const char *folder, const
 int session_create(const struct record_options *o, char *folder, size_t folder_size, char *err)
 {
 	struct session_header h = {0};
-	char path[PATH_MAX];
 	struct booted b;
 	int error;
 
@@ -274,10 +278,7 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 		 (unsigned long long)(h.off_nodes >> 20), strerror(-error),
 		 error == -EFBIG ? "raise the limit on the size of files (ulimit -f)"
 				 : "choose another place with -o");
-	snprintf(path, sizeof(path), "%s/rings", folder);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/header", folder);
-	unlink(path);
+	remove_files(folder);
 	rmdir(folder);
 	return error;
 }
