@@ -49,11 +49,13 @@ expected=$("$churn" 20 4000000)
 killed=
 "$kalloscope" record -q --force -o drain.kalloscope -- "$churn" 20 4000000 >drain.out 2>drain.err &
 record=$!
-sleep 0.2
-for p in $(pgrep -P $record); do # the drainer and the inserter are forks of record itself
-	# the inserter is the one that is nice
-	[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] && [ "$(ps -o ni= -p "$p" | tr -d ' ')" = 0 ] &&
-		kill -9 "$p" && killed=$p && break
+for try in 1 2 3 4 5 6 7 8 9 10; do # as soon as it is there, which may take a while on a busy machine
+	sleep 0.2
+	for p in $(pgrep -P $record); do # the drainer and the inserter are forks of record itself
+		# the inserter is the one that is nice
+		[ "$(readlink "/proc/$p/exe")" = "$kalloscope" ] &&
+			[ "$(ps -o ni= -p "$p" | tr -d ' ')" = 0 ] && kill -9 "$p" && killed=$p && break 2
+	done
 done
 wait $record
 [ $? = 0 ] || fail "exit status of record: $(cat drain.err)"
