@@ -29,7 +29,7 @@ static bool bit(const uint8_t *map, uint64_t i)
 static void mark_freed(void *ctx, const struct scan_event *e)
 {
 	struct window *w = ctx;
-	gpointer thread = GINT_TO_POINTER(e->c->thread + 1);
+	gpointer thread = GSIZE_TO_POINTER((gsize)(uint32_t)e->c->thread + 1);
 	uint64_t last = GPOINTER_TO_SIZE(g_hash_table_lookup(w->last, thread));
 	g_hash_table_insert(w->last, thread, GSIZE_TO_POINTER(e->id));
 	if (!e->back || e->back > e->id - w->rp->from)

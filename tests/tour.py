@@ -90,6 +90,8 @@ def says(app, text):
 process, peak = sql("SELECT process, peak_event FROM process ORDER BY events DESC LIMIT 1")[0]
 function = sql(f"SELECT s.function FROM stacks s JOIN events e USING (stack) WHERE e.id = {peak}"
                " ORDER BY s.depth, s.inlined LIMIT 1")[0][0]
+if "+0x" in function:  # without a name: a place in a module, which the window names without its folder
+    function = os.path.basename(function)
 folder = tempfile.mkdtemp(prefix="kalloscope-tour.")
 viewer = subprocess.Popen([os.environ.get("VIEWER", build + "/viewer/kalloscope-viewer"), recording],
                           stdout=subprocess.DEVNULL, stderr=open(folder + "/viewer.err", "w"), cwd=folder)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../core/procfs.h"
+#include "../../db/boot_image.h"
 #include "../../db/cli.h"
 #include "../../db/figures.h"
 #include "../../db/perf_map.h"
@@ -57,13 +58,14 @@ static void options(char *text)
 {
 	char *argv[WORDS + 2] = {"record"}, err[ERR_LEN];
 	struct record_options o;
+	struct booted b;
 	int argc = 1;
 
 	for (char *w = strsep(&text, "\n"); w && argc < WORDS; w = strsep(&text, "\n"))
 		argv[argc++] = w;
 	options_default(&o);
-	if (!options_parse(&o, argc, argv, err))
-		machine_bootable(&o.session.machine, err);
+	if (!options_parse(&o, argc, argv, err) && !boot_machine(&o.session.machine, &b, err))
+		booted_free(&b);
 }
 
 static void generated_code(const char *text, size_t n)
