@@ -106,6 +106,8 @@ static const struct cli_option render_options[] = {
 	{"step", 'T', "N[:PART]", "steps, boot: the Nth step, at a part of its way (3:0.5)"},
 	{"address", 'A', "ADDR", "whose walk the address view shows; default: the event's"},
 	{"cost", 'C', "COST", "flame, sites: peak, live, calls, temporary or bytes"},
+	{"scope", 'O', "SCOPE", "flame, sites: all (default), or live: what is alive at that moment"},
+	{"colour", 'F', "WHAT", "map: state (default), order, type, age, site or cache"},
 	{"search", 'S', "TEXT", "flame: functions to highlight"},
 	{"dark", 'd', NULL, "dark colours"},
 	{"output", 'o', "FILE", "file to write: a PNG; .svg: drawn as SVG; .csv: the table behind it"},

@@ -249,6 +249,11 @@ expect_of 2 'not an event' 'render: --at nonsense' "$kalloscope" render --at soo
 if [ -x "$build/viewer/kalloscope-render" ]; then
 	expect_of 0 '' 'render' "$kalloscope" render --view zones --at 3ms -o zones.png known.kalloscope
 	is 'render: it is a picture' 'PNG' "$(head -c 4 zones.png | tr -d '\211')"
+	"$kalloscope" render --view map -o state.png known.kalloscope >out 2>err
+	"$kalloscope" render --view map --colour order -o order.png known.kalloscope >out 2>err && ! cmp -s state.png order.png
+	result 'render: colours of the map' $?
+	expect_of 2 'not pink' 'render: unknown colour' "$kalloscope" render --colour pink -o x.png known.kalloscope
+	expect_of 0 '' 'render: call sites of what is alive' "$kalloscope" render --view sites --scope live --at 3ms -o live.png known.kalloscope
 	expect_of 2 'no view' 'render: unknown view' "$kalloscope" render --view nothing -o x.png known.kalloscope
 fi
 
