@@ -147,26 +147,69 @@ static _Atomic unsigned nknown;
 static unsigned nranges;
 static atomic_flag adding = ATOMIC_FLAG_INIT;
 
+struct symbols {
+	const ElfW(Sym) *sym;
+	const char *names;
+	uint32_t first, end; // those that the module defines for others
+};
+
+static bool symbols_of(const struct link_map *map, struct symbols *s)
+{
+	const uint32_t *hash = (const void *)dyn_address(map, DT_GNU_HASH);
+
+	s->sym = (const void *)dyn_address(map, DT_SYMTAB);
+	s->names = (const void *)dyn_address(map, DT_STRTAB);
+	if (!s->sym || !s->names || !hash)
+		return false;
+	s->first = hash[1];
+	s->end = symbol_count(hash);
+	return true;
+}
+
+// Whether this symbol is a wrapper function, and where it lies.
+static bool symbol_wraps(const struct link_map *map, const struct symbols *s, uint32_t i,
+			 struct range *r)
+{
+	const ElfW(Sym) *sym = &s->sym[i];
+
+	r->lo = map->l_addr + sym->st_value;
+	r->hi = r->lo + sym->st_size;
+	return sym->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(sym->st_info) == STT_FUNC &&
+	       is_wrapper_function(s->names + sym->st_name);
+}
+
 // The wrapper functions of a module, as far as `to` has room; their number whatever the room.
 static unsigned find_wrappers(const struct link_map *map, struct range *to, unsigned room)
 {
-	const ElfW(Sym) *sym = (const void *)dyn_address(map, DT_SYMTAB);
-	const char *names = (const void *)dyn_address(map, DT_STRTAB);
-	const uint32_t *hash = (const void *)dyn_address(map, DT_GNU_HASH);
+	struct symbols s;
+	struct range r;
 	unsigned found = 0;
 
-	if (!sym || !names || !hash)
+	if (!symbols_of(map, &s))
 		return 0;
-	for (uint32_t i = hash[1], n = symbol_count(hash); i < n; i++) {
-		uintptr_t lo = map->l_addr + sym[i].st_value;
-
-		if (sym[i].st_shndx == SHN_UNDEF || ELF64_ST_TYPE(sym[i].st_info) != STT_FUNC ||
-		    !is_wrapper_function(names + sym[i].st_name))
-			continue;
-		if (found++ < room)
-			to[found - 1] = (struct range){lo, lo + sym[i].st_size};
-	}
+	for (uint32_t i = s.first; i < s.end; i++)
+		if (symbol_wraps(map, &s, i, &r) && found++ < room)
+			to[found - 1] = r;
 	return found;
+}
+
+static bool in_range(const struct range *r, uintptr_t at)
+{
+	return at - r->lo < r->hi - r->lo;
+}
+
+// The same for one address, where the ranges cannot be kept. This may run on a stack of 4 KiB.
+static bool search_wrappers(const struct link_map *map, uintptr_t at)
+{
+	struct symbols s;
+	struct range r;
+
+	if (!symbols_of(map, &s))
+		return false;
+	for (uint32_t i = s.first; i < s.end; i++)
+		if (symbol_wraps(map, &s, i, &r) && in_range(&r, at))
+			return true;
+	return false;
 }
 
 static const struct wrappers *wrappers_known(const struct link_map *map, uint32_t generation)
@@ -202,28 +245,19 @@ static const struct wrappers *wrappers_add(const struct link_map *map, uint32_t 
 	return added;
 }
 
-static bool in_ranges(const struct range *r, unsigned n, uintptr_t at)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (at - r[i].lo < r[i].hi - r[i].lo)
-			return true;
-	return false;
-}
-
 static bool in_wrapper(const struct link_map *map, uintptr_t at)
 {
 	uint32_t generation = rules_generation();
 	const struct wrappers *w = wrappers_known(map, generation);
-	struct range own[RANGES_MOST / 8];
-	const unsigned room = sizeof(own) / sizeof(*own);
-	unsigned n;
 
 	if (!w)
 		w = wrappers_add(map, generation);
-	if (w)
-		return in_ranges(ranges + w->first, w->n, at);
-	n = find_wrappers(map, own, room);
-	return in_ranges(own, n < room ? n : room, at);
+	if (!w)
+		return search_wrappers(map, at);
+	for (unsigned i = 0; i < w->n; i++)
+		if (in_range(&ranges[w->first + i], at))
+			return true;
+	return false;
 }
 
 static bool judge(uintptr_t ip)
