@@ -54,7 +54,7 @@ enum {
 
 enum {
 	BUFCTL_PER_PAGE = 344, // >= most objects one page can hold (339 of 8 bytes)
-	AC_ENTRIES = 508,      // capacity of one CPU's array: tunable limit at most
+	AC_ENTRIES = 524,      // capacity of one CPU's array: tunable limit at most
 	SHARED_ENTRIES = 4092, // capacity of the shared array
 	CACHE_NAME_LEN = 24,
 	KMALLOC_CACHES = 20, // room for size-32 .. size-4194304, size-96 among them

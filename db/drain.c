@@ -45,7 +45,6 @@ struct watch {		  // per slot
 struct drainer {
 	struct segment seg;
 	struct spool_writer spool;
-	struct record *buf;   // one ring
 	struct drained *done; // by process number
 	uint32_t ndone;
 	struct watch *watch; // by slot
@@ -147,30 +146,40 @@ static int scan_spool(struct drainer *d, const char *folder)
 	return ftruncate(d->spool.fd, (off_t)d->spool.size) ? -errno : 0;
 }
 
-static int drain_ring(struct drainer *d, uint32_t i, unsigned cpu)
+// n records from where they lie: who changes them meanwhile has a chunk that is seen to be damaged.
+static int drain_part(struct drainer *d, uint32_t i, unsigned cpu, uint64_t n)
 {
-	struct ring *ring = &segment_slot(&d->seg, i)->ring[cpu];
-	const struct record *from = segment_ring(&d->seg, i, cpu);
 	uint64_t *next = &d->done[d->watch[i].process].next[cpu];
-	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-	uint64_t n = head - *next, size = d->seg.own.ring_records, at = *next & (size - 1);
-	uint64_t part = size - at < n ? size - at : n;
-	struct spool_chunk c = {.type = SPOOL_RECORDS, .cpu = (uint16_t)cpu, .first = *next};
-	int error;
+	const struct record *from =
+		segment_ring(&d->seg, i, cpu) + (*next & (d->seg.own.ring_records - 1));
+	struct spool_chunk c = {.type = SPOOL_RECORDS,
+				.cpu = (uint16_t)cpu,
+				.process = d->watch[i].process,
+				.first = *next,
+				.count = (uint32_t)n};
+	int error = n ? put(d, &c, from) : 0;
 
-	if (!n || n > size)
-		return 0;
-	memcpy(d->buf, from + at, part * sizeof(*from));
-	memcpy(d->buf + part, from, (n - part) * sizeof(*from));
-	c.process = d->watch[i].process;
-	c.count = (uint32_t)n;
-	error = put(d, &c, d->buf);
 	if (error)
 		return error;
 	*next += n;
 	d->moved += n;
-	atomic_store_explicit(&ring->tail, *next, memory_order_release);
+	atomic_store_explicit(&segment_slot(&d->seg, i)->ring[cpu].tail, *next,
+			      memory_order_release);
 	return 0;
+}
+
+static int drain_ring(struct drainer *d, uint32_t i, unsigned cpu)
+{
+	uint64_t next = d->done[d->watch[i].process].next[cpu], size = d->seg.own.ring_records;
+	uint64_t head = atomic_load_explicit(&segment_slot(&d->seg, i)->ring[cpu].head,
+					     memory_order_acquire);
+	uint64_t n = head - next, end = size - (next & (size - 1)), part = end < n ? end : n;
+	int error;
+
+	if (!n || n > size)
+		return 0;
+	error = drain_part(d, i, cpu, part);
+	return error ? error : drain_part(d, i, cpu, n - part);
 }
 
 static int drain_slot(struct drainer *d, uint32_t i)
@@ -382,9 +391,8 @@ static int drainer_start(struct drainer *d, const char *folder, char *err)
 	d->spool.fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (d->spool.fd < 0)
 		return sentence(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	d->buf = malloc(d->seg.own.ring_records * sizeof(*d->buf));
 	d->watch = calloc(d->seg.own.nslots, sizeof(*d->watch));
-	error = d->buf && d->watch && drained(d, 1) ? scan_spool(d, folder) : -ENOMEM;
+	error = d->watch && drained(d, 1) ? scan_spool(d, folder) : -ENOMEM;
 	if (error)
 		sentence(err, error, "cannot continue %s: %s", path, strerror(-error));
 	return error;
@@ -410,7 +418,6 @@ out:
 	segment_close(&d.seg);
 	if (d.spool.fd >= 0)
 		close(d.spool.fd);
-	free(d.buf);
 	free(d.watch);
 	free(d.done);
 	return error;

@@ -4,8 +4,7 @@
 //
 // Lock order: stop_lock, CPU locks ascending, one inner lock. A thread that runs an operation has
 // one CPU lock; a thread that stops the machine gives its CPU up first, so nobody waits for stop_lock
-// or a second CPU while holding one. Words live outside the machine's memory: 0 free, else the owner
-// and whether somebody may sleep on it. While the process has one thread they are plain stores.
+// or a second CPU while holding one. Words live outside the machine's memory.
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdalign.h>
@@ -17,21 +16,22 @@
 #include "sys.h"
 
 enum {
-	SPINS = 64
+	SPINS = 64,
+	SLEEP_NS = 1000000,
 };
 
 struct cpu_word cpu_word[MAX_CPUS];
 uint8_t cpu_of[256]; // host CPU or thread slot -> simulated CPU
 ptrdiff_t cpu_number_at;
 static struct cpu_word stop_word;
-static _Atomic uint32_t inner_word[NR_LOCKS];
+static struct cpu_word inner_word[NR_LOCKS];
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
-static long futex(_Atomic uint32_t *w, int op, uint32_t value)
+static void futex(_Atomic uint32_t *w, int op, uint32_t value, const struct timespec *most)
 {
-	return sys(SYS_futex, w, op | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+	sys(SYS_futex, w, op | FUTEX_PRIVATE_FLAG, value, most, 0, 0);
 }
 
 static uint32_t self(void)
@@ -39,41 +39,42 @@ static uint32_t self(void)
 	return cpu_owner(&thread_self);
 }
 
-static inline bool word_try(_Atomic uint32_t *w)
+static inline bool word_try(struct cpu_word *c)
 {
-	return cpu_word_try(&thread_self, w);
+	return cpu_word_try(&thread_self, c);
 }
 
-__attribute__((noinline, cold)) static void word_wait(_Atomic uint32_t *w)
+// sleepers stays set when the lock is taken: others may sleep, and who wakes one clears it.
+__attribute__((noinline, cold)) static void word_wait(struct cpu_word *c)
 {
+	static const struct timespec most = {.tv_nsec = SLEEP_NS};
 	uint32_t now;
 
 	for (unsigned i = 0; i < SPINS; i++) {
 		__builtin_ia32_pause();
-		if (!atomic_load_explicit(w, memory_order_relaxed) && word_try(w))
+		if (!atomic_load_explicit(&c->w, memory_order_relaxed) && word_try(c))
 			return;
 	}
 	for (;;) {
-		now = 0; // whoever slept takes the lock as one that others may sleep on
-		if (atomic_compare_exchange_strong_explicit(w, &now, self() | CPU_SLEEPERS,
-							    memory_order_acquire,
-							    memory_order_relaxed))
+		atomic_exchange(&c->sleepers, 1);
+		now = atomic_load(&c->w);
+		if (now)
+			futex(&c->w, FUTEX_WAIT, now, &most);
+		else if (word_try(c))
 			return;
-		if (now & CPU_SLEEPERS ||
-		    atomic_compare_exchange_strong(w, &now, now | CPU_SLEEPERS))
-			futex(w, FUTEX_WAIT, now | CPU_SLEEPERS);
 	}
 }
 
-static inline void word_take(_Atomic uint32_t *w)
+static inline void word_take(struct cpu_word *c)
 {
-	if (__builtin_expect(!word_try(w), 0))
-		word_wait(w);
+	if (__builtin_expect(!word_try(c), 0))
+		word_wait(c);
 }
 
-__attribute__((noinline, cold)) void cpu_wake(_Atomic uint32_t *w)
+__attribute__((noinline, cold)) void cpu_wake(struct cpu_word *c)
 {
-	futex(w, FUTEX_WAKE, 1);
+	atomic_store(&c->sleepers, 0);
+	futex(&c->w, FUTEX_WAKE, 1, NULL);
 }
 
 void cpu_init(void)
@@ -91,11 +92,11 @@ __attribute__((noinline, cold)) unsigned cpu_migrate(struct thread *t, unsigned 
 	t->op_flags |= OPF_MIGRATED;
 	for (unsigned i = 1; i < process.ncpus; i++) {
 		unsigned other = home + i < process.ncpus ? home + i : home + i - process.ncpus;
-		if (word_try(&cpu_word[other].w))
+		if (word_try(&cpu_word[other]))
 			return other;
 	}
 	t->op_flags &= ~(uint32_t)OPF_MIGRATED;
-	word_wait(&cpu_word[home].w);
+	word_wait(&cpu_word[home]);
 	return home;
 }
 
@@ -111,23 +112,23 @@ void cpu_leave(struct thread *t, struct machine *m)
 
 static void take_all(void)
 {
-	word_take(&stop_word.w);
+	word_take(&stop_word);
 	for (unsigned i = 0; i < process.ncpus; i++)
-		word_take(&cpu_word[i].w);
+		word_take(&cpu_word[i]);
 }
 
 static void word_release_all(void)
 {
 	for (unsigned i = process.ncpus; i-- > 0;)
-		cpu_word_release(&cpu_word[i].w);
-	cpu_word_release(&stop_word.w);
+		cpu_word_release(&cpu_word[i]);
+	cpu_word_release(&stop_word);
 }
 
-static bool release_own(_Atomic uint32_t *w)
+static bool release_own(struct cpu_word *c)
 {
-	if ((atomic_load(w) & ~CPU_SLEEPERS) != self())
+	if (atomic_load(&c->w) != self())
 		return false;
-	cpu_word_release(w);
+	cpu_word_release(c);
 	return true;
 }
 
@@ -139,9 +140,9 @@ static struct machine *release_all_own(void)
 	for (unsigned i = 0; i < NR_LOCKS; i++)
 		release_own(&inner_word[i]);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (release_own(&cpu_word[i].w))
+		if (release_own(&cpu_word[i]))
 			held = &process.cpu[i];
-	release_own(&stop_word.w);
+	release_own(&stop_word);
 	return held;
 }
 
@@ -194,7 +195,7 @@ static void barrier_if_recording(void)
 
 static void stop_machine(struct machine *m)
 {
-	cpu_word_release(&cpu_word[m->cpu].w);
+	cpu_word_release(&cpu_word[m->cpu]);
 	take_all();
 	barrier_if_recording();
 }
@@ -204,8 +205,8 @@ static void restart_machine(struct machine *m)
 	barrier_if_recording();
 	for (unsigned i = process.ncpus; i-- > 0;)
 		if (i != m->cpu)
-			cpu_word_release(&cpu_word[i].w);
-	cpu_word_release(&stop_word.w);
+			cpu_word_release(&cpu_word[i]);
+	cpu_word_release(&stop_word);
 }
 
 static void step_record(struct machine *m, const struct record *r)

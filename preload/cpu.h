@@ -2,18 +2,22 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // The quick half of the CPUs' locks (cpu.c): which CPU is ours, taking it when it is free.
 //
-// A lock's word is 0 while it is free, else it tells the owner and whether somebody may sleep on it.
-// Each CPU's word has a line of its own, which other CPUs touch only when they find their own
-// taken. While the process has one thread the words are plain stores.
+// A lock's word is 0 while it is free, else it tells the owner. Each lock has a line of its own, which
+// other CPUs touch only when they find their own taken. Giving a lock back is a plain store, and while
+// the process has one thread taking it is one, too.
+//
+// Whoever sleeps on a lock says so in `sleepers` first, and its owner looks there after its store. A
+// processor may do that look before the store is seen: then the sleeper missed its wake. So no sleep
+// lasts longer than SLEEP_NS (cpu.c), which is rarer and cheaper than a locked instruction in every call.
 #pragma once
 
 #include "preload.h"
 
-#define CPU_OWNED    0x10000u // + thread slot
-#define CPU_SLEEPERS 0x80000000u
+#define CPU_OWNED 0x10000u // + thread slot
 
 struct cpu_word {
 	alignas(64) _Atomic uint32_t w;
+	_Atomic uint32_t sleepers; // != 0: somebody may sleep on w
 };
 
 extern struct cpu_word cpu_word[MAX_CPUS] __attribute__((visibility("hidden")));
@@ -21,7 +25,7 @@ extern uint8_t cpu_of[256] __attribute__((visibility("hidden"))); // without a d
 // Where the kernel keeps a thread's CPU number, from its thread pointer; 0: nowhere.
 extern ptrdiff_t cpu_number_at __attribute__((visibility("hidden")));
 
-void cpu_wake(_Atomic uint32_t *w);		       // who sleeps on it
+void cpu_wake(struct cpu_word *c);		       // one of those who sleep on it
 unsigned cpu_migrate(struct thread *t, unsigned home); // home is taken: locks another, or waits
 
 // libc's own idea of being single-threaded: cleared before the second thread starts, whoever
@@ -40,8 +44,9 @@ static inline uint32_t cpu_owner(const struct thread *t)
 	return CPU_OWNED | t->slot;
 }
 
-static inline bool cpu_word_try(const struct thread *t, _Atomic uint32_t *w)
+static inline bool cpu_word_try(const struct thread *t, struct cpu_word *c)
 {
+	_Atomic uint32_t *w = &c->w;
 	uint32_t none = 0;
 
 	if (cpu_alone()) {
@@ -54,13 +59,12 @@ static inline bool cpu_word_try(const struct thread *t, _Atomic uint32_t *w)
 						       memory_order_relaxed);
 }
 
-static inline void cpu_word_release(_Atomic uint32_t *w)
+static inline void cpu_word_release(struct cpu_word *c)
 {
-	if (cpu_alone())
-		atomic_store_explicit(w, 0, memory_order_release);
-	else if (__builtin_expect(
-			 atomic_exchange_explicit(w, 0, memory_order_release) & CPU_SLEEPERS, 0))
-		cpu_wake(w);
+	atomic_store_explicit(&c->w, 0, memory_order_release);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__builtin_expect(atomic_load_explicit(&c->sleepers, memory_order_relaxed) != 0, 0))
+		cpu_wake(c);
 }
 
 // No call: the kernel keeps the number in the thread's rseq area. Negative: not registered.
@@ -77,7 +81,7 @@ static inline unsigned cpu_take(struct thread *t)
 {
 	unsigned cpu = cpu_home(t);
 
-	if (__builtin_expect(!cpu_word_try(t, &cpu_word[cpu].w), 0))
+	if (__builtin_expect(!cpu_word_try(t, &cpu_word[cpu]), 0))
 		cpu = cpu_migrate(t, cpu);
 	t->held = (uint8_t)(cpu + 1);
 	return cpu;
@@ -86,5 +90,5 @@ static inline unsigned cpu_take(struct thread *t)
 static inline void cpu_give(struct thread *t, unsigned cpu)
 {
 	t->held = 0;
-	cpu_word_release(&cpu_word[cpu].w);
+	cpu_word_release(&cpu_word[cpu]);
 }
