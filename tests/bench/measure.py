@@ -203,7 +203,7 @@ CAPTURE = ["5x1", "20x1", "60x1", "20x2", "20x4"]
 
 
 def pair_ns(prefix, frames, threads):
-    done = command(prefix + [churn, str(frames), str(int(500000 * part)), str(threads)])
+    done = command(prefix + [churn, str(frames), str(int(2000000 * part)), str(threads)])
     return float([line for line in done.stderr.splitlines() if re.fullmatch(r"\d+\.\d", line)][0])
 
 
@@ -346,7 +346,7 @@ def allocator(cases):
     rows, ratios = [], []
     for case in cases:
         def one(prefix, name):
-            words = command(prefix + [allocators, case, str(int(100 * part))]).stdout.split()
+            words = command(prefix + [allocators, case, str(int(400 * part))]).stdout.split()
             return {name: float(words[1]), name + " rss": int(words[2])}
 
         m = in_turns([("glibc", lambda: one([], "glibc")), ("run", lambda: one(run, "run"))])
