@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
-#include "viewer/app/ksv-canvas.h"
+#include "viewer/app/ksv-event-list.h"
 #include "viewer/app/ksv-event-panel.h"
 #include "viewer/app/ksv-palette.h"
 #include "viewer/app/ksv-record-dialog.h"
@@ -13,7 +13,7 @@
 #include "viewer/app/ksv-calls.h"
 #include "viewer/app/ksv-sql-chart.h"
 #include "viewer/app/ksv-sql-page.h"
-#include "viewer/app/ksv-window.h"
+#include "viewer/app/ksv-window-private.h"
 
 static struct view_model *model;
 static GtkWidget *window, *canvas, *scrubber;
@@ -428,6 +428,60 @@ static bool is_file(const char *path, const char *start)
 	       !memcmp(text, start, strlen(start));
 }
 
+static gpointer (*real_item)(GListModel *list, guint position);
+static guint rows_asked;
+
+static gpointer counted_item(GListModel *list, guint position)
+{
+	rows_asked++;
+	return real_item(list, position);
+}
+
+static KsvWindow *open_recording(const char *path)
+{
+	KsvWindow *w = ksv_window_new(NULL);
+
+	gtk_window_present(GTK_WINDOW(w));
+	ksv_window_open(w, path);
+	for (int i = 0; i < 100 && strcmp(visible_page(w), "recording"); i++)
+		iterate(100);
+	return w;
+}
+
+// The work of GTK's table follows what is seen of it, whatever the number of events.
+static void the_table_asks_for_few_rows(void)
+{
+	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	GTypeClass *class = g_type_class_ref(KSV_TYPE_EVENT_LIST);
+	GListModelInterface *list = g_type_interface_peek(class, G_TYPE_LIST_MODEL);
+	guint at_open, at_sight, at_end;
+	KsvWindow *w;
+
+	if (!path)
+		return;
+	real_item = list->get_item;
+	list->get_item = counted_item;
+	w = open_recording(path);
+	iterate(300);
+	CHECK(w->last > 5000);
+	at_open = rows_asked;
+	ksv_window_show_view(w, ksv_window_view_index("events"));
+	iterate(300);
+	at_sight = rows_asked - at_open;
+	ksv_window_seek(w, w->last);
+	iterate(300);
+	at_end = rows_asked - at_open - at_sight;
+	list->get_item = real_item;
+	printf("# rows asked for: %u when opened, %u at first sight, %u for the end\n", at_open,
+	       at_sight, at_end);
+	CHECK_EQ(at_open, 0); // nobody looks yet
+	CHECK(at_sight > 10 && at_sight < 2000);
+	CHECK(at_end > 0 && at_end < 2000);
+	gtk_window_destroy(GTK_WINDOW(w));
+	g_type_class_unref(class);
+	iterate(100);
+}
+
 static void the_view_is_exported(void)
 {
 	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
@@ -436,11 +490,7 @@ static void the_view_is_exported(void)
 
 	if (!path)
 		return;
-	w = ksv_window_new(NULL);
-	gtk_window_present(GTK_WINDOW(w));
-	ksv_window_open(w, path);
-	for (int i = 0; i < 100 && strcmp(visible_page(w), "recording"); i++)
-		iterate(100);
+	w = open_recording(path);
 	CHECK_STR(visible_page(w), "recording");
 	CHECK(ksv_window_export_picture(w, "export.png", &error));
 	CHECK(is_file("export.png", "\x89PNG"));
@@ -517,6 +567,7 @@ int main(void)
 	RUN(keys_change_the_maps_colours);
 	RUN(actions_are_found_by_any_word);
 	RUN(a_program_that_is_not_there_is_told);
+	RUN(the_table_asks_for_few_rows);
 	RUN(the_view_is_exported);
 	RUN(cut_recordings_open_or_are_refused);
 	RUN(a_missing_file_shows_the_error_page);

@@ -20,6 +20,7 @@ struct _KsvEventsPage {
 	GtkSingleSelection *selection;
 	KsvStackView *stack[2];
 	struct recording *recording;
+	KsvEventList *list;  // NULL: no recording; the table has it once it was looked at
 	KsvMatches *matches; // of the filter; NULL: all events
 	char *applied;	     // the filter's text, NULL: none yet
 	uint64_t position;
@@ -181,23 +182,19 @@ static void show_row(KsvEventsPage *self, guint position)
 			g_idle_add_full(GDK_PRIORITY_REDRAW + 10, scroll_when_idle, self, NULL);
 }
 
-static void ksv_events_page_map(GtkWidget *widget)
-{
-	GTK_WIDGET_CLASS(ksv_events_page_parent_class)->map(widget);
-	show_row(KSV_EVENTS_PAGE(widget), KSV_EVENTS_PAGE(widget)->shown);
-}
-
 static void select_position(KsvEventsPage *self)
 {
-	GListModel *list = gtk_single_selection_get_model(self->selection);
 	guint at = GTK_INVALID_LIST_POSITION;
 
-	if (list && self->position)
-		at = ksv_event_list_position(KSV_EVENT_LIST(list), self->position);
+	// a table that nobody sees follows when it is looked at
+	if (!gtk_widget_get_mapped(GTK_WIDGET(self)))
+		return;
+	if (self->list && self->position)
+		at = ksv_event_list_position(self->list, self->position);
 	// of a filtered table the row before the position is shown, but only a match is selected
 	self->moving = TRUE;
 	if (at != GTK_INVALID_LIST_POSITION &&
-	    ksv_event_list_event(KSV_EVENT_LIST(list), at) != self->position)
+	    ksv_event_list_event(self->list, at) != self->position)
 		gtk_single_selection_set_selected(self->selection, GTK_INVALID_LIST_POSITION);
 	else if (gtk_single_selection_get_selected(self->selection) != at)
 		gtk_single_selection_set_selected(self->selection, at);
@@ -205,17 +202,35 @@ static void select_position(KsvEventsPage *self)
 	show_row(self, at);
 }
 
-static void show_list(KsvEventsPage *self, GArray *ids)
+static void set_table(KsvEventsPage *self, KsvEventList *list)
 {
-	g_autoptr(KsvEventList) list =
-		self->recording ? ksv_event_list_new(self->recording, ids) : NULL;
-
+	if (gtk_single_selection_get_model(self->selection) == (GListModel *)list)
+		return;
 	self->moving = TRUE;
 	// Without the step in between GTK looks among all rows of the new list for those it shows.
 	gtk_single_selection_set_selected(self->selection, GTK_INVALID_LIST_POSITION);
 	gtk_single_selection_set_model(self->selection, NULL);
-	gtk_single_selection_set_model(self->selection, list ? G_LIST_MODEL(list) : NULL);
+	gtk_single_selection_set_model(self->selection, (GListModel *)list);
 	self->moving = FALSE;
+}
+
+// GTK makes some 2,000 cells for a table that has rows, which is a third of what opening a recording
+// takes: none before somebody looks.
+static void ksv_events_page_map(GtkWidget *widget)
+{
+	KsvEventsPage *self = KSV_EVENTS_PAGE(widget);
+
+	GTK_WIDGET_CLASS(ksv_events_page_parent_class)->map(widget);
+	set_table(self, self->list);
+	select_position(self);
+}
+
+static void show_list(KsvEventsPage *self, GArray *ids)
+{
+	g_clear_object(&self->list);
+	if (self->recording)
+		self->list = ksv_event_list_new(self->recording, ids);
+	set_table(self, gtk_widget_get_mapped(GTK_WIDGET(self)) ? self->list : NULL);
 	select_position(self);
 }
 
@@ -301,8 +316,7 @@ void ksv_events_page_set_filter(KsvEventsPage *self, const char *text)
 
 uint64_t ksv_events_page_neighbour(KsvEventsPage *self, int direction)
 {
-	GListModel *model = gtk_single_selection_get_model(self->selection);
-	KsvEventList *list = model ? KSV_EVENT_LIST(model) : NULL;
+	KsvEventList *list = self->list;
 	guint at = list && self->matches ? ksv_event_list_position(list, self->position)
 					 : GTK_INVALID_LIST_POSITION;
 	uint64_t event;
@@ -334,9 +348,7 @@ const char *ksv_events_page_get_state(KsvEventsPage *self)
 
 guint ksv_events_page_get_rows(KsvEventsPage *self)
 {
-	GListModel *list = gtk_single_selection_get_model(self->selection);
-
-	return list ? g_list_model_get_n_items(list) : 0;
+	return self->list ? g_list_model_get_n_items(G_LIST_MODEL(self->list)) : 0;
 }
 
 GtkColumnView *ksv_events_page_get_table(KsvEventsPage *self)
@@ -348,8 +360,10 @@ void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *record
 {
 	self->recording = recording;
 	drop_matches(self);
-	g_clear_pointer(&self->applied, g_free);
 	show_list(self, NULL);
+	set_state(self, "", FALSE);
+	g_free(self->applied);
+	self->applied = g_strdup("");
 	apply_filter(self);
 }
 
@@ -443,6 +457,7 @@ static void ksv_events_page_dispose(GObject *object)
 
 	g_clear_handle_id(&self->idle, g_source_remove);
 	drop_matches(self);
+	g_clear_object(&self->list);
 	g_clear_pointer(&self->applied, g_free);
 	g_clear_pointer(&self->box, gtk_widget_unparent);
 	G_OBJECT_CLASS(ksv_events_page_parent_class)->dispose(object);
