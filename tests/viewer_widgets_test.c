@@ -13,6 +13,7 @@
 #include "viewer/app/ksv-calls.h"
 #include "viewer/app/ksv-sql-chart.h"
 #include "viewer/app/ksv-sql-page.h"
+#include "viewer/app/ksv-tiles.h"
 #include "viewer/app/ksv-window-private.h"
 
 static struct view_model *model;
@@ -175,6 +176,81 @@ static void selecting_outlines_one_cell(void)
 	ksv_canvas_select(KSV_CANVAS(canvas), HIT_NONE, 0);
 	cairo_surface_destroy(before);
 	cairo_surface_destroy(after);
+}
+
+// A square at x, y on white; how many tiles it changed.
+static unsigned draw_square(struct tiles *t, int width, int scale, double x, double y)
+{
+	cairo_t *cr = cairo_create(tiles_begin(t, width, 100, scale));
+
+	cairo_set_source_rgb(cr, 1, 1, 1);
+	cairo_paint(cr);
+	cairo_set_source_rgb(cr, 0, 0, 0);
+	cairo_rectangle(cr, x, y, 3, 3);
+	cairo_fill(cr);
+	cairo_destroy(cr);
+	return tiles_end(t);
+}
+
+static bool is_black(struct tiles *t, int x, int y)
+{
+	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 200, 100);
+	GtkSnapshot *snapshot = gtk_snapshot_new();
+	GskRenderNode *node;
+	cairo_t *cr = cairo_create(s);
+	bool black;
+
+	tiles_append(t, snapshot);
+	node = gtk_snapshot_free_to_node(snapshot);
+	gsk_render_node_draw(node, cr);
+	gsk_render_node_unref(node);
+	cairo_destroy(cr);
+	cairo_surface_flush(s);
+	black = !(cairo_image_surface_get_data(s)[y * cairo_image_surface_get_stride(s) + x * 4]);
+	cairo_surface_destroy(s);
+	return black;
+}
+
+// 200 x 100 are eight tiles of 64.
+static void only_tiles_that_differ_are_new(void)
+{
+	struct tiles *t = tiles_new();
+
+	for (int scale = 1; scale < 3; scale++) {
+		CHECK_EQ(draw_square(t, 200, scale, 10, 10), 8);
+		CHECK_EQ(draw_square(t, 200, scale, 10, 10), 0);
+		CHECK(is_black(t, 11, 11));
+		CHECK_EQ(draw_square(t, 200, scale, 194, 90), 2);
+		CHECK(is_black(t, 195, 91));
+		CHECK(!is_black(t, 11, 11));
+		CHECK_EQ(draw_square(t, 200, scale, 195, 90), 1);
+		CHECK(is_black(t, 197, 91));
+		CHECK(!is_black(t, 194, 91));
+	}
+	CHECK_EQ(draw_square(t, 100, 2, 10, 10), 4);
+	tiles_free(t);
+}
+
+// What is kept of the timeline and what is drawn over it are the timeline as a whole.
+static void the_scrubber_shows_the_timeline(void)
+{
+	int width = gtk_widget_get_width(scrubber), height = gtk_widget_get_height(scrubber);
+	struct viewport vp = {.width = width, .height = height, .position = 700, .bare = true};
+	cairo_surface_t *whole = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
+	cairo_surface_t *shown;
+	cairo_t *cr = cairo_create(whole);
+
+	CHECK(gtk_widget_get_scale_factor(scrubber) == 1 && canvas_text_scale(scrubber) == 1);
+	draw_timeline(cr, model, &vp, palette_get(FALSE));
+	cairo_destroy(cr);
+	ksv_scrubber_set_position(KSV_SCRUBBER(scrubber), 200);
+	cairo_surface_destroy(pixels_of(scrubber));
+	ksv_scrubber_expect_position(KSV_SCRUBBER(scrubber), 700);
+	iterate(100); // it goes there without a model
+	shown = pixels_of(scrubber);
+	CHECK_EQ(differing_pixels(shown, whole), 0);
+	cairo_surface_destroy(shown);
+	cairo_surface_destroy(whole);
 }
 
 static void dark_and_light_differ(void)
@@ -558,6 +634,8 @@ int main(void)
 	RUN(the_scrubber_is_a_slider_with_a_value);
 	RUN(widgets_take_the_focus);
 	RUN(selecting_outlines_one_cell);
+	RUN(only_tiles_that_differ_are_new);
+	RUN(the_scrubber_shows_the_timeline);
 	RUN(dark_and_light_differ);
 	RUN(the_panel_says_what_happened);
 	RUN(call_sites_sort_and_open);

@@ -9,7 +9,7 @@ static void hover(KsvCanvas *self, double x, double y)
 {
 	uint64_t id = 0;
 	const struct hit *h =
-		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
+		self->drawn ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
 	enum hit_kind kind = h ? h->kind : HIT_NONE;
 
 	self->pointer_x = x;
@@ -128,7 +128,7 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
 {
 	uint64_t id;
 	const struct hit *h =
-		self->rendered ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
+		self->drawn ? hit_find(self->out, x / self->text, y / self->text, &id) : NULL;
 
 	(void)gesture;
 	gtk_widget_grab_focus(GTK_WIDGET(self));

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ksv-canvas.h"
+#include "ksv-tiles.h"
 
 struct _KsvCanvas {
 	GtkWidget parent_instance;
@@ -12,7 +13,8 @@ struct _KsvCanvas {
 	struct view_model *model;
 	struct viewport vp;
 	struct draw_result *out;
-	GskRenderNode *rendered; // NULL: to be drawn again
+	struct tiles *tiles;
+	gboolean drawn; // the tiles show the model; FALSE: to be drawn again
 	int width, height, scale;
 	const struct palette *pal;
 	double text; // scale of the whole picture, as text is scaled

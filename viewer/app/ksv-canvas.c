@@ -10,7 +10,7 @@ guint canvas_signals[SIGNALS];
 
 void canvas_invalidate(KsvCanvas *self)
 {
-	g_clear_pointer(&self->rendered, gsk_render_node_unref);
+	self->drawn = FALSE;
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
@@ -38,14 +38,10 @@ double canvas_text_scale(GtkWidget *widget)
 	return dpi > 0 ? CLAMP(dpi / 1024.0 / 96, 0.5, 4) : 1;
 }
 
-static cairo_surface_t *paint(KsvCanvas *self, int width, int height, int scale)
+static void render(KsvCanvas *self, int width, int height, int scale)
 {
-	cairo_surface_t *s =
-		cairo_image_surface_create(CAIRO_FORMAT_RGB24, width * scale, height * scale);
-	cairo_t *cr;
+	cairo_t *cr = cairo_create(tiles_begin(self->tiles, width, height, scale));
 
-	cairo_surface_set_device_scale(s, scale, scale);
-	cr = cairo_create(s);
 	self->text = canvas_text_scale(GTK_WIDGET(self));
 	cairo_scale(cr, self->text, self->text);
 	self->vp.width = width / self->text;
@@ -55,22 +51,8 @@ static cairo_surface_t *paint(KsvCanvas *self, int width, int height, int scale)
 	if (canvas_clamp_scroll(self))
 		self->view->draw(cr, self->model, &self->vp, self->pal);
 	cairo_destroy(cr);
-	return s;
-}
-
-static void render(KsvCanvas *self, int width, int height, int scale)
-{
-	graphene_rect_t bounds = GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height);
-	cairo_surface_t *s = paint(self, width, height, scale);
-	cairo_t *cr;
-
-	g_clear_pointer(&self->rendered, gsk_render_node_unref);
-	self->rendered = gsk_cairo_node_new(&bounds);
-	cr = gsk_cairo_node_get_draw_context(self->rendered);
-	cairo_set_source_surface(cr, s, 0, 0);
-	cairo_paint(cr);
-	cairo_destroy(cr);
-	cairo_surface_destroy(s);
+	tiles_end(self->tiles);
+	self->drawn = TRUE;
 	self->width = width;
 	self->height = height;
 	self->scale = scale;
@@ -121,11 +103,10 @@ static void ksv_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 
 	if (!self->model || width < 2 || height < 2)
 		return;
-	if (!self->rendered || self->width != width || self->height != height ||
-	    self->scale != scale)
+	if (!self->drawn || self->width != width || self->height != height || self->scale != scale)
 		render(self, width, height, scale);
 	gtk_snapshot_push_clip(snapshot, &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
-	gtk_snapshot_append_node(snapshot, self->rendered);
+	tiles_append(self->tiles, snapshot);
 	outline(self, snapshot, self->selected_kind, self->selected_id, pal->focus);
 	outline(self, snapshot, self->hover_kind, self->hover_id, pal->accent);
 	gtk_snapshot_pop(snapshot);
@@ -152,7 +133,7 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	double cx, cy, cw, ch;
 
 	(void)data;
-	if (keyboard || !self->rendered)
+	if (keyboard || !self->drawn)
 		return FALSE;
 	h = hit_find(self->out, x / self->text, y / self->text, &id);
 	if (!h || !hit_describe(self->model, h->kind, id, text, sizeof(text)))
@@ -456,7 +437,7 @@ static void ksv_canvas_finalize(GObject *object)
 {
 	KsvCanvas *self = KSV_CANVAS(object);
 
-	g_clear_pointer(&self->rendered, gsk_render_node_unref);
+	tiles_free(self->tiles);
 	model_unref(self->model);
 	g_free(self->out);
 	g_free(self->search);
@@ -491,6 +472,7 @@ static void ksv_canvas_class_init(KsvCanvasClass *class)
 static void ksv_canvas_init(KsvCanvas *self)
 {
 	self->out = g_new0(struct draw_result, 1);
+	self->tiles = tiles_new();
 	self->vp.zoom = MAP_ZOOM_FIT;
 	self->vp.moment = 1;
 	self->letters = TRUE;

@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-scrubber.h"
 
-#include "ksv-canvas.h"
 #include "i18n.h"
+#include "ksv-canvas.h"
+#include "ksv-tiles.h"
 
 struct _KsvScrubber {
 	GtkWidget parent_instance;
@@ -14,6 +15,13 @@ struct _KsvScrubber {
 	double pointer_x;
 	gboolean brushing;
 	uint64_t *marks;
+	struct tiles *tiles;
+	int width, height, scale; // of the last frame
+	// All but what is said of the position: most of the time it takes to draw. NULL: to be drawn
+	// again.
+	cairo_surface_t *ground;
+	uint64_t expected; // where the handle goes when `wait` ends
+	guint wait;
 };
 
 G_DEFINE_FINAL_TYPE(KsvScrubber, ksv_scrubber, GTK_TYPE_WIDGET)
@@ -28,25 +36,73 @@ static guint signals[SIGNALS];
 
 enum {
 	HEIGHT = 112,
-	LEAST_RANGE = 20
+	LEAST_RANGE = 20,
+	WAIT_MS = 16, // for the model; then the handle goes ahead of it
 };
+
+// Draws everything in the next frame.
+static void redraw(KsvScrubber *self)
+{
+	g_clear_pointer(&self->ground, cairo_surface_destroy);
+	gtk_widget_queue_draw(GTK_WIDGET(self));
+}
+
+static gboolean same_ground(const struct view_model *a, const struct view_model *b)
+{
+	return a && b && a->first_event == b->first_event && a->last_event == b->last_event &&
+	       a->nbuckets == b->nbuckets && a->nmarks == b->nmarks &&
+	       (!a->nbuckets || !memcmp(a->bucket, b->bucket, a->nbuckets * sizeof(*a->bucket))) &&
+	       (!a->nmarks || !memcmp(a->mark, b->mark, a->nmarks * sizeof(*a->mark)));
+}
+
+static void draw_layer(KsvScrubber *self, cairo_surface_t *on, draw_fn *draw)
+{
+	cairo_t *cr = cairo_create(on);
+
+	if (on != self->ground) {
+		cairo_set_source_surface(cr, self->ground, 0, 0);
+		cairo_paint(cr);
+	}
+	cairo_scale(cr, self->text, self->text);
+	draw(cr, self->model, &self->vp, self->pal);
+	cairo_destroy(cr);
+}
+
+static void render(KsvScrubber *self)
+{
+	int scale = self->scale;
+	cairo_surface_t *s = tiles_begin(self->tiles, self->width, self->height, scale);
+
+	if (!self->ground) {
+		self->ground = cairo_image_surface_create(CAIRO_FORMAT_RGB24, self->width * scale,
+							  self->height * scale);
+		cairo_surface_set_device_scale(self->ground, scale, scale);
+		draw_layer(self, self->ground, draw_timeline_ground);
+	}
+	draw_layer(self, s, draw_timeline_now);
+	tiles_end(self->tiles);
+}
 
 static void ksv_scrubber_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 {
 	KsvScrubber *self = KSV_SCRUBBER(widget);
 	int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
-	cairo_t *cr;
+	int scale = gtk_widget_get_scale_factor(widget);
+	double text = canvas_text_scale(widget);
 
 	if (!self->model || width < 2)
 		return;
-	self->text = canvas_text_scale(widget);
+	if (text != self->text || width != self->width || height != self->height ||
+	    scale != self->scale)
+		g_clear_pointer(&self->ground, cairo_surface_destroy);
+	self->text = text;
+	self->width = width;
+	self->height = height;
+	self->scale = scale;
 	self->vp.width = width / self->text;
 	self->vp.height = height / self->text;
-	cr = gtk_snapshot_append_cairo(snapshot,
-				       &GRAPHENE_RECT_INIT(0, 0, (float)width, (float)height));
-	cairo_scale(cr, self->text, self->text);
-	draw_timeline(cr, self->model, &self->vp, self->pal);
-	cairo_destroy(cr);
+	render(self);
+	tiles_append(self->tiles, snapshot);
 	if (gtk_widget_has_visible_focus(widget))
 		gtk_snapshot_render_focus(snapshot, gtk_widget_get_style_context(widget), 1, 1,
 					  width - 2, height - 2);
@@ -93,6 +149,8 @@ static void update_value(KsvScrubber *self)
 void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model)
 {
 	g_return_if_fail(KSV_IS_SCRUBBER(self));
+	if (!same_ground(self->model, model))
+		g_clear_pointer(&self->ground, cairo_surface_destroy);
 	model_unref(self->model);
 	self->model = model ? model_ref(model) : NULL;
 	update_value(self);
@@ -101,6 +159,7 @@ void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model)
 
 void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event)
 {
+	g_clear_handle_id(&self->wait, g_source_remove);
 	if (self->vp.position == event)
 		return;
 	self->vp.position = event;
@@ -108,30 +167,47 @@ void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event)
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
+static gboolean waited(gpointer data)
+{
+	KsvScrubber *self = data;
+
+	self->wait = 0;
+	ksv_scrubber_set_position(self, self->expected);
+	return G_SOURCE_REMOVE;
+}
+
+void ksv_scrubber_expect_position(KsvScrubber *self, uint64_t event)
+{
+	self->expected = event;
+	if (!self->wait)
+		self->wait = g_timeout_add(WAIT_MS, waited, self);
+}
+
 void ksv_scrubber_set_palette(KsvScrubber *self, const struct palette *pal)
 {
 	self->pal = pal;
-	gtk_widget_queue_draw(GTK_WIDGET(self));
+	redraw(self);
 }
 
 static void set_range(KsvScrubber *self, uint64_t from, uint64_t to)
 {
 	self->vp.from = from;
 	self->vp.to = to;
-	gtk_widget_queue_draw(GTK_WIDGET(self));
+	redraw(self);
 	g_signal_emit(self, signals[SIGNAL_RANGE], 0, from, to);
 }
 
 void ksv_scrubber_reset_range(KsvScrubber *self)
 {
 	self->vp.from = self->vp.to = 0;
+	redraw(self);
 }
 
 void ksv_scrubber_set_brush(KsvScrubber *self, uint64_t from, uint64_t to)
 {
 	self->vp.brush_from = from;
 	self->vp.brush_to = to;
-	gtk_widget_queue_draw(GTK_WIDGET(self));
+	redraw(self);
 }
 
 void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n)
@@ -140,7 +216,7 @@ void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n)
 	self->marks = g_memdup2(events, n * sizeof(*events));
 	self->vp.marks = self->marks;
 	self->vp.nmarks = n;
-	gtk_widget_queue_draw(GTK_WIDGET(self));
+	redraw(self);
 }
 
 static void brush_to_x(KsvScrubber *self, double from, double to)
@@ -340,8 +416,13 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 
 static void ksv_scrubber_finalize(GObject *object)
 {
-	model_unref(KSV_SCRUBBER(object)->model);
-	g_free(KSV_SCRUBBER(object)->marks);
+	KsvScrubber *self = KSV_SCRUBBER(object);
+
+	g_clear_handle_id(&self->wait, g_source_remove);
+	g_clear_pointer(&self->ground, cairo_surface_destroy);
+	tiles_free(self->tiles);
+	model_unref(self->model);
+	g_free(self->marks);
 	G_OBJECT_CLASS(ksv_scrubber_parent_class)->finalize(object);
 }
 
@@ -374,6 +455,7 @@ static void ksv_scrubber_init(KsvScrubber *self)
 
 	self->vp.bare = TRUE;
 	self->text = 1;
+	self->tiles = tiles_new();
 	self->pal = palette_get(FALSE);
 	g_signal_connect_object(gtk_settings_get_default(), "notify::gtk-xft-dpi",
 				G_CALLBACK(gtk_widget_queue_resize), self, G_CONNECT_SWAPPED);

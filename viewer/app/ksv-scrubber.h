@@ -19,6 +19,8 @@ GtkWidget *ksv_scrubber_new(void);
 void ksv_scrubber_set_model(KsvScrubber *self, struct view_model *model); // takes a reference
 // Where the handle is; may run ahead of the model.
 void ksv_scrubber_set_position(KsvScrubber *self, uint64_t event);
+// It goes there with the next model or, when that takes longer than a frame, by itself.
+void ksv_scrubber_expect_position(KsvScrubber *self, uint64_t event);
 void ksv_scrubber_set_palette(KsvScrubber *self, const struct palette *pal);
 void ksv_scrubber_set_brush(KsvScrubber *self, uint64_t from, uint64_t to);
 void ksv_scrubber_set_marks(KsvScrubber *self, const uint64_t *events, guint n); // copied

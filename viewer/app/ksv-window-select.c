@@ -69,7 +69,8 @@ void ksv_window_selection_changed(KsvSelection *selection, guint parts, KsvWindo
 		return;
 	if (parts & SELECTION_EVENT && s->event != self->request.event) {
 		self->request.event = s->event;
-		ksv_scrubber_set_position(self->scrubber, s->event);
+		// two frames for one step would make it appear in the second
+		ksv_scrubber_expect_position(self->scrubber, s->event);
 		ksv_events_page_set_position(self->events_page, s->event);
 		ksv_inspector_set_selection(self->inspector, s);
 		ksv_window_request(self);

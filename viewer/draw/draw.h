@@ -172,4 +172,6 @@ void hit_cell(const struct hit *h, uint64_t id, double *x, double *y, double *w,
 // One transition in a sentence with its numbers.
 void step_sentence(const struct view_model *v, const struct step *s, char *buf, size_t size);
 
+// The timeline in two layers: what stays while the position moves, and what is said of the position.
+draw_fn draw_timeline_ground, draw_timeline_now;
 uint64_t timeline_event_at(const struct view_model *v, const struct viewport *vp, double x);

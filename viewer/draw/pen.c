@@ -184,8 +184,8 @@ static void position_line(struct pen *p, double y)
 		  fmt_time(v->t_ns).s, v->in_flight ? " · operation in flight" : "");
 }
 
-void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const struct viewport *vp,
-	       const struct palette *pal, const char *title, double *y)
+void pen_open(struct pen *p, cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+	      const struct palette *pal)
 {
 	PangoAttrList *attrs = pango_attr_list_new();
 
@@ -198,15 +198,21 @@ void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const str
 	pango_attr_list_unref(attrs);
 	for (unsigned i = 0; i < STYLES; i++)
 		p->font[i] = pango_font_description_from_string(styles[i].font);
+}
+
+void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+	       const struct palette *pal, const char *title, double *y)
+{
+	pen_open(p, cr, v, vp, pal);
 	if (p->out)
 		p->out->npanes = p->out->nhits = 0;
 	pen_fill(p, 0, 0, vp->width, vp->height, pal->background);
-	*y = 14;
+	*y = PEN_TOP;
 	if (vp->bare)
 		return;
 	pen_text(p, STYLE_TITLE, ALIGN_LEFT, MARGIN, *y, vp->width * 0.4, pal->text, title);
 	position_line(p, *y);
-	*y += 34;
+	*y = PEN_BELOW_TITLE;
 }
 
 void pen_end(struct pen *p)

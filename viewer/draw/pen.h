@@ -28,7 +28,9 @@ enum {
 	MARGIN = 20,
 	ROW = 24,
 	LINE = 18,
-	TIGHT = 720 // below this width texts are shortened and columns left out
+	TIGHT = 720, // below this width texts are shortened and columns left out
+	PEN_TOP = 14,
+	PEN_BELOW_TITLE = PEN_TOP + 34,
 };
 
 struct pen {
@@ -41,7 +43,10 @@ struct pen {
 	PangoFontDescription *font[STYLES];
 };
 
-// Fills the background, draws title and position; *y is where the content starts.
+// Paints nothing yet.
+void pen_open(struct pen *p, cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+	      const struct palette *pal);
+// Opened; fills the background, draws title and position; *y is where the content starts.
 void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 	       const struct palette *pal, const char *title, double *y);
 void pen_end(struct pen *p);

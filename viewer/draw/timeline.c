@@ -167,14 +167,16 @@ static const struct timeline_bucket *bucket_at(const struct view_model *v, uint6
 	return v->nbuckets ? &v->bucket[v->nbuckets - 1] : NULL;
 }
 
+static bool tall(double h)
+{
+	return h >= 34;
+}
+
 static void draw_lane(struct pen *p, const struct plot *pl, enum timeline_item item, double y,
 		      double h)
 {
-	const struct timeline_bucket *b =
-		bucket_at(p->v, p->vp->position ? p->vp->position : p->v->event);
 	uint64_t min, max;
-	struct text64 lo, hi, now;
-	bool tall = h >= 34;
+	struct text64 lo, hi;
 
 	range_of(p->v, item, &min, &max);
 	cairo_save(p->cr);
@@ -185,12 +187,9 @@ static void draw_lane(struct pen *p, const struct plot *pl, enum timeline_item i
 	if (item == TL_PROGRAM_BYTES)
 		mark_peak(p, pl, item, max, y + 4);
 	pen_line(p, pl->x, y + h, pl->x + pl->w, y + h, p->pal->border);
-	pen_text(p, tall ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN, y + (tall ? 0 : h / 2 - 8),
-		 LABEL - 70, p->pal->text, lane_name[item]);
-	if (b)
-		pen_text(p, STYLE_SMALL, ALIGN_RIGHT, pl->x - 8, tall ? y + 1 : y + h / 2 - 8, 0,
-			 p->pal->text, lane_value(item, b->max[item], &now));
-	if (tall)
+	pen_text(p, tall(h) ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN,
+		 y + (tall(h) ? 0 : h / 2 - 8), LABEL - 70, p->pal->text, lane_name[item]);
+	if (tall(h))
 		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 18, LABEL, p->pal->dim, "%s – %s",
 			  lane_value(item, min, &lo), lane_value(item, max, &hi));
 }
@@ -332,35 +331,80 @@ static void marks(struct pen *p, const struct plot *pl, double y, double h)
 	}
 }
 
-void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
-		   const struct palette *pal)
-{
-	struct pen p;
-	struct plot pl = plot_of(v, vp);
+// Where the lanes of a picture lie.
+struct lanes {
+	struct plot pl;
 	enum timeline_item shown[LANES];
-	double y, h, lane;
 	unsigned n;
+	double y, h, lane; // top, height of all and of one
+};
+
+static struct lanes lanes_of(const struct view_model *v, const struct viewport *vp, double y)
+{
+	struct lanes l = {.pl = plot_of(v, vp), .y = vp->bare ? 6 : y};
+
+	l.h = vp->height - l.y - AXIS - 2;
+	l.n = lanes_shown(v, l.h, l.shown);
+	l.lane = l.n ? l.h / l.n : l.h;
+	return l;
+}
+
+void draw_timeline_ground(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+			  const struct palette *pal)
+{
+	struct lanes l;
+	struct pen p;
+	double y;
 
 	pen_begin(&p, cr, v, vp, pal, _("Timeline"), &y);
-	if (vp->bare)
-		y = 6;
+	l = lanes_of(v, vp, y);
 	if (!v->nbuckets) {
-		pen_empty(&p, y, _("No timeline"),
+		pen_empty(&p, l.y, _("No timeline"),
 			  _("The recording holds no samples of this process."));
 		pen_end(&p);
 		return;
 	}
-	h = vp->height - y - AXIS - 2;
-	n = lanes_shown(v, h, shown);
-	lane = n ? h / n : h;
-	for (unsigned i = 0; i < n; i++)
-		draw_lane(&p, &pl, shown[i], y + i * lane, floor(lane));
-	pen_hit(&p, HIT_TIMELINE, 0, pl.x, 0, pl.w, vp->height);
-	failures(&p, &pl, y, h);
-	brush(&p, &pl, y, h);
-	marks(&p, &pl, y, h);
-	bookmarks(&p, &pl, y, h);
-	axis(&p, &pl, y + h);
-	handle(&p, &pl, y, h);
+	for (unsigned i = 0; i < l.n; i++)
+		draw_lane(&p, &l.pl, l.shown[i], l.y + i * l.lane, floor(l.lane));
+	pen_hit(&p, HIT_TIMELINE, 0, l.pl.x, 0, l.pl.w, vp->height);
+	failures(&p, &l.pl, l.y, l.h);
+	brush(&p, &l.pl, l.y, l.h);
+	marks(&p, &l.pl, l.y, l.h);
+	bookmarks(&p, &l.pl, l.y, l.h);
+	axis(&p, &l.pl, l.y + l.h);
 	pen_end(&p);
+}
+
+static void draw_value(struct pen *p, const struct lanes *l, unsigned i)
+{
+	const struct timeline_bucket *b =
+		bucket_at(p->v, p->vp->position ? p->vp->position : p->v->event);
+	double y = l->y + i * l->lane, h = floor(l->lane);
+	struct text64 now;
+
+	pen_text(p, STYLE_SMALL, ALIGN_RIGHT, l->pl.x - 8, tall(h) ? y + 1 : y + h / 2 - 8, 0,
+		 p->pal->text, lane_value(l->shown[i], b->max[l->shown[i]], &now));
+}
+
+void draw_timeline_now(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+		       const struct palette *pal)
+{
+	struct lanes l;
+	struct pen p;
+
+	if (!v->nbuckets)
+		return;
+	pen_open(&p, cr, v, vp, pal);
+	l = lanes_of(v, vp, PEN_BELOW_TITLE);
+	for (unsigned i = 0; i < l.n; i++)
+		draw_value(&p, &l, i);
+	handle(&p, &l.pl, l.y, l.h);
+	pen_end(&p);
+}
+
+void draw_timeline(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
+		   const struct palette *pal)
+{
+	draw_timeline_ground(cr, v, vp, pal);
+	draw_timeline_now(cr, v, vp, pal);
 }
