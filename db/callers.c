@@ -25,13 +25,9 @@ static bool code_of(struct recording *r, uint32_t stack, struct frame *frame)
 
 static bool is_program(struct recording *r, int process, const char *module)
 {
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list);
+	const struct process_info *p = recording_process(r, process);
 
-	for (unsigned i = 0; i < n; i++)
-		if (list[i].process == process)
-			return !strcmp(list[i].exe, module);
-	return false;
+	return p && !strcmp(p->exe, module);
 }
 
 static void print_caller(FILE *out, struct recording *r, int process, uint32_t stack)

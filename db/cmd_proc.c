@@ -44,17 +44,6 @@ static int print(const struct proc_file *f, struct recording *r, int process, st
 	return EXIT_SUCCESS;
 }
 
-// The process with most events: of a shell and what it starts, usually the one meant.
-static int busiest(struct recording *r)
-{
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list), best = 0;
-	for (unsigned i = 1; i < n; i++)
-		if (list[i].events > list[best].events)
-			best = i;
-	return n ? list[best].process : 1;
-}
-
 enum {
 	FILES_MAX = 16,
 };
@@ -102,7 +91,8 @@ static int print_all(const struct question *q, struct recording *r, int process,
 static int answer(const struct question *q, struct recording *r, int process)
 {
 	char err[512];
-	process = process ? process : busiest(r);
+	const struct process_info *chosen = recording_process(r, process);
+	process = chosen ? chosen->process : process;
 	struct replay *p = replay_open(r, process, err, sizeof(err));
 	int status = EXIT_SUCCESS;
 	if (!p) {

@@ -17,28 +17,6 @@ struct place { // an address at a moment
 	uint64_t event;
 };
 
-static const struct process_info *process_of(struct recording *r, int process)
-{
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list);
-
-	for (unsigned i = 0; i < n; i++)
-		if (list[i].process == process)
-			return &list[i];
-	return NULL;
-}
-
-static int busiest(struct recording *r)
-{
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list), best = 0;
-
-	for (unsigned i = 1; i < n; i++)
-		if (list[i].events > list[best].events)
-			best = i;
-	return n ? list[best].process : 1;
-}
-
 // One row of a query with the place's process, event and address as ?1, ?2, ?3; NULL: none. The
 // caller finalises.
 static sqlite3_stmt *first_row(const struct place *at, const char *sql, int64_t value)
@@ -135,7 +113,7 @@ static void print_origin(struct place at)
 {
 	bool block = false, mapped = at.t.region == LINEAR_LOWMEM, frame = !at.t.page;
 
-	for (const struct process_info *p; (p = process_of(at.r, at.process)) != NULL;) {
+	for (const struct process_info *p; (p = recording_process(at.r, at.process)) != NULL;) {
 		block = block || print_block(&at);
 		mapped = mapped || print_step(&at, "mapped", map_sql, at.t.addr);
 		frame = frame || print_step(&at, "frame", frame_sql, at.t.pfn);
@@ -153,7 +131,7 @@ static int translate(struct place *at, const struct cli_at *moment)
 
 	if (!p) {
 		cli_error("%s", err);
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	}
 	at->event = cli_at_event(at->r, moment);
 	int damaged = replay_seek(p, at->event);
@@ -203,8 +181,8 @@ int cmd_translate(int argc, char **argv)
 	at.r = cli_open(operand[1]);
 	if (!at.r)
 		return EXIT_USAGE;
-	if (!at.process)
-		at.process = busiest(at.r);
+	const struct process_info *p = recording_process(at.r, at.process);
+	at.process = p ? p->process : at.process;
 	int status = translate(&at, &moment);
 	recording_close(at.r);
 	return status;

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-	BUSY_MS = 2000
+	BUSY_MS = 2000,
+	READ_ONLY = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
 };
 
 // CROSS JOIN keeps SQLite from beginning with the small table: rows come by id, without sorting.
@@ -139,17 +140,17 @@ static int open_immutable(const char *path, sqlite3 **db)
 	char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
 	sqlite3_close(*db);
 	*db = NULL;
-	int rc = strpbrk(path, "?#%")
-			 ? SQLITE_CANTOPEN
-			 : sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	int rc = strpbrk(path, "?#%") ? SQLITE_CANTOPEN
+				      : sqlite3_open_v2(uri, db, READ_ONLY | SQLITE_OPEN_URI, NULL);
 	sqlite3_free(uri);
 	return rc;
 }
 
 // SQLite reads nothing before it is asked something, so the first question is part of opening.
+// A recording is used by one thread at a time: locks would be a fifth of a pass over events.
 static int open_db(const char *path, sqlite3 **db, int64_t *id)
 {
-	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+	int rc = sqlite3_open_v2(path, db, READ_ONLY, NULL);
 	if (!rc) {
 		sqlite3_busy_timeout(*db, BUSY_MS);
 		reader_defend(*db);
@@ -393,4 +394,15 @@ unsigned recording_processes(struct recording *r, const struct process_info **li
 	r->processes_read = true;
 	*list = r->process;
 	return r->nprocesses;
+}
+
+const struct process_info *recording_process(struct recording *r, int process)
+{
+	const struct process_info *list, *best = NULL;
+	unsigned n = recording_processes(r, &list);
+	for (unsigned i = 0; i < n; i++) {
+		if (process ? list[i].process == process : !best || list[i].events > best->events)
+			best = &list[i];
+	}
+	return best;
 }

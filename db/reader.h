@@ -40,6 +40,9 @@ struct process_info {
 	uint64_t lost;
 };
 unsigned recording_processes(struct recording *r, const struct process_info **list);
+// The one of this number; 0: that with most events, of a shell and what it starts usually the one
+// meant. NULL: there is none.
+const struct process_info *recording_process(struct recording *r, int process);
 
 struct event_row { // one row of the view events
 	uint64_t id;

@@ -300,8 +300,11 @@ struct replay *replay_open(struct recording *r, int process, char *err, size_t e
 	while (i < n && list[i].process != process)
 		i++;
 	if (i == n) {
-		snprintf(err, err_size, "the recording has no process %d (it has 1 to %u)", process,
-			 n);
+		if (n)
+			snprintf(err, err_size, "the recording has no process %d (it has 1 to %u)",
+				 process, n);
+		else
+			snprintf(err, err_size, "the recording holds no process");
 		return NULL;
 	}
 	struct replay *p = calloc(1, sizeof(*p));

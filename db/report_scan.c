@@ -166,9 +166,14 @@ static const struct scan_call *find_call(const GArray *calls, int64_t call)
 
 struct scan {
 	struct report *rp;
+	bool all;
+	void (*fn)(void *ctx, const struct scan_event *e);
+	void *ctx;
 	GArray *contexts, *calls;
 	struct scan_clock clock;
-	sqlite3_stmt *rows, *back; // back: of events whose row has the bytes asked for in its place
+	sqlite3_stmt *back; // of events whose row has the bytes asked for in its place
+	struct scan_progress progress;
+	uint64_t rows;
 };
 
 static uint64_t back_of(struct scan *n, uint64_t event)
@@ -181,20 +186,21 @@ static uint64_t back_of(struct scan *n, uint64_t event)
 	return back;
 }
 
-// False: the event is not of this process, or damaged.
-static bool read_event(struct scan *n, struct scan_event *e)
+// A row as the query has it: rowid, call, addr, arg. False: not of this process, or damaged.
+static bool read_event(struct scan *n, sqlite3_value **row, struct scan_event *e)
 {
-	const struct scan_call *l = find_call(n->calls, sqlite3_column_int64(n->rows, 1));
+	const struct scan_call *l = find_call(n->calls, sqlite3_value_int64(row[1]));
 	if (!l || l->context >= n->contexts->len)
 		return false;
 	const struct scan_context *c = &g_array_index(n->contexts, struct scan_context, l->context);
 	if (c->process != n->rp->p->process)
 		return false;
-	uint64_t id = column(n->rows, 0), arg = column(n->rows, 3);
+	int64_t given = sqlite3_value_int64(row[3]);
+	uint64_t id = (uint64_t)sqlite3_value_int64(row[0]), arg = given < 0 ? 0 : (uint64_t)given;
 	*e = (struct scan_event){
 		.id = id,
 		.t_ns = clock_at(&n->clock, id),
-		.addr = sqlite3_column_int64(n->rows, 2),
+		.addr = sqlite3_value_int64(row[2]),
 		.req = l->req < 0 ? arg : (uint64_t)l->req,
 		.back = l->req < 0 ? back_of(n, id) : arg,
 		.stack = l->stack,
@@ -203,24 +209,37 @@ static bool read_event(struct scan *n, struct scan_event *e)
 	return true;
 }
 
+// The pass is an aggregate: SQLite hands each row over within one step, which is half the work of
+// a step and four columns for each.
+static void take_row(sqlite3_context *context, int columns, sqlite3_value **row)
+{
+	struct scan *n = sqlite3_user_data(context);
+	struct scan_event e;
+	(void)columns;
+	if (!(++n->rows % PROGRESS_ROWS))
+		progress_at(&n->progress, (uint64_t)sqlite3_value_int64(row[0]));
+	if (read_event(n, row, &e) && (n->all || stack_wanted(n->rp, e.stack)))
+		n->fn(n->ctx, &e);
+}
+
+static void no_result(sqlite3_context *context)
+{
+	(void)context;
+}
+
 static void scan_begin(struct scan *n, struct report *rp)
 {
-	*n = (struct scan){rp, read_contexts(rp->db), read_calls(rp->db), {0}, NULL, NULL};
+	n->contexts = read_contexts(rp->db);
+	n->calls = read_calls(rp->db);
 	clock_open(&n->clock, rp);
 	sqlite3_prepare_v2(rp->db, "SELECT back FROM event_old WHERE event = ?1", -1, &n->back,
 			   NULL);
-	// freed blocks' addresses are not asked for: see the view `event`
-	sqlite3_prepare_v2(rp->db,
-			   "SELECT rowid, call, addr, arg FROM event_row"
-			   " WHERE rowid BETWEEN ?1 AND ?2",
-			   -1, &n->rows, NULL);
-	sqlite3_bind_int64(n->rows, 1, (sqlite3_int64)rp->from);
-	sqlite3_bind_int64(n->rows, 2, (sqlite3_int64)rp->to);
+	progress_begin(&n->progress, rp);
 }
 
 static void scan_end(struct scan *n)
 {
-	sqlite3_finalize(n->rows);
+	progress_end(&n->progress);
 	sqlite3_finalize(n->back);
 	sqlite3_finalize(n->clock.s);
 	g_array_unref(n->contexts);
@@ -230,18 +249,22 @@ static void scan_end(struct scan *n)
 void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
 		 void *ctx)
 {
-	struct scan n;
-	struct scan_event e;
-	struct scan_progress progress;
-	uint64_t rows = 0;
+	static const char name[] = "kalloscope_scan";
+	struct scan n = {.rp = rp, .all = all, .fn = fn, .ctx = ctx};
+	sqlite3_stmt *s = NULL;
 	scan_begin(&n, rp);
-	progress_begin(&progress, rp);
-	while (n.rows && sqlite3_step(n.rows) == SQLITE_ROW) {
-		if (!(++rows % PROGRESS_ROWS))
-			progress_at(&progress, column(n.rows, 0));
-		if (read_event(&n, &e) && (all || stack_wanted(rp, e.stack)))
-			fn(ctx, &e);
-	}
-	progress_end(&progress);
+	sqlite3_create_function(rp->db, name, 4, SQLITE_UTF8 | SQLITE_DIRECTONLY, &n, NULL,
+				take_row, no_result);
+	// freed blocks' addresses are not asked for: see the view `event`
+	sqlite3_prepare_v2(rp->db,
+			   "SELECT kalloscope_scan(rowid, call, addr, arg) FROM event_row"
+			   " WHERE rowid BETWEEN ?1 AND ?2",
+			   -1, &s, NULL);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)rp->from);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)rp->to);
+	if (s)
+		sqlite3_step(s);
+	sqlite3_finalize(s);
+	sqlite3_create_function(rp->db, name, 4, SQLITE_UTF8, NULL, NULL, NULL, NULL);
 	scan_end(&n);
 }

@@ -58,26 +58,17 @@ bool select_option(struct report_args *a, struct cli *c, int id)
 	}
 }
 
-// The one asked for; else that with most events: of a shell and what it starts, usually the one
-// meant. NULL after a message.
+// NULL after a message.
 static const struct process_info *choose_process(struct recording *r, int process)
 {
-	const struct process_info *list;
-	unsigned n = recording_processes(r, &list), best = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (list[i].process == process)
-			return &list[i];
-		if (list[i].events > list[best].events)
-			best = i;
-	}
-	if (n && !process)
-		return &list[best];
-	if (n)
+	const struct process_info *list, *p = recording_process(r, process);
+	unsigned n = recording_processes(r, &list);
+	if (!p && n)
 		cli_error("there is no process %d; the recording has 1 to %d", process,
 			  list[n - 1].process);
-	else
+	else if (!p)
 		cli_error("the recording holds no process");
-	return NULL;
+	return p;
 }
 
 static void set_window(struct report *rp, const struct report_args *a, const char *command)

@@ -268,6 +268,10 @@ cp known.kalloscope newer && sqlite3 newer 'PRAGMA user_version = 9999'
 for c in info verify 'proc buddyinfo' 'report peak' translate\ 0xc0000000; do
 	expect_of 2 'newer' "$c: a newer schema" "$kalloscope" $c newer
 done
+cp known.kalloscope nobody && sqlite3 nobody 'DELETE FROM process'
+for c in 'proc buddyinfo' 'report peak' translate\ 0xc0000000; do
+	expect_of 2 'holds no process' "$c: a recording without a process" "$kalloscope" $c nobody
+done
 cp known.kalloscope locked && chmod 0 locked && chmod 711 .
 if [ "$(id -u)" = 0 ]; then
 	expect_of 2 'ermission denied' 'info: an unreadable file' setpriv --reuid=65534 --clear-groups "$kalloscope" info "$folder/locked"

@@ -82,12 +82,9 @@ const struct process_info *source_process(struct source *s, int process)
 
 int source_main_process(struct source *s)
 {
-	const struct process_info *best = NULL;
+	const struct process_info *busiest = recording_process(s->recording, 0);
 
-	for (unsigned i = 0; i < s->nprocesses; i++)
-		if (!best || s->processes[i].events > best->events)
-			best = &s->processes[i];
-	return best ? best->process : 0;
+	return busiest ? busiest->process : 0;
 }
 
 // The samples change with the range shown, not with the position: the last ones are kept.
