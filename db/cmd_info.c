@@ -103,6 +103,8 @@ static void print_json(struct recording *r, const struct summary *s)
 	text(b, "file", s->path);
 	number(b, "file_bytes", s->file_bytes);
 	boolean(b, "complete", s->complete);
+	if (*s->truncated)
+		text(b, "truncated", s->truncated);
 	text(b, "program", s->argv);
 	if (s->status >= 0)
 		number(b, "exit_status", (uint64_t)s->status);

@@ -79,7 +79,7 @@ static void pause_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-// --after and --for: the program itself never looks at a clock for them.
+// --after, --for and --max-size: the program itself never looks at a clock or a file for them.
 static void phase_update(struct drainer *d, uint64_t now)
 {
 	const struct session_options *opt = &d->seg.own.opt;
@@ -88,7 +88,8 @@ static void phase_update(struct drainer *d, uint64_t now)
 
 	if (ms >= opt->after_ms)
 		atomic_compare_exchange_strong(&d->seg.h->phase, &before, PHASE_RECORD);
-	if (opt->for_ms && ms >= (uint64_t)opt->after_ms + opt->for_ms)
+	if ((opt->for_ms && ms >= (uint64_t)opt->after_ms + opt->for_ms) ||
+	    spool_full(d->spool.size, opt->max_bytes))
 		atomic_store(&d->seg.h->phase, PHASE_AFTER);
 }
 

@@ -90,28 +90,51 @@ static int take_chunk(struct inserter *ins, const struct spool_chunk *c, const v
 	}
 }
 
-// round: every ring was drained once more since the last one.
-// --max-size: programs are told to stop recording; what they have written is still stored.
-static void size_limit(struct inserter *ins)
+// Nobody empties the rings: there is no such process, or its number is another's by now.
+static bool drainer_gone(const struct inserter *ins)
 {
-	struct segment seg;
-	struct stat st;
-	char wal[PATH_MAX + 8], err[ERR_LEN];
-	uint64_t size = 0, most = ins->seg.own.opt.max_bytes;
+	int pid = (int)atomic_load(&ins->seg.h->drainer_pid);
 
-	if (!most || ins->size_reached)
-		return;
+	return !pid || !pid_start_time(pid) || !pid_maps_file(pid, ins->seg.fd);
+}
+
+// Bytes of the recording when all that is in the spool is stored, at most.
+static uint64_t bytes_to_be(const struct inserter *ins)
+{
+	uint64_t size = spool_bytes(&ins->spool);
+	char wal[PATH_MAX + 8];
+	struct stat st;
+
+	size -= size < ins->spool.offset ? size : ins->spool.offset;
 	snprintf(wal, sizeof(wal), "%s-wal", ins->output);
 	size += stat(ins->output, &st) ? 0 : (uint64_t)st.st_size;
 	size += stat(wal, &st) ? 0 : (uint64_t)st.st_size;
-	if (size < most || segment_open(&seg, ins->folder, true, err))
-		return;
-	atomic_store(&seg.h->phase, PHASE_AFTER);
-	segment_close(&seg);
-	ins->size_reached = true;
-	ins->truncated = "--max-size was reached: what came later is not recorded";
+	return size;
 }
 
+// --max-size: programs are told to stop recording, here or by the drainer; what they have written is
+// still stored. When all have ended there is nobody to stop.
+static void size_limit(struct inserter *ins)
+{
+	struct segment seg;
+	char err[ERR_LEN];
+	uint64_t most = ins->seg.own.opt.max_bytes;
+
+	if (!most || ins->size_reached)
+		return;
+	if (!spool_full(spool_bytes(&ins->spool), most)) {
+		if (bytes_to_be(ins) < most || drainer_gone(ins) ||
+		    segment_open(&seg, ins->folder, true, err))
+			return;
+		atomic_store(&seg.h->phase, PHASE_AFTER);
+		segment_close(&seg);
+	}
+	ins->size_reached = true;
+	ins->truncated = "--max-size was reached: what came later is not recorded";
+	store_meta_text(ins, "truncated", ins->truncated); // so that who looks now is told, too
+}
+
+// round: every ring was drained once more since the last one.
 static void advance_all(struct inserter *ins, bool round)
 {
 	for (uint32_t i = 1; i < ins->nproc && !ins->error; i++) {
@@ -131,14 +154,6 @@ static void advance_all(struct inserter *ins, bool round)
 		size_limit(ins);
 	}
 	insert_report(ins, "recording", false);
-}
-
-// Nobody empties the rings: there is no such process, or its number is another's by now.
-static bool drainer_gone(const struct inserter *ins)
-{
-	int pid = (int)atomic_load(&ins->seg.h->drainer_pid);
-
-	return !pid || !pid_start_time(pid) || !pid_maps_file(pid, ins->seg.fd);
 }
 
 // Takes chunks until none is left. False: the spool is damaged from here on.
@@ -319,6 +334,7 @@ int insert_run(const char *folder, bool finish_torn,
 	error = start(ins);
 	if (!error) {
 		follow(ins);
+		size_limit(ins);
 		end_all(ins);
 		if (!ins->error)
 			finish_recording(ins);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -125,4 +126,11 @@ int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **paylo
 		r->damaged++;
 	*payload = r->payload;
 	return got;
+}
+
+uint64_t spool_bytes(const struct spool_reader *r)
+{
+	struct stat st;
+
+	return fstat(r->fd, &st) ? 0 : (uint64_t)st.st_size;
 }

@@ -98,6 +98,7 @@ void summary_read(struct recording *r, struct summary *s)
 	const struct process_info *list;
 	*s = (struct summary){.path = recording_path(r), .status = -1};
 	s->complete = recording_complete(r);
+	g_strlcpy(s->truncated, recording_meta(r, "truncated"), sizeof(s->truncated));
 	s->events = recording_events(r);
 	s->duration_ns = recording_duration_ns(r);
 	s->transitions = meta_number(r, "transitions");
@@ -188,6 +189,8 @@ static void print_completeness(FILE *to, const struct summary *s)
 		fprintf(to,
 			"  INCOMPLETE  the recorder did not finish; try: kalloscope recover %s\n",
 			s->path);
+	if (*s->truncated)
+		fprintf(to, "  CUT SHORT   %s\n", s->truncated);
 	if (s->lost)
 		fprintf(to, "  LOST        %s records: the recorder could not keep up\n",
 			fmt_count(s->lost));

@@ -15,9 +15,10 @@ struct summary {
 	const char *path;
 	char argv[512];
 	bool complete;
-	int pid;     // of the program
-	int status;  // exit status as a shell gives it; -1 unknown
-	bool killed; // the program vanished without saying goodbye
+	int pid;	     // of the program
+	int status;	     // exit status as a shell gives it; -1 unknown
+	bool killed;	     // the program vanished without saying goodbye
+	char truncated[128]; // why the recording ends before the program did; "": it does not
 	unsigned processes;
 	uint64_t events, transitions, duration_ns, lost, divergences, file_bytes;
 	uint64_t live_bytes, live_count; // at the end, all processes
