@@ -54,12 +54,13 @@ enum {
 
 enum {
 	BUFCTL_PER_PAGE = 344, // >= most objects one page can hold (339 of 8 bytes)
-	AC_ENTRIES = 524,      // capacity of one CPU's array: tunable limit at most
+	AC_ENTRIES = 524,      // capacity of one CPU's array: tunable limit at most (ac_of's stride)
 	SHARED_ENTRIES = 4092, // capacity of the shared array
 	CACHE_NAME_LEN = 24,
 	KMALLOC_CACHES = 20, // room for size-32 .. size-4194304, size-96 among them
 };
 
+// 33 lines of 64 bytes, not 32: what lies a power of two apart shares a set of the processor's cache.
 struct array_cache {
 	uint32_t avail; // entries in use; entry[avail - 1] is next out
 	uint32_t limit;
