@@ -2,15 +2,11 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Threads on several CPUs map, grow and unmap in one machine and free what others made; the
 // records of all rings, merged, rebuild the same machine.
-#include "core/fold.h"
-#include "harness.h"
+#include "threads.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 
 enum {
-	CPUS = 3,
 	SLOTS = 96,
 	TURNS = 12000,
 	MAX_PAGES = 40
@@ -32,48 +28,8 @@ struct thing { // something mapped; whoever takes it out of its slot owns it
 	pfn_t pfn[MAX_PAGES];
 };
 
-struct ring {
-	struct record *records;
-	size_t len, cap;
-};
-
-static pthread_mutex_t cpu_lock[CPUS], locks[NR_LOCKS];
-static struct ring rings[CPUS];
-static struct machine handle[CPUS], twin;
 static _Atomic(struct thing *) slots[SLOTS];
 static _Atomic unsigned errors;
-static struct machine_config cfg;
-
-static void op_lock(struct machine *m, unsigned lock)
-{
-	(void)m;
-	pthread_mutex_lock(&locks[lock]);
-}
-
-static void op_unlock(struct machine *m, unsigned lock)
-{
-	(void)m;
-	pthread_mutex_unlock(&locks[lock]);
-}
-
-static void op_record(struct machine *m, const struct record *r)
-{
-	struct ring *ring = &rings[m->cpu];
-
-	if (ring->len == ring->cap) {
-		ring->cap = ring->cap ? 2 * ring->cap : 4096;
-		ring->records = realloc(ring->records, ring->cap * sizeof(*r));
-	}
-	ring->records[ring->len++] = *r;
-}
-
-static const struct machine_ops ops = {.lock = op_lock, .unlock = op_unlock, .record = op_record};
-
-static uint32_t rnd(uint32_t *state, uint32_t n)
-{
-	*state = *state * 1664525 + 1013904223;
-	return (uint32_t)(((uint64_t)(*state >> 4) * n) >> 28);
-}
 
 static kaddr_t map(struct machine *m, struct thing *t)
 {
@@ -189,58 +145,6 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static void boot_one(struct machine *m)
-{
-	const char *why;
-	size_t size = machine_size(&cfg);
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	CHECK(memory != MAP_FAILED);
-	CHECK_EQ(machine_boot(m, memory, &cfg, &why), 0);
-}
-
-static void run_threads(void)
-{
-	pthread_t thread[CPUS];
-
-	for (unsigned i = 0; i < NR_LOCKS; i++)
-		pthread_mutex_init(&locks[i], NULL);
-	for (unsigned i = 0; i < CPUS; i++)
-		pthread_mutex_init(&cpu_lock[i], NULL);
-	for (unsigned i = 0; i < CPUS; i++)
-		CHECK_EQ(pthread_create(&thread[i], NULL, worker, &handle[i]), 0);
-	for (unsigned i = 0; i < CPUS; i++)
-		pthread_join(thread[i], NULL);
-}
-
-static void fold_rings(void)
-{
-	struct merge g = {.m = &twin, .nrings = CPUS};
-	size_t applied = 0, made = 0;
-	int ring;
-
-	for (unsigned i = 0; i < CPUS; i++) {
-		g.ring[i].next = rings[i].records;
-		g.ring[i].end = rings[i].records + rings[i].len;
-		g.ring[i].ended = true;
-		made += rings[i].len;
-	}
-	while ((ring = merge_pick(&g)) >= 0) {
-		const struct record *r = g.ring[ring].next++;
-		int err = fold_apply(&twin, r);
-
-		if (err)
-			printf("# %s of CPU %d: %x %x %x %x\n", event_name(r->kind), ring,
-			       r->arg[0], r->arg[1], r->arg[2], r->arg[3]);
-		CHECK_EQ(err, 0);
-		applied++;
-	}
-	CHECK_EQ(ring, MERGE_DONE);
-	CHECK_EQ(applied, made);
-	CHECK(made > TURNS);
-}
-
 static void check_machine(struct machine *m)
 {
 	char why[256] = "";
@@ -252,23 +156,12 @@ static void check_machine(struct machine *m)
 
 static void test_merged_rings_rebuild_the_machine(void)
 {
-	char where[80] = "";
-	int64_t at;
-
-	machine_config_default(&cfg, MODEL_CLASSIC, 1024ull << 20, CPUS);
-	boot_one(&handle[0]);
-	for (unsigned i = 0; i < CPUS; i++)
-		CHECK_EQ(machine_attach(&handle[i], handle[0].s, machine_size(&cfg), i, &ops, NULL),
-			 0);
-	boot_one(&twin);
-	run_threads();
+	boot_machines(1024ull << 20);
+	run_threads(worker);
 	CHECK_EQ(errors, 0);
 	check_machine(&handle[0]);
 	fold_rings();
-	at = machine_compare(&handle[0], &twin);
-	if (at >= 0)
-		machine_describe_offset(&twin, (size_t)at, where, sizeof(where));
-	CHECK_STR(where, "");
+	twin_is_the_same();
 	for (unsigned i = 0; i < SLOTS; i++)
 		discard(&handle[i % CPUS], slots[i]);
 	pcpu_reclaim(&handle[0]); // keeps one chunk
