@@ -132,10 +132,31 @@ static void print_json(struct recording *r, const struct summary *s)
 	puts(out);
 }
 
+struct small_tables {
+	uint64_t least; // what a table must have to be listed
+	uint64_t tables, bytes;
+};
+
 static void print_table(void *ctx, const char *name, uint64_t bytes)
 {
-	(void)ctx;
+	struct small_tables *small = ctx;
+	if (bytes < small->least) {
+		small->tables++;
+		small->bytes += bytes;
+		return;
+	}
 	printf("    %-20s %10s\n", name, fmt_bytes(bytes));
+}
+
+static void print_tables(struct recording *r, const struct summary *s)
+{
+	struct small_tables small = {.least = s->file_bytes / 100};
+	puts("  tables");
+	if (!each_table(r, print_table, &small))
+		puts("    (sizes unknown: SQLite lacks dbstat)");
+	if (small.tables)
+		printf("    %-20s %10s  in %s small ones (kalloscope report storage)\n", "others",
+		       fmt_bytes(small.bytes), fmt_count(small.tables));
 }
 
 // How many processes the list shows before it leaves the small ones out.
@@ -221,9 +242,7 @@ int cmd_info(int argc, char **argv)
 		summary_print(stdout, &s);
 		print_processes(r, all);
 		print_host(&s);
-		puts("  tables");
-		if (!each_table(r, print_table, NULL))
-			puts("    (sizes unknown: SQLite lacks dbstat)");
+		print_tables(r, &s);
 	}
 	recording_close(r);
 	return EXIT_SUCCESS;

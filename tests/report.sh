@@ -6,6 +6,7 @@ set -u
 build=$(cd "${1:?usage: report.sh BUILD}" && pwd)
 kalloscope=$build/kalloscope
 include=$(cd "$(dirname "$0")/../preload" && pwd)
+programs=$(cd "$(dirname "$0")/programs" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-report.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 subject=report
@@ -163,6 +164,55 @@ json "d['made'] == 14 and d['given_back'] == 13 and
 	sum(b['blocks'] for b in d['events']) == 13" 'lifetimes: every block ends once' lifetimes known.k
 json "sum(s['temporary'] for s in d['temporary']) > 0 and all(s['stack'][0]['function'] == 'main'
 	for s in d['temporary'])" 'temporary: the mappings of main' temporary known.k
+# Every figure of each report, as tests/programs/known.c does it: ten nodes of 100 bytes, nine given back in
+# the order they were made; a table of 4000 bytes that grows to 200000; a page and 10 MiB mapped and unmapped.
+json "(d['events'], d['allocations'], d['bytes'], d['sites'], d['failed'], d['peak_bytes'], d['live_count'], d['live_bytes'],
+	d['lost'], d['temporary_share']) == (28, 14, 1000 + 4000 + 200000 + 4096 + 10485760, 5, 0, 10485860, 1, 100, 0, 0.214)" \
+	'summary: all figures' summary known.k
+json "sorted((s['stack'][0]['function'], s['calls'], s['bytes'], s['live_bytes'], s['temporary']) for s in d['sites']) ==
+	[('main', 1, 4096, 0, 1), ('main', 1, 200000, 0, 1), ('main', 1, 10485760, 0, 1), ('make_node', 10, 1000, 100, 0),
+	('make_table', 1, 4000, 0, 0)]" 'sites: all figures' sites known.k
+json "[(s['temporary'], s['share'], s['bytes'], s['stack'][0]['line']) for s in d['temporary']] ==
+	[(1, 1, 200000, $(grep -n 'LINE main_realloc' "$programs/known.c" | cut -d: -f1)), (1, 1, 4096, $(grep -n 'mmap(NULL, 4096' "$programs/known.c" | cut -d: -f1)),
+	(1, 1, 10485760, $(grep -n 'mmap(NULL, 10 << 20' "$programs/known.c" | cut -d: -f1))]" 'temporary: all figures' temporary known.k
+json "{s['class']: (s['calls'], s['asked'], s['taken'], s['slack']) for s in d['sizes']} == {'size-128': (10, 1000, 1280, 280),
+	'size-4096': (1, 4000, 4096, 96), 'pages, order 6': (1, 200000, 262144, 62144), 'kmap to 4.00 KiB': (1, 4096, 4096, 0),
+	'vmalloc to 16.0 MiB': (1, 10485760, 10485760, 0)}" 'sizes: all classes' sizes known.k
+json "[(b['from'], b['below'], b['blocks']) for b in d['events']] == [(0, 10, 4), (10, 100, 9)] and
+	sum(b['blocks'] for b in d['time_ns']) == 13 and d['made'] == 14 and d['given_back'] == 13" \
+	'lifetimes: nine nodes live for ten events, four blocks for one' lifetimes known.k
+json "[(t['events'], t['calls'], t['bytes'], t['largest'], t['frees']) for t in d['threads']] ==
+	[(28, 14, 10694856, 10485760, 12)]" 'threads: all figures' threads known.k
+json "d['bytes'] == d['count'] * 100 == 100 and d['suppressed'] == []" 'leaks: all figures' leaks known.k
+for t in cache_alloc_refill:slab_refills cache_flusharray:slab_flushes cache_grow:slab_grows mm_page_alloc_zone_locked:buddy_allocations \
+	mm_page_pcpu_drain:pcp_drains buddy_split:buddy_splits buddy_merge:buddy_merges mm_page_alloc_extfrag:fallbacks \
+	vmap_area_purge:vmap_purges kmap_flushed:kmap_flushes; do
+	query known.k "SELECT '${t#*:}', count(*), ifnull(sum(max(count, 1)), 0), ifnull(min(event), 0) FROM transitions WHERE kind = '${t%:*}'"
+done | tr '\t' '|' | sort >wanted
+"$kalloscope" report pressure --json known.k | python3 -c "
+import json, sys
+wanted = {line.split('|')[0] for line in open('wanted')}
+for m in json.load(sys.stdin)['machine']:
+	if m['what'] in wanted: print(m['what'], m['times'], m['count'], m['first_event'], sep='|')" | sort >out 2>err
+is 'pressure: what the machine did, as the transitions have it' "$(cat wanted)" "$(cat out)"
+"$kalloscope" report fragmentation --json --top=0 known.k | python3 -c "
+import json, sys
+for p in json.load(sys.stdin)['points']:
+	print(p['event'], p['zone'], *('%.3f' % p[k] for k in ('unusable_order_2', 'unusable_order_4', 'unusable_order_7', 'unusable_order_10', 'extfrag_order_7', 'extfrag_order_10')))" >points
+for event in $(cut -d' ' -f1 points | sort -un); do
+	"$kalloscope" proc unusable_index,extfrag_index --at "$event" known.k | awk -v e="$event" '/==>/ {file = $2}
+		/zone/ {zone = $4; if (file == "unusable_index") u[zone] = $7 " " $9 " " $12 " " $15
+		else print e, zone, u[zone], $12, $15}'
+done >wanted
+is 'fragmentation: every point as the proc files have it' "$(sort wanted)" "$(sort points)"
+for event in 11 20 end; do
+	is "slab: caches as slabinfo has them at $event" \
+		"$("$kalloscope" proc slabinfo --at $event known.k | awk 'NR > 2 && $3 {print $1, $2, $3, $5, $15}' | sort)" \
+		"$("$kalloscope" report slab --json --top=0 --at $event known.k | python3 -c "
+import json, sys
+for c in json.load(sys.stdin)['caches']: print(c['name'], c['active'] + c['parked'], c['objects'], c['per_slab'], c['slabs'])" | sort)"
+done
+json "[c['active'] for c in d['caches'] if c['name'] == 'size-128'] == [1]" 'slab: the one node that stays' slab --top=0 known.k
 node=$(query known.k "SELECT printf('%x', addr) FROM events WHERE req = 100 LIMIT 1")
 json "[h['kind'] for h in d['history'][:2]] == ['malloc', 'free'] and
 	d['history'][0]['req'] == 100" 'history: malloc and free of a node' history "$node" known.k
