@@ -60,7 +60,8 @@ static const struct cli_option report_options[] = {
 	{"process", 'p', "N", "which process of the recording; default: the one with most events"},
 	{"filter", 'f', "TEXT", "only stacks with this in a function, file or module"},
 	{"between", 'b', "A B", "only events between two moments"},
-	{"bottom-up", 'u', NULL, "peak, leaks, temporary, sites: a tree from the call sites to their callers"},
+	{"bottom-up", 'u', NULL,
+	 "peak, leaks, temporary, sites: a tree from the call sites to their callers"},
 	{"top-down", 'd', NULL, "the same from main to the call sites"},
 	{"at", 'a', "MOMENT", "slab: the machine at this moment; default: end"},
 	{"suppressions", 's', "FILE", "leaks: lines leak:PATTERN name stacks to leave out"},
@@ -106,11 +107,13 @@ static const struct cli_option render_options[] = {
 	{"step", 'T', "N[:PART]", "steps, boot: the Nth step, at a part of its way (3:0.5)"},
 	{"address", 'A', "ADDR", "whose walk the address view shows; default: the event's"},
 	{"cost", 'C', "COST", "flame, sites: peak, live, calls, temporary or bytes"},
-	{"scope", 'O', "SCOPE", "flame, sites: all (default), or live: what is alive at that moment"},
+	{"scope", 'O', "SCOPE",
+	 "flame, sites: all (default), or live: what is alive at that moment"},
 	{"colour", 'F', "WHAT", "map: state (default), order, type, age, site or cache"},
 	{"search", 'S', "TEXT", "flame: functions to highlight"},
 	{"dark", 'd', NULL, "dark colours"},
-	{"output", 'o', "FILE", "file to write: a PNG; .svg: drawn as SVG; .csv: the table behind it"},
+	{"output", 'o', "FILE",
+	 "file to write: a PNG; .svg: drawn as SVG; .csv: the table behind it"},
 	{0},
 };
 
@@ -170,8 +173,8 @@ const struct command commands[] = {
 	 "  free_blocks(ZONE, ORDER, EVENT)\n"
 	 "  cache_objects(CACHE, EVENT), cache_slabs(CACHE, EVENT)\n"
 	 "  proc_text(FILE, EVENT)         what /proc/FILE would print\n"},
-	{"proc", "NAME[,NAME...] FILE", "print what /proc/NAME would say at a moment", proc_options, cmd_proc,
-	 proc_text},
+	{"proc", "NAME[,NAME...] FILE", "print what /proc/NAME would say at a moment", proc_options,
+	 cmd_proc, proc_text},
 	{"translate", "ADDRESS FILE", "follow a linear address to its frame at a moment",
 	 proc_options, cmd_translate, moments},
 	{"boot-log", "[FILE]", "print what the kernel logs while the machine boots",
@@ -195,6 +198,8 @@ const struct command commands[] = {
 	 "  pools          the program's own pools (kalloscope.h): what they hold, who asked\n"
 	 "  summary        the key figures on one page\n"
 	 "  storage        what the file is made of, table by table\n"
+	 "sizes, lifetimes, threads, pressure, history, marks, pools, slab of a program with threads, and\n"
+	 "all with --between read every event: ten million take two to five seconds.\n"
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms), end,\nor mark:TEXT (kalloscope_mark).\n"},
 	{"diff", "BEFORE AFTER", "compare two recordings, what got worse first", diff_options,
 	 cmd_diff,

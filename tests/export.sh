@@ -30,6 +30,11 @@ for f in $formats; do
 	result "$f: the same on standard output" $?
 done
 
+"$kalloscope" record -q -o failing.k --ram=64M --fail -- perl -e '$x = "a" x 2e8' >out 2>err
+"$kalloscope" export -F perfetto -o failing.json failing.k && $python "$tests/export_check.py" valid failing.json >out 2>err &&
+	grep -q '"ph":"i",.*"tid":[1-9].*"s":"t"' failing.json
+result 'perfetto: calls that failed are instants' $?
+
 # --- by the consumers' own parsers
 if command -v ms_print >/dev/null; then
 	ms_print known.massif >out 2>err && grep -q '10,485,860 *10,485,860' out &&

@@ -129,17 +129,48 @@ def massif(name):
     assert peak == PEAK and times == sorted(times)
 
 
-# By the Trace Event format: phases and the fields each needs.
+# By the published Trace Event Format: of each phase we use, the members an event must have and those it may
+# have besides. Nothing that reads it (Perfetto, catapult) is packaged for Debian.
+COMMON = {"ph", "pid", "ts", "name"}
+PHASES = {
+    "M": (COMMON | {"args"}, {"tid"}),               # metadata
+    "C": (COMMON | {"args"}, set()),                 # counter
+    "i": (COMMON | {"s"}, {"tid", "cat", "args"}),   # instant
+    "b": (COMMON | {"cat", "id"}, {"tid", "args"}),  # an asynchronous slice begins
+    "e": (COMMON | {"cat", "id"}, {"tid", "args"}),  # and ends
+}
+
+
+def trace_events(d):
+    assert set(d) <= {"traceEvents", "displayTimeUnit", "otherData"} and d["displayTimeUnit"] in ("ms", "ns"), d.keys()
+    last = {}
+    for e in d["traceEvents"]:
+        must, may = PHASES[e["ph"]]
+        assert must <= set(e) <= must | may, e
+        assert isinstance(e["name"], str) and type(e["ts"]) in (int, float) and e["ts"] >= 0, e
+        assert all(type(e[k]) is int and e[k] >= 0 for k in ("pid", "tid") if k in e), e
+        assert isinstance(e.get("args", {}), dict) and isinstance(e.get("cat", ""), str), e
+        if e["ph"] == "M":
+            assert e["name"] in ("process_name", "thread_name") and isinstance(e["args"]["name"], str), e
+            assert e["name"] == "process_name" or "tid" in e, e
+        if e["ph"] == "C":
+            assert e["args"] and all(type(v) in (int, float) for v in e["args"].values()), e
+            assert last.get(e["name"], 0) <= e["ts"], e
+            last[e["name"]] = e["ts"]
+        if e["ph"] == "i":
+            assert e["s"] in "gpt" and (e["s"] != "t" or "tid" in e), e
+        if e["ph"] in "be":
+            assert e["cat"] and re.fullmatch("0x[0-9a-f]+", e["id"]), e
+    assert {"DMA used", "Normal used", "HighMem used", "alive"} <= set(last), last
+
+
 def perfetto(name):
     d = json.load(open(name, encoding="utf-8"))
+    trace_events(d)
     open_slices, lives, alive = {}, [], 0
     for e in d["traceEvents"]:
-        assert e["ph"] in "MCibe" and isinstance(e["ts"], (int, float)) and isinstance(e["pid"], int)
-        assert isinstance(e["name"], str)
-        if e["ph"] == "C":
-            assert all(isinstance(v, int) for v in e["args"].values())
-            if e["name"] == "alive":
-                alive = max(alive, e["args"]["bytes"])
+        if e["ph"] == "C" and e["name"] == "alive":
+            alive = max(alive, e["args"]["bytes"])
         if e["ph"] == "b":
             open_slices[e["cat"], e["id"]] = e
         if e["ph"] == "e":
@@ -194,7 +225,7 @@ def ftrace(name):
 
 
 def valid(name):
-    """Of any export: UTF-8 without control characters, and JSON where it says so."""
+    """Of any export: UTF-8 without control characters, and JSON where it says so (trace events by their rules)."""
     data = open(name, "rb").read()
     if data[:2] == b"\x1f\x8b":
         assert b"make" in gzip.decompress(data)
@@ -202,7 +233,9 @@ def valid(name):
     text = data.decode("utf-8", "strict")
     assert not re.search("[\0-\x08\x0b\x0c\x0e-\x1f]", text)
     if text.startswith("{"):
-        json.loads(text)
+        d = json.loads(text)
+        if "traceEvents" in d:
+            trace_events(d)
     if text.startswith("<?xml"):
         xml.dom.minidom.parseString(data)
 

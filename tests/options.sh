@@ -83,6 +83,8 @@ import json, sys
 print(*[s["bytes"] for s in json.load(sys.stdin)["sites"] if s["stack"][0]["function"] == "main"])')"
 expect 2 "has no mark 'middle'" 'a mark nobody made' proc buddyinfo --at mark:middle marks.k
 expect 0 'no mark\|0 marks' 'a recording without marks' report marks both.k
+"$kalloscope" export -F perfetto marks.k >out 2>err && python3 "$include/../tests/export_check.py" valid out 2>>err
+result 'the Perfetto trace of a program with marks and threads, by its rules' $?
 is 'marks in the Perfetto trace' 2 "$("$kalloscope" export -F perfetto marks.k | grep -c '"ph":"i".*"s":"p"')"
 if command -v c++ >/dev/null; then
 	printf '#include <kalloscope.h>\nint main() { kalloscope_mark("from C++"); }\n' >mark.cc

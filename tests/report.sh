@@ -238,6 +238,35 @@ json "{m['what']: m['times'] for m in d['machine']}['slab_refills'] ==
 	$(query churn.k "SELECT count(*) FROM transitions WHERE kind = 'cache_alloc_refill' AND event > 0")" \
 	'pressure: refills as the transitions have them' pressure churn.k
 
+# --- how far a pass over all events is, on a terminal: every look at the clock is a second later
+"$kalloscope" record -q -o long.k -- "$build/tests/programs/churn" 2 40000 1 >out 2>err </dev/null
+result 'record long.k' $?
+printf '#include <stdint.h>\nint64_t g_get_monotonic_time(void) { static int64_t t; return t += 1000000; }\n' >clock.c
+cc -shared -fPIC clock.c -o clock.so 2>err
+for r in sizes lifetimes threads 'sites --between 1 end' 'export -F perfetto'; do
+	case $r in export*) command=$r ;; *) command="report $r" ;; esac
+	# shellcheck disable=SC2086
+	"$kalloscope" $command long.k >wanted 2>err
+	# shellcheck disable=SC2086
+	python3 - "$folder/clock.so" "$kalloscope" $command long.k >out 2>err <<'PY'
+import os, pty, re, subprocess, sys
+master, slave = pty.openpty()
+p = subprocess.run(sys.argv[2:], stdout=subprocess.PIPE, stderr=slave, env=dict(os.environ, LD_PRELOAD=sys.argv[1]))
+os.close(slave)
+said = b""
+try:
+    while chunk := os.read(master, 4096):
+        said += chunk
+except OSError:
+    pass
+assert p.returncode == 0 and p.stdout == open("wanted", "rb").read(), "the answer itself"
+assert re.fullmatch(rb"(\r\x1b\[Kkalloscope: 65,\d\d\d of 8\d,\d\d\d events\r\x1b\[K)+", said), said
+PY
+	result "$command: tells a terminal how far it is, and clears the line" $?
+	LD_PRELOAD=$folder/clock.so "$kalloscope" $command long.k 2>&1 >out </dev/null | grep -q 'of 8.,... events'
+	is "$command: tells nobody else" 1 $?
+done
+
 # --- the kernel's settings reach the machine; a debug kernel tells of writes after the free
 "$kalloscope" record -o set.k --slab-tune=size-128:54:27:4 --slab-debug \
 	--lowmem-reserve-ratio=128,16,16 --percpu-pagelist-fraction=8 \

@@ -7,7 +7,8 @@
 # and heaptrack frees them at the end. heaptrack knows blocks by size and stack alone: a call is temporary for
 # it when one of its size and stack ends next, be it by realloc; "its way" is that in SQL. What may still
 # differ: it begins some calls later; and what programs make of paths, times and addresses. Hashing is no
-# such thing: PYTHONHASHSEED and PERL_HASH_SEED are 0.
+# such thing (PYTHONHASHSEED and PERL_HASH_SEED are 0), nor is where heaptrack's blocks lie (setarch -R: cc1
+# has a table of 32,768 bytes for each 4 GiB of addresses its pages are in).
 set -u
 build=$(cd "${1:?usage: totals.sh BUILD}" && pwd)
 kalloscope=$build/kalloscope
@@ -64,7 +65,7 @@ compare() {
 	shift
 	"$kalloscope" record -q --cpus=1 -o "$name.k" -- "$@" >/dev/null 2>&1 </dev/null || echo "$name: status $?"
 	# raw, for heaptrack would open its window at the end
-	heaptrack --raw -o "$name.ht" "$@" >/dev/null 2>&1 </dev/null
+	setarch -R heaptrack --raw -o "$name.ht" "$@" >/dev/null 2>&1 </dev/null
 	# shellcheck disable=SC2046
 	set -- $(zstd -dc "$name.ht.raw.zst" | /usr/lib/heaptrack/libexec/heaptrack_interpret 2>/dev/null | python3 heap.py)
 	p="(SELECT process FROM process ORDER BY events DESC LIMIT 1)"
