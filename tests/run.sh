@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the whole test suite of a build folder; the last line is "N passed, N failed, N skipped".
+# Runs the whole test suite of a build folder; the log ends with what failed and why, and the last line is
+# "N passed, N failed, N skipped" (summary.py).
 # Exit 1 when a test failed, or when none ran.
 set -u
 build=${1:-build}
