@@ -169,6 +169,15 @@ static inline struct depot_node *depot_nodes(struct session_header *h)
 {
 	return (struct depot_node *)((char *)h + h->off_nodes);
 }
+// Where in state.<process> the CPUs' locks stand, behind the machine: a page, 64 bytes a CPU, of which
+// the first four are not 0 while its lock is taken.
+enum {
+	SESSION_LOCKS_BYTES = 4096
+};
+static inline uint64_t session_state_locks(uint64_t machine_bytes)
+{
+	return (machine_bytes + SESSION_LOCKS_BYTES - 1) & -(uint64_t)SESSION_LOCKS_BYTES;
+}
 static inline uint32_t depot_hash(uint32_t parent, uint64_t ip)
 {
 	uint64_t x = (ip ^ ((uint64_t)parent << 32 | parent)) * 0x9E3779B97F4A7C15ull;

@@ -12,8 +12,20 @@
 
 #include "inserter.h"
 
-// Words that are the library's own, not the machine's: locks and the count of barriers.
-static void compare_state(struct proc *p, void *theirs, size_t size)
+// Killed with a lock taken, a process may have made steps that it had not recorded yet.
+static bool within_call(int fd, size_t size)
+{
+	off_t locks = (off_t)session_state_locks(size);
+	uint32_t owner;
+
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		if (pread(fd, &owner, sizeof(owner), locks + cpu * 64) == sizeof(owner) && owner)
+			return true;
+	return false;
+}
+
+// The count of barriers is the library's own, not the machine's.
+static void compare_state(struct proc *p, void *theirs, size_t size, int fd)
 {
 	struct machine other;
 	char where[128];
@@ -31,7 +43,8 @@ static void compare_state(struct proc *p, void *theirs, size_t size)
 		return;
 	}
 	machine_describe_offset(&p->m, (size_t)at, where, sizeof(where));
-	snprintf(p->state_check, sizeof(p->state_check), "differs at %s", where);
+	snprintf(p->state_check, sizeof(p->state_check), "%s %s",
+		 within_call(fd, size) ? "ended within a call, at" : "differs at", where);
 }
 
 // Only what the file holds: its holes, most of it, stay memory nobody has touched.
@@ -44,6 +57,7 @@ static bool read_data(int fd, char *to, size_t size)
 
 		if (end <= at)
 			return false;
+		end = (size_t)end < size ? end : (off_t)size;
 		for (ssize_t n; at < end && (size_t)at < size; at += n) {
 			n = pread(fd, to + at, (size_t)(end - at), at);
 			if (n <= 0)
@@ -67,9 +81,9 @@ static void check_state(struct proc *p)
 		return;
 	map = mmap(NULL, p->size, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map != MAP_FAILED && !fstat(fd, &st) && (size_t)st.st_size == p->size &&
+	if (map != MAP_FAILED && !fstat(fd, &st) && (size_t)st.st_size >= p->size &&
 	    read_data(fd, map, p->size))
-		compare_state(p, map, p->size);
+		compare_state(p, map, p->size, fd);
 	else
 		snprintf(p->state_check, sizeof(p->state_check),
 			 "the program's state is incomplete");

@@ -42,7 +42,8 @@ CREATE TABLE process(
 	live_count INTEGER,
 	peak_bytes INTEGER,          -- greatest sum of requested bytes alive (files and reservations do not count)
 	peak_event INTEGER,          -- the event that reached it
-	state_check TEXT             -- 'equal', 'differs at ...': the program's final machine against the replayed one; NULL not compared
+	state_check TEXT             -- the program's final machine against the replayed one: 'equal', 'differs at ...',
+	                             -- 'ended within a call, at ...' (killed there: its steps differ); NULL not compared
 );
 
 -- One row per thread seen, by its number within the process.

@@ -6,7 +6,7 @@
 //     rings                  the shared segment (core/session.h); outlives every process
 //     header                 copy of the segment's header that targets cannot write
 //     spool                  append-only: chunks in the order the drainer took them
-//     state.<process>        final machine memory (SESSION_DUMP_STATE), sparse
+//     state.<process>        final machine memory (SESSION_DUMP_STATE), sparse, and a page of locks
 //     session.json           what `recover` needs: output path, argv, start time, version
 //
 // The spool is kept whole until the recording is complete, so that `recover` can always start

@@ -20,7 +20,7 @@ enum {
 	SLEEP_NS = 1000000,
 };
 
-struct cpu_word cpu_word[MAX_CPUS];
+alignas(PAGE_SIZE) struct cpu_word cpu_word[CPU_WORDS];
 uint8_t cpu_of[256]; // host CPU or thread slot -> simulated CPU
 ptrdiff_t cpu_number_at;
 static struct cpu_word stop_word;
@@ -239,7 +239,7 @@ void cpu_unlock_all(void)
 
 void cpu_reset_after_fork(void)
 {
-	memset(cpu_word, 0, sizeof(cpu_word));
+	memset(cpu_word, 0, MAX_CPUS * sizeof(*cpu_word));
 	memset(&stop_word, 0, sizeof(stop_word));
 	memset(inner_word, 0, sizeof(inner_word));
 	thread_self.held = 0;

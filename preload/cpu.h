@@ -20,7 +20,11 @@ struct cpu_word {
 	_Atomic uint32_t sleepers; // != 0: somebody may sleep on w
 };
 
-extern struct cpu_word cpu_word[MAX_CPUS] __attribute__((visibility("hidden")));
+// A page of their own, of which MAX_CPUS are used: --dump-state shows it to the recorder (state.c).
+enum {
+	CPU_WORDS = PAGE_SIZE / 64
+};
+extern struct cpu_word cpu_word[CPU_WORDS] __attribute__((visibility("hidden")));
 extern uint8_t cpu_of[256] __attribute__((visibility("hidden"))); // without a division
 // Where the kernel keeps a thread's CPU number, from its thread pointer; 0: nowhere.
 extern ptrdiff_t cpu_number_at __attribute__((visibility("hidden")));

@@ -166,6 +166,7 @@ static uint32_t child_unannounced(struct thread *t)
 {
 	if (state_shared())
 		atomic_store(&process.mode, MODE_PASSIVE);
+	state_locks_leave();
 	*process.wipe = ++process.generation;
 	if (process.slot)
 		atomic_fetch_add(&process.slot->unrecorded_children, 1);
@@ -262,6 +263,7 @@ static void fork_child(void)
 		return;
 	}
 	*process.wipe = ++process.generation;
+	state_locks_leave();
 	cpu_reset_after_fork();
 	session_fork_child();
 	state_fork_child();

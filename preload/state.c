@@ -5,6 +5,9 @@
 // The machine lives in <session folder>/state.<process>, a sparse file mapped shared. So whatever
 // ends the process, exit, _exit, exec or a signal, the file holds what the machine was then. A
 // forked child gets a file of its own, filled from a copy made while every lock was held.
+//
+// The page behind it is that of the CPUs' locks: one still taken means that the process ended within
+// a call, whose steps may have been made and not recorded.
 #include "state.h"
 
 #include <fcntl.h>
@@ -13,6 +16,7 @@
 #include <sys/resource.h>
 
 #include "capture.h"
+#include "cpu.h"
 
 static bool shared;  // process.machine is such a file
 static char *copy;   // of the machine, between fork's handlers
@@ -35,21 +39,40 @@ static int state_create(void)
 	return (int)sys(SYS_open, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+_Static_assert(sizeof(cpu_word) == SESSION_LOCKS_BYTES, "mapped as a whole");
+
+static bool locks_map(int fd, uint64_t offset)
+{
+	return !failed(sys(SYS_mmap, cpu_word, sizeof(cpu_word), PROT_READ | PROT_WRITE,
+			   MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd,
+			   offset));
+}
+
+void state_locks_leave(void)
+{
+	if (shared)
+		locks_map(-1, 0);
+}
+
 // at: NULL or what is to be replaced. NULL: not possible, nothing is changed.
 static void *file_map(void *at)
 {
 	struct rlimit size = {RLIM_INFINITY, RLIM_INFINITY};
+	uint64_t locks;
 	long map = -1;
 	int fd;
 
 	sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &size); // making it longer would end the program
-	fd = process.slot && size.rlim_cur >= bytes ? state_create() : -1;
+	locks = session_state_locks(bytes);
+	fd = process.slot && size.rlim_cur >= locks + sizeof(cpu_word) ? state_create() : -1;
 	if (fd < 0)
 		return NULL;
-	if (!sys(SYS_ftruncate, fd, bytes))
+	if (!sys(SYS_ftruncate, fd, locks + sizeof(cpu_word)) && locks_map(fd, locks))
 		map = sys(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | (at ? MAP_FIXED : 0), fd, 0);
 	sys(SYS_close, fd);
+	if (failed(map))
+		locks_map(-1, 0);
 	return failed(map) ? NULL : (void *)map;
 }
 
