@@ -223,17 +223,14 @@ def no_folder(env, where=None):
     return run
 
 
-def children_of(pid):
-    listed = subprocess.run(["ps", "-o", "pid=,ni=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [(int(pid), nice, args) for pid, nice, args in (line.split(None, 2) for line in listed.splitlines())]
-
-
 def drainer_of(b, record):
-    """The child of record that is neither the program nor the inserter, which is nice."""
-    for _ in range(200):
-        own = [p for p, nice, args in children_of(record) if args.startswith(b.kalloscope) and nice == "0"]
-        if own:
-            return own[0]
+    """Of record's two children that are kalloscope, too, the one that is not as nice as can be."""
+    for _ in range(500):
+        listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(record)], capture_output=True, text=True).stdout
+        own = [int(pid) for pid, args in (line.split(None, 1) for line in listed.splitlines()) if args.startswith(b.kalloscope)]
+        first = sorted((os.getpriority(os.PRIO_PROCESS, pid), pid) for pid in own)
+        if len(first) == 2 and first[0][0] < first[1][0]:
+            return first[0][1]
         time.sleep(0.01)
     return None
 

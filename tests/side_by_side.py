@@ -67,7 +67,7 @@ class Bench:
             return
         if not o.check(self.query(recording, "SELECT value FROM meta WHERE key = 'complete'"), "not finished"):
             return
-        _, _, status = verify = self.run([self.kalloscope, "verify", recording])
+        _, _, status = verify = self.run([self.kalloscope, "verify", recording], seconds=8 * self.seconds)
         o.events = self.query(recording, "SELECT count(*) FROM event")
         o.lost = int(self.query(recording, "SELECT value FROM meta WHERE key = 'lost'"))
         o.verified = "yes" if status == 0 else "no"
@@ -79,7 +79,7 @@ class Bench:
             return
         if (status == 0 or "verify" in excused) and (not o.lost or "lost" in excused):
             return
-        bad = [line for line in verify[0].decode().splitlines() if not line.startswith(("ok", "info"))]
+        bad = [line for line in b"".join(verify[:2]).decode().splitlines() if not line.startswith(("ok", "info"))]
         o.check(False, f"{o.lost} lost; verify: " + "; ".join(bad[:3]))
 
     def finished(self, pattern="*.kalloscope"):
