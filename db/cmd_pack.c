@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -81,22 +82,40 @@ static bool copy(struct stream *s, void *ctx, step_fn step)
 	return !left || say(s, s->from, "the file ends in the middle");
 }
 
+// A recording says what a program did: the owner's alone, as the one it is made from.
+static FILE *create(const char *path)
+{
+	unlink(path); // of an attempt that was ended
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? NULL : fdopen(fd, "wb");
+}
+
+static bool in_the_way(const char *path, bool force)
+{
+	struct stat st;
+	if (lstat(path, &st))
+		return false;
+	if (!S_ISREG(st.st_mode))
+		cli_error("%s is no plain file; name another with --output", path);
+	else if (!force)
+		cli_error("%s exists; replace it with --force, or name another with --output",
+			  path);
+	return !force || !S_ISREG(st.st_mode);
+}
+
 // The result appears complete or not at all.
 static int convert(struct stream *s, void *ctx, step_fn step, bool force)
 {
 	char temporary[PATH_MAX];
 	bool ok = snprintf(temporary, sizeof(temporary), "%s.part", s->to) < PATH_MAX;
-	if (!force && !access(s->to, F_OK)) {
-		cli_error("%s exists; replace it with --force, or name another with --output",
-			  s->to);
+	if (in_the_way(s->to, force))
 		return EXIT_USAGE;
-	}
 	s->in = fopen(s->from, "rb");
 	if (!s->in || !ok) {
 		say(s, s->from, strerror(errno));
 		return EXIT_USAGE;
 	}
-	s->out = fopen(temporary, "wb");
+	s->out = ok ? create(temporary) : NULL;
 	if (!s->out)
 		ok = say(s, temporary, strerror(errno));
 	ok = ok && copy(s, ctx, step);
@@ -148,6 +167,11 @@ static bool is_packed(const char *path)
 {
 	static const unsigned char magic[] = {0x28, 0xB5, 0x2F, 0xFD};
 	unsigned char head[4] = {0};
+	struct stat st;
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		cli_error("%s is no plain file", path);
+		return false;
+	}
 	FILE *f = fopen(path, "rb");
 	bool packed = f && fread(head, 1, 4, f) == 4 && !memcmp(head, magic, 4);
 	if (f)

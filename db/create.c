@@ -6,7 +6,6 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,14 +128,21 @@ static void remove_files(const char *folder)
 	}
 }
 
+// No device, and no link: neither it nor where it leads is replaced.
 static int remove_old(const struct record_options *o, const char *folder, char *err)
 {
 	struct stat st;
 
-	if (!stat(o->output, &st) && !o->force)
-		return sentence(err, -EEXIST,
-				"%s exists; choose another file with -o, or use --force",
-				o->output);
+	if (!lstat(o->output, &st)) {
+		if (!S_ISREG(st.st_mode))
+			return sentence(err, -EEXIST,
+					"%s is no plain file; choose another one with -o",
+					o->output);
+		if (!o->force)
+			return sentence(err, -EEXIST,
+					"%s exists; choose another file with -o, or use --force",
+					o->output);
+	}
 	if (!lstat(folder, &st) && !o->force)
 		return sentence(
 			err, -EEXIST,
@@ -146,43 +152,6 @@ static int remove_old(const struct record_options *o, const char *folder, char *
 	if (o->force)
 		remove_files(folder);
 	return 0;
-}
-
-static int write_json(const struct record_options *o, const struct session_header *h,
-		      const char *folder)
-{
-	g_autoptr(JsonBuilder) b = json_builder_new();
-	g_autoptr(JsonGenerator) gen = json_generator_new();
-	g_autoptr(JsonNode) root = NULL;
-	g_autofree char *path = g_build_filename(folder, "session.json", NULL);
-	char *output = realpath(o->output, NULL), *dir = NULL;
-
-	json_builder_begin_object(b);
-	json_builder_set_member_name(b, "output");
-	if (!output && *o->output != '/')
-		dir = realpath(".", NULL);
-	g_autofree char *absolute = output ? g_strdup(output)
-				    : dir  ? g_build_filename(dir, o->output, NULL)
-					   : g_strdup(o->output);
-	json_builder_add_string_value(b, absolute);
-	json_builder_set_member_name(b, "version");
-	json_builder_add_int_value(b, SESSION_VERSION);
-	json_builder_set_member_name(b, "start_ns");
-	json_builder_add_int_value(b, (gint64)h->realtime0_ns);
-	json_builder_set_member_name(b, "argv");
-	json_builder_begin_array(b);
-	for (char *const *a = o->argv; a && *a; a++) {
-		g_autofree char *valid = g_utf8_make_valid(*a, -1);
-		json_builder_add_string_value(b, valid);
-	}
-	json_builder_end_array(b);
-	json_builder_end_object(b);
-	root = json_builder_get_root(b);
-	json_generator_set_root(gen, root);
-	json_generator_set_pretty(gen, TRUE);
-	free(output);
-	free(dir);
-	return json_generator_to_file(gen, path, NULL) ? 0 : -EIO;
 }
 
 // Storage for all of it now, so that no write through the mapping can fail later.
@@ -199,14 +168,11 @@ static int allocate_file(int fd, const struct session_header *h)
 // The recorder's own copy, which no target can write through its mapping.
 static int write_header(const char *folder, const struct session_header *h)
 {
-	char path[PATH_MAX];
-	ssize_t n = -1;
-	int fd;
+	int fd = session_file(folder, "header", O_WRONLY | O_CREAT | O_EXCL);
+	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/header", folder);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	n = write(fd, h, sizeof(*h));
 	close(fd);
 	return n == (ssize_t)sizeof(*h) ? 0 : -EIO;
@@ -218,9 +184,9 @@ static int make_rings(const struct record_options *o, const char *folder, struct
 	int error, fd;
 
 	snprintf(path, sizeof(path), "%s/rings", folder);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = session_file(folder, "rings", O_RDWR | O_CREAT | O_EXCL);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	layout(h, &o->session);
 	calibrate(h);
 	snprintf(h->recorder, sizeof(h->recorder), "%s", o->self ? o->self : "");
@@ -235,13 +201,22 @@ static int make_rings(const struct record_options *o, const char *folder, struct
 	return error;
 }
 
+// One that is there already may be somebody else's.
+static bool own_folder(const char *folder)
+{
+	struct stat st;
+
+	return !lstat(folder, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !chmod(folder, 0700);
+}
+
 // With the booted machine in it.
 static int make_folder(const struct record_options *o, const char *folder, const struct booted *b,
 		       char *err)
 {
 	char path[PATH_MAX];
 
-	if (mkdir(folder, 0700) && !(o->force && errno == EEXIST))
+	if (mkdir(folder, 0700) && !(o->force && errno == EEXIST && own_folder(folder)))
 		return sentence(err, -errno, "cannot create %s: %s; choose another place with -o",
 				folder, strerror(errno));
 	snprintf(path, sizeof(path), "%s/" SESSION_BOOT, folder);
@@ -271,7 +246,9 @@ int session_create(const struct record_options *o, char *folder, size_t folder_s
 		return error;
 	error = make_rings(o, folder, &h);
 	if (!error)
-		error = write_json(o, &h, folder);
+		error = session_json_write(folder, &h, o->argv);
+	if (!error && o->force && unlink(o->output) && errno != ENOENT)
+		error = -errno;
 	if (!error)
 		return 0;
 	sentence(err, error, "cannot prepare %s (%llu MiB): %s; %s", folder,

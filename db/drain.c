@@ -383,19 +383,18 @@ static int drain_loop(struct drainer *d)
 
 static int drainer_start(struct drainer *d, const char *folder, char *err)
 {
-	char path[PATH_MAX];
 	int error = segment_open(&d->seg, folder, true, err);
 
 	if (error)
 		return error;
-	snprintf(path, sizeof(path), "%s/spool", folder);
-	d->spool.fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	d->spool.fd = session_file(folder, "spool", O_WRONLY | O_APPEND | O_CREAT);
 	if (d->spool.fd < 0)
-		return sentence(err, -errno, "cannot write %s: %s", path, strerror(errno));
+		return sentence(err, d->spool.fd, "cannot write %s/spool: %s", folder,
+				session_file_why(d->spool.fd));
 	d->watch = calloc(d->seg.own.nslots, sizeof(*d->watch));
 	error = d->watch && drained(d, 1) ? scan_spool(d, folder) : -ENOMEM;
 	if (error)
-		sentence(err, error, "cannot continue %s: %s", path, strerror(-error));
+		sentence(err, error, "cannot continue %s/spool: %s", folder, strerror(-error));
 	return error;
 }
 

@@ -6,7 +6,7 @@
 // spool still has everything, and the next run begins again.
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
+#include <glib.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -207,35 +207,24 @@ static void follow(struct inserter *ins)
 	}
 }
 
-static int read_json(struct inserter *ins)
+// The recording stands beside its folder, NAME.spool. Programs can write into that, so nothing in it says
+// where to.
+static int find_output(struct inserter *ins)
 {
-	g_autoptr(JsonParser) parser = json_parser_new();
-	g_autofree char *path = g_build_filename(ins->folder, "session.json", NULL);
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GString) argv = g_string_new(NULL);
-	JsonNode *root;
-	JsonArray *list;
-	const char *output;
+	char path[PATH_MAX];
+	size_t n;
 
-	if (!json_parser_load_from_file(parser, path, &error))
-		return sentence(ins->err, -ENOENT, "%s is no session folder: %s", ins->folder,
-				error->message);
-	root = json_parser_get_root(parser);
-	if (!root || !JSON_NODE_HOLDS_OBJECT(root))
-		return sentence(ins->err, -EILSEQ, "%s is damaged", path);
-	output = json_object_get_string_member_with_default(json_node_get_object(root), "output",
-							    NULL);
-	if (!output || strlen(output) >= sizeof(ins->output))
-		return sentence(ins->err, -EILSEQ, "%s is damaged", path);
-	snprintf(ins->output, sizeof(ins->output), "%s", output);
-	list = json_object_has_member(json_node_get_object(root), "argv")
-		       ? json_object_get_array_member(json_node_get_object(root), "argv")
-		       : NULL;
-	for (guint i = 0; list && i < json_array_get_length(list); i++)
-		g_string_append_printf(argv, "%s%s", i ? "\n" : "",
-				       json_array_get_string_element(list, i));
-	ins->argv = g_string_free(g_steal_pointer(&argv), FALSE);
-	return 0;
+	if (!realpath(ins->folder, path))
+		return sentence(ins->err, -errno, "cannot open %s: %s", ins->folder,
+				strerror(errno));
+	n = strlen(path);
+	if (n < 7 || strcmp(path + n - 6, ".spool") || path[n - 7] == '/')
+		return sentence(ins->err, -EINVAL,
+				"%s is not named after a recording: call it RECORDING.spool",
+				ins->folder);
+	snprintf(ins->output, sizeof(ins->output), "%.*s", (int)n - 6, path);
+	ins->argv = session_json_argv(ins->folder, ins->err);
+	return ins->argv ? 0 : -EILSEQ;
 }
 
 static void store_start(struct inserter *ins)
@@ -271,7 +260,7 @@ static int start(struct inserter *ins)
 	int error = segment_open(&ins->seg, ins->folder, false, ins->err);
 
 	if (!error)
-		error = read_json(ins);
+		error = find_output(ins);
 	if (error)
 		return error;
 	ins->t0_ns = (int64_t)ins->seg.own.ns0;
@@ -280,8 +269,8 @@ static int start(struct inserter *ins)
 	for (int i = 0; (error = spool_open(&ins->spool, ins->folder)) == -ENOENT && i < 1000; i++)
 		nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
 	if (error)
-		return sentence(ins->err, error, "cannot read the spool in %s: %s", ins->folder,
-				strerror(-error));
+		return sentence(ins->err, error, "cannot read %s/spool: %s", ins->folder,
+				session_file_why(error));
 	ins->stack_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1);
 	if (!ins->stack_seen || intern_init(&ins->contexts, sizeof(struct context_key)) ||
 	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)) ||

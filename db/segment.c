@@ -65,15 +65,34 @@ static bool geometry_sound(const struct session_header *h, uint64_t size)
 	       h->tsc_shift < 64;
 }
 
+int session_file(const char *folder, const char *name, int flags)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? -EINVAL : -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EINVAL;
+}
+
+const char *session_file_why(int error)
+{
+	return error == -EINVAL ? "it is no plain file" : strerror(-error);
+}
+
 // The copy made with the session, or, where that is missing, what the segment says.
 static void read_header(struct segment *s, const char *folder)
 {
-	char path[PATH_MAX];
+	int fd = session_file(folder, "header", O_RDONLY);
 	ssize_t n = -1;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/header", folder);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		n = read(fd, &s->own, sizeof(s->own));
 		close(fd);
@@ -87,15 +106,18 @@ int segment_open(struct segment *s, const char *folder, bool writable, char *err
 	char path[PATH_MAX];
 	struct stat st;
 	void *map;
-	int fd;
+	int fd = session_file(folder, "rings", writable ? O_RDWR : O_RDONLY), error = -fd;
 
 	*s = (struct segment){.fd = -1};
 	snprintf(path, sizeof(path), "%s/rings", folder);
-	fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) || st.st_size < (off_t)sizeof(struct session_header))
+	if (fd < 0)
+		goto err_file;
+	error = EILSEQ;
+	if (fstat(fd, &st) || st.st_size < (off_t)sizeof(struct session_header))
 		goto err_file;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
 		   fd, 0);
+	error = errno;
 	if (map == MAP_FAILED)
 		goto err_file;
 	s->h = map;
@@ -111,11 +133,10 @@ int segment_open(struct segment *s, const char *folder, bool writable, char *err
 	segment_close(s);
 	return sentence(err, -EILSEQ,
 			"%s is not a segment of this version of kalloscope, or is damaged", path);
-err_file:;
-	int error = errno ? errno : EILSEQ;
+err_file:
 	if (fd >= 0)
 		close(fd);
-	return sentence(err, -error, "cannot open %s: %s", path, strerror(error));
+	return sentence(err, -error, "cannot open %s: %s", path, session_file_why(-error));
 }
 
 void segment_close(struct segment *s)

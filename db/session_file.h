@@ -16,6 +16,16 @@ struct segment {
 	int fd; // open when writable, else -1
 };
 
+// Opens FOLDER/NAME; 0600 where it is created. -errno; -EINVAL for what is no plain file, which is
+// not followed, waited for or written: programs can write into the folder, and recover is given any.
+int session_file(const char *folder, const char *name, int flags);
+const char *session_file_why(int error); // in words
+
+// FOLDER/session.json: 0, negative errno. The words with newlines between, for g_free(); NULL and a
+// sentence in err (ERR_LEN).
+int session_json_write(const char *folder, const struct session_header *h, char *const *argv);
+char *session_json_argv(const char *folder, char *err);
+
 // Maps FOLDER/rings. 0; negative errno, with a sentence in err (ERR_LEN).
 int segment_open(struct segment *s, const char *folder, bool writable, char *err);
 void segment_close(struct segment *s); // zeroed is fine

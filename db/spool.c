@@ -57,13 +57,10 @@ err_cut:;
 
 int spool_open(struct spool_reader *r, const char *folder)
 {
-	char path[PATH_MAX];
+	int fd = session_file(folder, "spool", O_RDONLY);
 
-	*r = (struct spool_reader){.fd = -1};
-	if (snprintf(path, sizeof(path), "%s/spool", folder) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return r->fd < 0 ? -errno : 0;
+	*r = (struct spool_reader){.fd = fd};
+	return fd < 0 ? fd : 0;
 }
 
 void spool_close(struct spool_reader *r)

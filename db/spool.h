@@ -7,7 +7,7 @@
 //     header                 copy of the segment's header that targets cannot write
 //     spool                  append-only: chunks in the order the drainer took them
 //     state.<process>        final machine memory (SESSION_DUMP_STATE), sparse, and a page of locks
-//     session.json           what `recover` needs: output path, argv, start time, version
+//     session.json           what was run, when, and the version
 //
 // The spool is kept whole until the recording is complete, so that `recover` can always start
 // again from its first byte. A chunk is complete or is the torn end of the file.

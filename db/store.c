@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -384,15 +385,56 @@ static const char settings[] =
 	"PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA temp_store=MEMORY;"
 	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=3";
 
+// What an earlier try left: a recording, or the file before anything was committed to it.
+static bool earlier_try(int fd)
+{
+	static const char magic[16] = "SQLite format 3", id[4] = "KALO"; // as in settings
+	char head[72];
+	struct stat st;
+	ssize_t n = -1;
+
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
+		n = pread(fd, head, sizeof(head), 0);
+	return n == 0 || (n == sizeof(head) && !memcmp(head, magic, sizeof(magic)) &&
+			  !memcmp(head + 68, id, sizeof(id)));
+}
+
+// An empty file of nobody else's. Everything is in the spool, so an earlier try goes; what is no such
+// thing stays.
+static int create_file(struct inserter *ins)
+{
+	char journal[sizeof(ins->output) + 16];
+	int fd = open(ins->output, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT) {
+		bool ours = earlier_try(fd);
+
+		if (fd >= 0)
+			close(fd);
+		if (!ours) {
+			ins->error = sentence(ins->err, -EEXIST,
+					      "%s is in the way, and is no recording: move it away",
+					      ins->output);
+			return ins->error;
+		}
+		unlink(ins->output);
+	}
+	snprintf(journal, sizeof(journal), "%s-journal", ins->output);
+	unlink(journal);
+	fd = open(ins->output, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		store_fail(ins, -errno, strerror(errno));
+	else
+		close(fd);
+	return ins->error;
+}
+
 int store_open(struct inserter *ins)
 {
-	char path[sizeof(ins->output) + 16];
-
-	unlink(ins->output); // from an earlier try: everything is in the spool
-	snprintf(path, sizeof(path), "%s-journal", ins->output);
-	unlink(path);
+	if (create_file(ins))
+		return ins->error;
 	if (!check(ins, sqlite3_open_v2(ins->output, &ins->db,
-					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+					SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
 						SQLITE_OPEN_NOMUTEX, // one thread at a time
 					NULL)))
 		return ins->error;

@@ -305,12 +305,77 @@ def modes_private(b):
     os.umask(0)
     try:
         out, err, o.recorded = b.run([b.kalloscope, "record", "-q", "-o", str(recording), "--", *listing])
+        copies = [f"{recording}.zst", str(b.folder / "again.kalloscope")]
+        for words in (["pack", str(recording)], ["unpack", "-o", copies[1], copies[0]]):
+            told = b.run([b.kalloscope, *words])
+            o.check(told[2] == 0, f"{words[0]}: {told[1].decode()!r}")
     finally:
         os.umask(0o022)
     open_ones = [l for l in out.decode().splitlines() if l.startswith("/")]
+    open_ones += [f for f in copies if os.path.exists(f) and os.stat(f).st_mode & 0o077]
     o.check(not open_ones, f"open to others: {open_ones}")
     o.check(recording.exists() and recording.stat().st_mode & 0o777 == 0o600, "the recording is not 0600")
     b.judge(o, str(recording))
+    return o
+
+
+NO_FILES = {"fifo": "mkfifo {}", "folder": "mkdir {}", "link": "ln -s victim {}", "device": "ln -s /dev/zero {}",
+            "loop": "ln -s {0} {0}", "sparse": "truncate -s 2T {}", "foreign": "echo mine > {}"}
+
+
+def refuses(o, b, what, status, *words):
+    """A refusal in a sentence, within seconds, and the victim is as it was."""
+    out, err, got = b.run([b.kalloscope, *words], seconds=60)
+    o.check(got == status and err.startswith(b"kalloscope: "), f"{what}: {words[0]} ends with {got}: {err.decode()!r}")
+    o.check((b.folder / "victim").read_bytes() == b"untouched", f"{what}: the victim was written")
+
+
+def strange_files(b):
+    """Where a recording is read or made stands something else: said, not followed, waited for or replaced."""
+    o = Outcome()
+    (b.folder / "victim").write_text("untouched")
+    for what, line in NO_FILES.items():
+        b.run(["sh", "-c", line.format(what)])
+        before = os.lstat(b.folder / what)
+        for command in ("info", "verify", "recover", "unpack", "pack"):
+            refuses(o, b, what, 2, command, what)
+        if what not in ("sparse", "foreign"):
+            refuses(o, b, what, 2, "record", "-q", "--force", "-o", what, "--", "true")
+        after = os.lstat(b.folder / what)
+        o.check((before.st_ino, before.st_mode, before.st_size) == (after.st_ino, after.st_mode, after.st_size), f"{what} was changed")
+    return o
+
+
+SPOILT = {  # a session folder, spoilt in one way; what recover ends with
+    "session.json no file": ("rm session.json; mkfifo session.json", 1),
+    "session.json a link": ("rm session.json; ln -s ../victim session.json", 1),
+    "session.json endless": ("truncate -s 2T session.json", 1),
+    "session.json too deep": ("""printf '{"argv": ' > session.json; yes '[' | head -c 1000000 >> session.json""", 1),
+    "spool a fifo": ("rm spool; mkfifo spool", 1),
+    "spool a link": ("rm spool; ln -s ../victim spool", 1),
+    "rings a device": ("rm rings; ln -s /dev/zero rings", 1),
+    "rings too long": ("truncate -s 2T rings", 1),
+    "another file in the recording's place": ("cp ../victim ../spoilt.kalloscope", 1),
+    "a link in the recording's place": ("ln -s victim ../spoilt.kalloscope", 1),
+    "another place in session.json": ("""printf '{"output": "%s/victim", "argv": ["x"]}' "$(dirname "$PWD")" > session.json""", 0),
+}
+
+
+def strange_sessions(b):
+    """An unfinished recording of a stranger's is recovered: nothing but it is written."""
+    o = Outcome()
+    (b.folder / "victim").write_text("untouched")
+    line = f'{b.program("churn")} 20 20000; cp -r --sparse=always "$(dirname "$KALLOSCOPE_SESSION")" kept'
+    b.run([b.kalloscope, "record", "-q", "-o", "whole.kalloscope", "--", "sh", "-c", line])
+    for what, (spoil, status) in SPOILT.items():
+        b.run(["sh", "-c", f"rm -rf spoilt.*; cp -r --sparse=always kept spoilt.kalloscope.spool; cd spoilt.kalloscope.spool; {spoil}"])
+        if status:
+            refuses(o, b, what, status, "recover", "spoilt.kalloscope")
+        else:
+            told = b.run([b.kalloscope, "recover", "spoilt.kalloscope"])
+            o.check(told[2] == 0 and (b.folder / "victim").read_bytes() == b"untouched", f"{what}: {told[1].decode()!r}")
+    b.run(["sh", "-c", "rm -rf spoilt.*; mv kept other"])
+    refuses(o, b, "a folder of another name", 1, "recover", "other")
     return o
 
 
@@ -449,6 +514,8 @@ CASES = {
     "two recordings at once": two_at_once,
     "files are private": modes_private,
     "links in the session folder": hostile_folder,
+    "no plain file": strange_files,
+    "a stranger's session folder": strange_sessions,
 }
 
 # Minutes each, by themselves: make hazards-long

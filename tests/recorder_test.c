@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "../db/codec.h"
@@ -161,7 +162,12 @@ static void record_forking(void)
 
 static void everything_is_there(void)
 {
+	struct stat st;
+
+	umask(022);
 	record_forking();
+	CHECK_EQ(stat(output, &st), 0);
+	CHECK_EQ(st.st_mode & 0777, 0600);
 	if (query("SELECT value FROM meta WHERE key='divergences'"))
 		show("SELECT value FROM meta WHERE key='divergence'");
 	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);

@@ -72,17 +72,27 @@ static struct fuzz_file out_of_folder(const struct fuzz_base *b, const char *nam
 void fuzz_base_session(const struct fuzz_base *b, const void *rings, size_t rings_size,
 		       const void *spool, size_t spool_size)
 {
-	char json[512];
-	int n = snprintf(json, sizeof(json), "{\"output\": \"%s\", \"argv\": [\"model\", \"one\"]}",
-			 b->output);
+	static const char json[] = "{\"argv\": [\"model\", \"one\"]}";
 
 	unlink(b->output);
 	if (mkdir(b->folder, 0700) && errno != EEXIST)
 		fail(b->folder);
-	in_folder(b, "session.json", json, (size_t)n);
+	in_folder(b, "session.json", json, sizeof(json) - 1);
 	in_folder(b, "rings", rings, rings_size);
 	if (spool)
 		in_folder(b, "spool", spool, spool_size);
+}
+
+void fuzz_base_header(const struct fuzz_base *b, const void *header, size_t size)
+{
+	char path[256];
+
+	if (header) {
+		in_folder(b, "header", header, size);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/header", b->folder);
+	unlink(path);
 }
 
 static void make_segment(struct fuzz_base *b)
@@ -154,7 +164,7 @@ void fuzz_base_make(struct fuzz_base *b)
 	made = b;
 	owner = getpid();
 	atexit(remove_base);
-	snprintf(b->folder, sizeof(b->folder), "%s/session", b->dir);
+	snprintf(b->folder, sizeof(b->folder), "%s/recording.spool", b->dir);
 	snprintf(b->output, sizeof(b->output), "%s/recording", b->dir);
 	make_segment(b);
 	target = fork();
@@ -165,6 +175,7 @@ void fuzz_base_make(struct fuzz_base *b)
 		_exit(drain_run(b->folder, target, err) ? 1 : 0);
 	wait_for(target);
 	wait_for(drainer);
+	b->header = out_of_folder(b, "header");
 	b->rings = out_of_folder(b, "rings");
 	b->spool = out_of_folder(b, "spool");
 	if (insert_run(b->folder, false, NULL, NULL, err)) {

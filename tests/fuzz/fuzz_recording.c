@@ -3,7 +3,6 @@
 // A hostile recording and every command that reads one.
 //
 //   input: byte (which command), 2 bytes (at which event), what to change (edit.c)
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "../../db/cli.h"
 #include "edit.h"
+#include "ending.h"
 
 enum {
 	WORDS = 8
@@ -60,18 +60,6 @@ static const char *const commands_read[][WORDS] = {
 
 static struct fuzz_base base;
 static char path[160], original[160];
-static jmp_buf ended;
-static bool inside; // a command
-
-// A command may end the program; here it only ends the command.
-_Noreturn void __real_exit(int status);
-_Noreturn void __wrap_exit(int status);
-_Noreturn void __wrap_exit(int status)
-{
-	if (!inside)
-		__real_exit(status);
-	longjmp(ended, 1);
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -95,6 +83,18 @@ static const struct command *find(const char *name)
 	return c;
 }
 
+struct call {
+	int argc;
+	char **argv;
+};
+
+static void call(void *arg)
+{
+	struct call *c = arg;
+
+	find(*c->argv)->run(c->argc, c->argv);
+}
+
 // "@" stands for the event, "/" for the file where it is not the last word.
 static void run(const char *const *words, unsigned event)
 {
@@ -116,10 +116,7 @@ static void run(const char *const *words, unsigned event)
 	if (!file || diff)
 		argv[argc++] = path;
 	argv[argc] = NULL;
-	inside = true;
-	if (!setjmp(ended))
-		find(*words)->run(argc, argv);
-	inside = false;
+	fuzz_until_exit(call, &(struct call){argc, argv});
 	fflush(stdout);
 }
 

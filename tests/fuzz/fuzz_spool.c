@@ -22,7 +22,8 @@ enum {
 static struct fuzz_base base;
 static size_t chunk[CHUNKS + 1]; // where they begin; the last one's end
 static size_t nchunks;
-static uint8_t *rings, *spool;
+static uint8_t *rings, *spool, *header;
+static bool header_changed; // only then is there one: else the segment's own is believed
 
 // Once there is something to start from, nobody of the processes named in a segment lives, nobody
 // waits, and every look at the clock takes a millisecond.
@@ -73,7 +74,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	chunk[nchunks] = at;
 	rings = malloc(base.rings.size);
 	spool = malloc(base.spool.size);
-	if (!rings || !spool)
+	header = malloc(base.header.size);
+	if (!rings || !spool || !header)
 		return 1;
 	fuzz_quiet();
 	return 0;
@@ -100,7 +102,11 @@ static void change(struct fuzz_input *in, size_t spool_size)
 	uint8_t *file = where & 1 ? rings : spool;
 	size_t size = where & 1 ? base.rings.size : spool_size;
 
-	if (where & 2) // heads and slots rather than anything
+	if (where & 4) {
+		file = header;
+		size = base.header.size;
+		header_changed = true;
+	} else if (where & 2) // heads and slots rather than anything
 		at %= where & 1 ? sizeof(struct session_header) + 2 * sizeof(struct slot) : size;
 	else if (!(where & 1))
 		at = chunk[at % nchunks] + (at >> 8) % 64;
@@ -117,11 +123,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(rings, base.rings.data, base.rings.size);
 	memcpy(spool, base.spool.data, base.spool.size);
+	memcpy(header, base.header.data, base.header.size);
+	header_changed = false;
 	while (fuzz_left(&in) && spool_size)
 		change(&in, spool_size);
 	if (!(what & 2))
 		mend_checks(spool_size);
 	fuzz_base_session(&base, rings, base.rings.size, spool, spool_size);
+	fuzz_base_header(&base, header_changed ? header : NULL, base.header.size);
 	insert_run(base.folder, true, NULL, NULL, err);
 	return 0;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Texts people and programs write: options, rules, moments, addresses, suppressions, the
-// maps of generated code, memory maps of the boot command line, packed recordings. Filters and
+// maps of generated code, memory maps of the boot command line, packed recordings, session.json. Filters and
 // positions of the viewer are read by fuzz_view.c.
 //
 //   input: byte (which), the text
-#include <setjmp.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,9 @@
 #include "../../db/figures.h"
 #include "../../db/perf_map.h"
 #include "../../db/recorder.h"
+#include "../../db/session_file.h"
 #include "base.h"
+#include "ending.h"
 #include "fuzz.h"
 #include "machines.h"
 
@@ -28,18 +30,7 @@ enum {
 };
 
 static struct fuzz_base base;
-static char original[160], file[160];
-static jmp_buf ended;
-static bool inside; // what may end the program
-
-_Noreturn void __real_exit(int status);
-_Noreturn void __wrap_exit(int status);
-_Noreturn void __wrap_exit(int status)
-{
-	if (!inside)
-		__real_exit(status);
-	longjmp(ended, 1);
-}
+static char original[160], file[160], unpacked[160];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -48,6 +39,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz_base_make(&base);
 	snprintf(original, sizeof(original), "%s/original", base.dir);
 	snprintf(file, sizeof(file), "%s/file", base.dir);
+	snprintf(unpacked, sizeof(unpacked), "%s/unpacked", base.dir);
 	fuzz_write(original, base.recording.data, base.recording.size);
 	fuzz_quiet();
 	return 0;
@@ -116,13 +108,31 @@ static void slab_tunables(const char *text)
 	slabinfo_write(&m, text);
 }
 
-static void read_text(unsigned which, char *text, size_t n)
+// A session folder's, with its length kept: nothing ends at a zero byte.
+static void session_json(const char *text, size_t n)
 {
-	char *unpack[] = {"unpack", "-f", "-o", "/dev/null", file, NULL};
+	char err[ERR_LEN], path[200];
 
+	snprintf(path, sizeof(path), "%s/session.json", base.dir);
+	fuzz_write(path, text, n);
+	g_free(session_json_argv(base.dir, err));
+}
+
+struct text {
+	uint8_t which;
+	char *text;
+	size_t n;
+};
+
+static void read_text(void *arg)
+{
+	char *unpack[] = {"unpack", "-f", "-o", unpacked, file, NULL};
+	struct text *t = arg;
+	char *text = t->text;
+	size_t n = t->n;
 	struct rule rule;
 
-	switch (which % 8) {
+	switch (t->which % 9) {
 	case 0:
 		options(text);
 		break;
@@ -145,9 +155,12 @@ static void read_text(unsigned which, char *text, size_t n)
 	case 6:
 		slab_tunables(text);
 		break;
-	default:
+	case 7:
 		fuzz_write(file, text, n);
 		cmd_unpack(5, unpack);
+		break;
+	default:
+		session_json(text, n);
 		break;
 	}
 }
@@ -161,10 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (n)
 		memcpy(text, data + 1, n);
 	text[n] = 0;
-	inside = true;
-	if (size && !setjmp(ended))
-		read_text(*data, text, n);
-	inside = false;
+	if (size)
+		fuzz_until_exit(read_text, &(struct text){*data, text, n});
 	return 0;
 }
 
