@@ -204,8 +204,10 @@ static enum recording_error check(const char *path, struct recording *r, char *e
 		}
 		snprintf(err, size,
 			 e == REC_NOT_A_RECORDING ? "%s is not a recording%s%s"
-			 : e == REC_BUSY	  ? "%s is being written%s%s; try again"
-						  : "%s cannot be read: %s%s",
+			 : e == REC_BUSY
+				 ? "%s is being written%s%s; try again"
+				 : "%s cannot be read: %s%s; if it is a copy, copy it again, and "
+				   "sqlite3 FILE .recover may save rows",
 			 path, e == REC_DAMAGED ? sqlite3_errmsg(r->db) : "", "");
 		return e;
 	}

@@ -53,6 +53,10 @@ static void render(KsvCanvas *self, int width, int height, int scale)
 	cairo_destroy(cr);
 	tiles_end(self->tiles);
 	self->drawn = TRUE;
+	if (*self->out->empty)
+		gtk_accessible_update_property(GTK_ACCESSIBLE(self),
+					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
+					       self->out->empty, -1);
 	self->width = width;
 	self->height = height;
 	self->scale = scale;

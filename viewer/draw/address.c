@@ -10,7 +10,9 @@
 enum {
 	BITS_HEIGHT = 64,
 	STEP_HEIGHT = 84,
-	PGD_COLUMNS = 64
+	STEP_GAP = 28,
+	PGD_COLUMNS = 64,
+	PGD_ROWS = 1024 / PGD_COLUMNS
 };
 
 static struct rgb entry_colour(const struct palette *pal, uint32_t entry)
@@ -102,35 +104,58 @@ static unsigned walk_steps(const struct pen *p, struct walk_step *s)
 	return n + 1;
 }
 
-static void draw_walk(struct pen *p, double y, double w)
+static void step_card(struct pen *p, const struct walk_step *s, double x, double y, double w)
+{
+	pen_card(p, x, y, w, STEP_HEIGHT);
+	pen_fill(p, x + 12, y + 13, 5, 15, s->colour);
+	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 24, y + 11, w - 36, p->pal->text, s->title);
+	pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, y + 36, w - 24, p->pal->text, s->line[0]);
+	pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, y + 56, w - 24, p->pal->dim, s->line[1]);
+}
+
+static double step_width(struct pen *p, const struct walk_step *s)
+{
+	double w = pen_width(p, STYLE_HEADING, s->title) + 12;
+
+	for (unsigned i = 0; i < 2; i++)
+		w = fmax(w, pen_width(p, STYLE_BODY, s->line[i]));
+	return ceil(w) + 26;
+}
+
+static void arrow(struct pen *p, double x, double y, double w)
+{
+	pen_line(p, x + 4, y, x + w - 6, y, p->pal->dim);
+	cairo_move_to(p->cr, x + w - 4, y + 0.5);
+	cairo_rel_line_to(p->cr, -6, -4);
+	cairo_rel_line_to(p->cr, 0, 8);
+	cairo_close_path(p->cr);
+	cairo_fill(p->cr);
+}
+
+// From left to right, the last one as wide as what is left; what does not fit goes on below.
+static double draw_walk(struct pen *p, double y, double w)
 {
 	struct walk_step s[4] = {0};
 	unsigned n = walk_steps(p, s);
-	double gap = 28, x = MARGIN, unit = (w - gap * (n - 1)) / (n + 0.8);
+	double x = MARGIN, top = y;
 
-	// the last one says most: it takes what the others leave
 	for (unsigned i = 0; i < n; i++) {
-		double step = floor(i + 1 < n ? unit : MARGIN + w - x),
-		       middle = y + STEP_HEIGHT / 2.0;
+		double width = fmin(w, step_width(p, &s[i]));
 
-		pen_card(p, x, y, step, STEP_HEIGHT);
-		pen_fill(p, x + 12, y + 13, 5, 15, s[i].colour);
-		pen_text(p, STYLE_HEADING, ALIGN_LEFT, x + 24, y + 11, step - 36, p->pal->text,
-			 s[i].title);
-		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, y + 36, step - 24, p->pal->text,
-			 s[i].line[0]);
-		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 12, y + 56, step - 24, p->pal->dim,
-			 s[i].line[1]);
+		if (i && x + STEP_GAP + width > MARGIN + w) {
+			x = MARGIN;
+			y += STEP_HEIGHT + 10;
+		}
+		if (i) {
+			arrow(p, x, y + STEP_HEIGHT / 2.0, STEP_GAP);
+			x += STEP_GAP;
+		}
 		if (i + 1 == n)
-			break;
-		pen_line(p, x + step + 4, middle, x + step + gap - 6, middle, p->pal->dim);
-		cairo_move_to(p->cr, x + step + gap - 4, middle + 0.5);
-		cairo_rel_line_to(p->cr, -6, -4);
-		cairo_rel_line_to(p->cr, 0, 8);
-		cairo_close_path(p->cr);
-		cairo_fill(p->cr);
-		x += step + gap;
+			width = MARGIN + w - x;
+		step_card(p, &s[i], x, y, width);
+		x += width;
 	}
+	return y + STEP_HEIGHT - top;
 }
 
 static double directory_legend(struct pen *p, double y, double w)
@@ -148,10 +173,9 @@ static double directory_legend(struct pen *p, double y, double w)
 	return pen_legend(p, MARGIN, y, w, l, 4);
 }
 
-static void directory_grid(struct pen *p, double y, double w, double h)
+static double directory_grid(struct pen *p, double y, double w, double h)
 {
-	double label = 84, cell = floor((w - label) / PGD_COLUMNS),
-	       cell_h = floor(h / (1024 / PGD_COLUMNS));
+	double label = 84, cell = floor((w - label) / PGD_COLUMNS), cell_h = floor(h / PGD_ROWS);
 	unsigned at = p->v->walk.t.pgd_index;
 	struct hit *hit;
 
@@ -170,24 +194,27 @@ static void directory_grid(struct pen *p, double y, double w, double h)
 	cairo_rectangle(p->cr, MARGIN + label + at % PGD_COLUMNS * cell - 0.5,
 			y + at / PGD_COLUMNS * cell_h - 0.5, cell, cell_h);
 	cairo_stroke(p->cr);
-	hit = pen_hit(p, HIT_PGD, 0, MARGIN + label, y, cell * PGD_COLUMNS,
-		      cell_h * (1024 / PGD_COLUMNS));
+	hit = pen_hit(p, HIT_PGD, 0, MARGIN + label, y, cell * PGD_COLUMNS, cell_h * PGD_ROWS);
 	if (!hit)
-		return;
+		return cell_h * PGD_ROWS;
 	hit->cell_w = cell;
 	hit->cell_h = cell_h;
 	hit->columns = PGD_COLUMNS;
 	hit->count = 1024;
 	hit->per_cell = 1;
+	return cell_h * PGD_ROWS;
 }
 
 void draw_address(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		  const struct palette *pal)
 {
 	struct pen p;
-	double y, w = vp->width - 2 * MARGIN, used;
+	double y, w = vp->width - 2 * MARGIN, used, top, shown;
 
 	pen_begin(&p, cr, v, vp, pal, _("Paging"), &y);
+	shown = vp->height - y + 4;
+	top = pen_pane_begin(&p, 0, 0, y - 4, vp->width, shown);
+	y = top + 4;
 	used = pen_textf(&p, STYLE_TITLE, ALIGN_LEFT, MARGIN, y - 4, 0, pal->text, "0x%08x",
 			 v->walk.t.addr);
 	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN + used + 14, y + 1, w - used - 14, pal->dim,
@@ -196,12 +223,12 @@ void draw_address(cairo_t *cr, const struct view_model *v, const struct viewport
 	y += 30;
 	address_bits(&p, y, w);
 	y += BITS_HEIGHT + 14;
-	draw_walk(&p, y, w);
-	y += STEP_HEIGHT + 18;
+	y += draw_walk(&p, y, w) + 18;
 	pen_text(&p, STYLE_HEADING, ALIGN_LEFT, MARGIN, y, w, pal->text,
 		 _("Page directory, 4 MiB a cell"));
 	y += 26;
 	y += directory_legend(&p, y, w) + 4;
-	directory_grid(&p, y, w, vp->height - y - 12);
+	y += directory_grid(&p, y, w, top + shown - y - 12) + 12;
+	pen_pane_end(&p, 0, y - top);
 	pen_end(&p);
 }

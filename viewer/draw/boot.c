@@ -66,10 +66,14 @@ static void bar_frame(struct pen *p, double x, double y, double w)
 static double range_row(struct pen *p, double x, double y, double w, uint64_t from, uint64_t to,
 			const char *what, struct rgb colour)
 {
+	double used;
+
 	pen_fill(p, x, y + 5, 10, 12, colour);
-	pen_textf(p, STYLE_MONO, ALIGN_LEFT, x + 18, y + 3, 0, p->pal->text, "0x%09llx – 0x%09llx",
-		  (unsigned long long)from, (unsigned long long)to - 1);
-	pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 250, y + 3, w - 360, p->pal->dim, what);
+	used = pen_textf(p, STYLE_MONO, ALIGN_LEFT, x + 18, y + 3, 0, p->pal->text,
+			 "0x%09llx – 0x%09llx", (unsigned long long)from,
+			 (unsigned long long)to - 1);
+	pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 18 + used + 16, y + 3, w - used - 34 - 76,
+		 p->pal->dim, what);
 	pen_text(p, STYLE_BODY, ALIGN_RIGHT, x + w, y + 3, 0, p->pal->text, fmt_bytes(to - from).s);
 	return ROW;
 }

@@ -80,7 +80,8 @@ struct draw_result {
 	unsigned npanes, nhits;
 	struct pane pane[MAX_PANES];
 	struct hit hit[MAX_HITS];
-	int map_zoom; // zoom step the map used
+	int map_zoom;	 // zoom step the map used
+	char empty[256]; // why there is nothing to see, "" there is something
 };
 
 enum {

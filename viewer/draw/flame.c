@@ -158,7 +158,8 @@ void draw_flame(cairo_t *cr, const struct view_model *v, const struct viewport *
 	pen_begin(&p, cr, v, vp, pal, _("Flame graph"), &y);
 	if (!f.t || calltree_size(f.t) < 2) {
 		pen_empty(&p, y, _("No call stacks"),
-			  _("The recording has none of this process, or is not finished."));
+			  _("Nothing was allocated, the recording was made with --frames=0, "
+			    "or it is not finished."));
 		pen_end(&p);
 		return;
 	}

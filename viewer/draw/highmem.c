@@ -141,6 +141,14 @@ static bool has_highmem(const struct view_model *v)
 	return v->max_pfn > v->max_low_pfn;
 }
 
+static bool windows_mapped(const struct view_model *v)
+{
+	for (unsigned i = 0; i < LAST_PKMAP; i++)
+		if (v->kmap.pkmap_count[i])
+			return true;
+	return false;
+}
+
 void draw_highmem(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 		  const struct palette *pal)
 {
@@ -164,6 +172,12 @@ void draw_highmem(cairo_t *cr, const struct view_model *v, const struct viewport
 				"pkmap_count; %u waiting for a window"),
 		  LAST_PKMAP, v->kmap.pkmap_base, v->kmap.waiters);
 	y += 20;
+	if (!windows_mapped(v)) {
+		pen_text(
+			&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->text,
+			_("No window is mapped at this event: a single anonymous page takes one."));
+		y += 20;
+	}
 	y += slot_legend(&p, y, w) + 4;
 	h = vp->height - y - 12;
 	start = pen_pane_begin(&p, 0, 0, y, vp->width, h);

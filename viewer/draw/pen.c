@@ -205,7 +205,7 @@ void pen_begin(struct pen *p, cairo_t *cr, const struct view_model *v, const str
 {
 	pen_open(p, cr, v, vp, pal);
 	if (p->out)
-		p->out->npanes = p->out->nhits = 0;
+		p->out->npanes = p->out->nhits = p->out->empty[0] = 0;
 	pen_fill(p, 0, 0, vp->width, vp->height, pal->background);
 	*y = PEN_TOP;
 	if (vp->bare)
@@ -226,6 +226,8 @@ void pen_empty(struct pen *p, double y, const char *title, const char *why)
 {
 	double middle = (y + p->vp->height) / 2 - 24, w = fmin(p->vp->width - 2 * MARGIN, 560);
 
+	if (p->out)
+		snprintf(p->out->empty, sizeof(p->out->empty), "%s. %s", title, why);
 	pen_text(p, STYLE_TITLE, ALIGN_CENTER, p->vp->width / 2, middle, p->vp->width - 2 * MARGIN,
 		 p->pal->dim, title);
 	pango_layout_set_alignment(p->layout, PANGO_ALIGN_CENTER);

@@ -107,6 +107,7 @@ static void lane(struct pen *p, const struct lanes *l, const struct tree *t, uns
 	double y = l->y + row * LANE, from = time_x(l, o->start_ns);
 	double to = time_x(l, o->end_ns > o->start_ns ? o->end_ns : l->duration);
 	bool shown = o->process == p->v->process;
+	double used;
 
 	if (shown) {
 		pen_alpha(p, p->pal->accent, 0.14);
@@ -114,11 +115,12 @@ static void lane(struct pen *p, const struct lanes *l, const struct tree *t, uns
 		cairo_fill(p->cr);
 		pen_fill(p, MARGIN, y, 3, LANE - 2, p->pal->accent);
 	}
+	used = pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, p->vp->width - MARGIN - 8, y + 6, 0,
+			 p->pal->dim, _("%s, pid %d · %s events"), how_text(o), o->pid,
+			 fmt_count(o->events).s);
 	pen_textf(p, shown ? STYLE_BOLD : STYLE_BODY, ALIGN_LEFT, MARGIN + 10 + depth * INDENT,
-		  y + 4, p->vp->width - 2 * MARGIN - 240 - depth * INDENT, p->pal->text,
+		  y + 4, p->vp->width - 2 * MARGIN - 34 - used - depth * INDENT, p->pal->text,
 		  "%d · %s · %s", o->process, base_name(o->exe), *o->argv ? o->argv : o->exe);
-	pen_textf(p, STYLE_SMALL, ALIGN_RIGHT, p->vp->width - MARGIN - 8, y + 6, 220, p->pal->dim,
-		  _("%s, pid %d · %s events"), how_text(o), o->pid, fmt_count(o->events).s);
 	pen_fill(p, from, y + LANE - 18, fmax(3, to - from), 10,
 		 shown ? p->pal->accent : p->pal->page[PS_RESERVED]);
 	pen_hit(p, HIT_PROCESS, (uint64_t)o->process, MARGIN, y, p->vp->width - 2 * MARGIN, LANE);
@@ -161,12 +163,13 @@ void draw_processes(cairo_t *cr, const struct view_model *v, const struct viewpo
 	time_axis(&p, &l, y);
 	y += AXIS_H;
 	l.y = pen_pane_begin(&p, 0, 0, y, vp->width, vp->height - y - 8);
-	for (unsigned i = 0; i < t.n; i++)
+	x = time_x(&l, v->t_ns > 0 ? (uint64_t)v->t_ns : 0);
+	for (unsigned i = 0; i < t.n; i++) {
 		lane(&p, &l, &t, i);
+		pen_fill(&p, x - 1, l.y + i * LANE + LANE - 24, 2, 22, pal->focus);
+	}
 	for (unsigned i = 0; i < t.n; i++)
 		branch(&p, &l, &t, i);
-	x = time_x(&l, v->t_ns > 0 ? (uint64_t)v->t_ns : 0);
-	pen_fill(&p, x - 1, l.y, 2, t.n * LANE, pal->focus);
 	pen_pane_end(&p, 0, t.n * LANE);
 	pen_end(&p);
 }

@@ -68,7 +68,7 @@ struct slab_lists {
 
 static struct slab_lists lists(const struct scene *c, double y)
 {
-	static const char *const name[3] = {"partial slabs", "full slabs", "free slabs"};
+	static const char *const name[3] = {"partial", "full", "free"};
 	const uint32_t before[3] = {c->s->before.partial, c->s->before.full,
 				    c->s->before.free_slabs};
 	const uint32_t after[3] = {c->s->after.partial, c->s->after.full, c->s->after.free_slabs};
@@ -82,7 +82,7 @@ static struct slab_lists lists(const struct scene *c, double y)
 	l.pages = (struct box){c->x + 3 * (w + 12), y, w, 74};
 	pen_card(c->p, l.pages.x, y, w, 74);
 	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, l.pages.x + 10, y + 8, w - 16, c->p->pal->dim,
-		 _("page allocator"));
+		 w < 130 ? _("pages") : _("page allocator"));
 	return l;
 }
 

@@ -59,9 +59,9 @@ void draw_sites(cairo_t *cr, const struct view_model *v, const struct viewport *
 
 	pen_begin(&p, cr, v, vp, pal, _("Call sites"), &y);
 	if (!n) {
-		pen_empty(
-			&p, y, _("No call sites"),
-			_("The recording has no call stacks of this process, or is not finished."));
+		pen_empty(&p, y, _("No call sites"),
+			  _("Nothing was allocated, the recording was made with --frames=0, "
+			    "or it is not finished."));
 		pen_end(&p);
 		return;
 	}

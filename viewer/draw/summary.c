@@ -10,7 +10,8 @@
 
 enum {
 	FACTS_HEIGHT = 116,
-	SITE_HEAD = 36
+	SITE_HEAD = 36,
+	SITE_ROW = 40 // function and figures, callers below
 };
 
 struct fact {
@@ -39,7 +40,7 @@ static unsigned facts(const struct view_model *v, const struct model_summary *s,
 	const struct process_totals *t = &s->totals;
 
 	memset(f, 0, 5 * sizeof(*f));
-	f[0].name = "Peak of requested bytes";
+	f[0].name = "Peak requested";
 	snprintf(f[0].value, sizeof(f[0].value), "%.60s", fmt_bytes(t->peak_bytes).s);
 	snprintf(f[0].note, sizeof(f[0].note), "at event %.40s", fmt_count(t->peak_event).s);
 	f[0].event = t->peak_event;
@@ -52,7 +53,7 @@ static unsigned facts(const struct view_model *v, const struct model_summary *s,
 	f[3].name = "Temporary";
 	snprintf(f[3].value, sizeof(f[3].value), "%.60s",
 		 fmt_share(t->temporary, t->allocations).s);
-	set_note(&f[3], "freed by the very next call");
+	set_note(&f[3], "freed by the next call");
 	f[4].name = "Failed calls";
 	snprintf(f[4].value, sizeof(f[4].value), "%.60s", fmt_count(t->failed).s);
 	snprintf(f[4].note, sizeof(f[4].note), "%.40s events lost", fmt_count(s->lost).s);
@@ -108,20 +109,20 @@ static void site_line(struct pen *p, enum site_order order, const struct model_s
 	uint64_t figure = site_figure(&s->figures, order),
 		 whole = site_whole(&p->v->summary->totals, order);
 	bool bytes = order == SITES_BY_PEAK || order == SITES_BY_LEAK;
-	double part = whole ? fmin(1, (double)figure / (double)whole) : 0, name = w - 170, used;
+	double part = whole ? fmin(1, (double)figure / (double)whole) : 0;
 
 	pen_alpha(p, p->pal->page[PS_PAGES], 0.25);
-	cairo_rectangle(p->cr, x + w - 160, y + 3, 160 * part, ROW - 6);
+	cairo_rectangle(p->cr, x - 6, y + 1, (w + 12) * part, SITE_ROW - 4);
 	cairo_fill(p->cr);
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + w - 68, y + 3, 0, p->pal->text, "%s",
 		  bytes ? fmt_bytes(figure).s : fmt_count(figure).s);
 	pen_text(p, STYLE_BODY, ALIGN_RIGHT, x + w - 6, y + 3, 0, p->pal->dim,
 		 fmt_share(figure, whole).s);
-	used = pen_text(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, name * 0.62, p->pal->text,
-			*s->function ? s->function : "no backtrace");
-	if (*s->caller && name - used > 60)
-		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x + used + 8, y + 5, name - used - 12,
-			  p->pal->dim, "← %s", s->caller);
+	pen_text(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, w - 150, p->pal->text,
+		 *s->function ? s->function : _("no backtrace"));
+	if (*s->caller)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y + 20, w - 6, p->pal->dim, "← %s",
+			  s->caller);
 }
 
 static void sites_card(struct pen *p, enum site_order order, double x, double y, double w, double h)
@@ -135,10 +136,11 @@ static void sites_card(struct pen *p, enum site_order order, double x, double y,
 	if (!s->nsites[order])
 		pen_text(p, STYLE_BODY, ALIGN_LEFT, x + 14, y + SITE_HEAD + 3, w - 28, p->pal->dim,
 			 _("None."));
-	for (unsigned i = 0; i < s->nsites[order] && SITE_HEAD + (i + 1) * ROW < h; i++) {
-		site_line(p, order, &s->site[order][i], x + 14, y + SITE_HEAD + i * ROW, w - 28);
-		pen_hit(p, HIT_TOP_SITE, (uint64_t)order << 8 | i, x + 6, y + SITE_HEAD + i * ROW,
-			w - 12, ROW);
+	for (unsigned i = 0; i < s->nsites[order] && SITE_HEAD + (i + 1) * SITE_ROW < h; i++) {
+		site_line(p, order, &s->site[order][i], x + 14, y + SITE_HEAD + i * SITE_ROW,
+			  w - 28);
+		pen_hit(p, HIT_TOP_SITE, (uint64_t)order << 8 | i, x + 6,
+			y + SITE_HEAD + i * SITE_ROW, w - 12, SITE_ROW);
 	}
 }
 
@@ -157,6 +159,7 @@ void draw_summary(cairo_t *cr, const struct view_model *v, const struct viewport
 {
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, half = floor((w - 12) / 2), h, start;
+	char about[384];
 
 	pen_begin(&p, cr, v, vp, pal, _("Summary"), &y);
 	if (!v->summary || !v->summary->known) {
@@ -165,12 +168,11 @@ void draw_summary(cairo_t *cr, const struct view_model *v, const struct viewport
 		pen_end(&p);
 		return;
 	}
-	pen_textf(&p, STYLE_BODY, ALIGN_LEFT, MARGIN, y - 4, w, pal->dim,
-		  _("process %d, pid %d · %s events in %s · %s"), v->process, v->pid,
-		  fmt_count(v->summary->events).s, fmt_time((int64_t)v->duration_ns).s,
-		  v->summary->machine);
-	y += 20;
-	h = SITE_HEAD + most_sites(v->summary) * ROW + 12;
+	snprintf(about, sizeof(about), _("process %d, pid %d · %s events in %s · %s"), v->process,
+		 v->pid, fmt_count(v->summary->events).s, fmt_time((int64_t)v->duration_ns).s,
+		 v->summary->machine);
+	y += pen_paragraph(&p, STYLE_BODY, MARGIN, y - 4, w, pal->dim, about) + 4;
+	h = SITE_HEAD + most_sites(v->summary) * SITE_ROW + 12;
 	start = pen_pane_begin(&p, 0, 0, y, vp->width, vp->height - y);
 	facts_card(&p, start, w);
 	for (unsigned i = 0; i < SITE_ORDERS; i++)
