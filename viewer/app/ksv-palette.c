@@ -14,6 +14,7 @@ static const struct {
 	{N_("Record a program…"), "win.record", "Ctrl+R"},
 	{N_("Record a sample"), "win.sample", ""},
 	{N_("Read the recording again"), "win.reload", "F5"},
+	{N_("Close the recording"), "win.close-recording", ""},
 	{N_("Follow a recording that is being written"), "win.follow", ""},
 	{N_("Open a second window on this recording"), "win.duplicate", "Ctrl+N"},
 	{N_("Go to event, time, page, address or name…"), "win.go-to", "Ctrl+G"},

@@ -68,8 +68,8 @@ static GListModel *expand(gpointer item, gpointer data)
 
 struct _KsvSitesPage {
 	GtkWidget parent_instance;
-	gboolean selecting; // no signal back
-	GtkWidget *scrolled;
+	gboolean selecting;	      // no signal back
+	GtkWidget *overlay, *nothing; // the table, and above it why it is empty
 	GtkColumnView *table;
 	struct calltree *shown;
 };
@@ -88,8 +88,8 @@ static const struct {
 	enum cost cost;
 	int width;
 } figures[] = {
-	{"Peak bytes", COST_PEAK, 92},	    {"Calls", COST_CALLS, 70},
-	{"Bytes", COST_BYTES, 98},	    {"Still alive", COST_LIVE, 90},
+	{"Peak bytes", COST_PEAK, 92},	   {"Calls", COST_CALLS, 70},
+	{"Bytes", COST_BYTES, 98},	   {"Still alive", COST_LIVE, 90},
 	{"Temporary", COST_TEMPORARY, 90},
 };
 
@@ -250,6 +250,10 @@ void ksv_sites_page_set_tree(KsvSitesPage *self, struct calltree *callers)
 	top = children_of(self->shown, 0);
 	if (!top)
 		top = G_LIST_MODEL(g_list_store_new(KSV_TYPE_SITE));
+	gtk_label_set_text(GTK_LABEL(self->nothing),
+			   _("No call site: nothing was allocated, the recording was made with "
+			     "--frames=0, or it is not finished."));
+	gtk_widget_set_visible(self->nothing, !g_list_model_get_n_items(top));
 	rows = gtk_tree_list_model_new(top, FALSE, FALSE, expand, NULL, NULL);
 	sorter = GTK_SORTER(gtk_tree_list_row_sorter_new(
 		g_object_ref(gtk_column_view_get_sorter(self->table))));
@@ -271,7 +275,7 @@ static void ksv_sites_page_dispose(GObject *object)
 {
 	KsvSitesPage *self = KSV_SITES_PAGE(object);
 
-	g_clear_pointer(&self->scrolled, gtk_widget_unparent);
+	g_clear_pointer(&self->overlay, gtk_widget_unparent);
 	g_clear_pointer(&self->shown, calltree_unref);
 	G_OBJECT_CLASS(ksv_sites_page_parent_class)->dispose(object);
 }
@@ -288,15 +292,26 @@ static void ksv_sites_page_class_init(KsvSitesPageClass *class)
 
 static void ksv_sites_page_init(KsvSitesPage *self)
 {
-	self->scrolled = gtk_scrolled_window_new();
+	GtkWidget *scrolled = gtk_scrolled_window_new();
+
+	self->overlay = gtk_overlay_new();
 	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(NULL));
 	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
 	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
 				       _("Call sites"), -1);
 	g_signal_connect(self->table, "activate", G_CALLBACK(on_activate), self);
 	add_columns(self);
-	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(self->scrolled), GTK_WIDGET(self->table));
-	gtk_widget_set_parent(self->scrolled, GTK_WIDGET(self));
+	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
+	self->nothing = gtk_label_new(_("Reading the call sites…"));
+	gtk_label_set_wrap(GTK_LABEL(self->nothing), TRUE);
+	gtk_label_set_justify(GTK_LABEL(self->nothing), GTK_JUSTIFY_CENTER);
+	gtk_label_set_max_width_chars(GTK_LABEL(self->nothing), 48);
+	gtk_widget_set_halign(self->nothing, GTK_ALIGN_CENTER);
+	gtk_widget_set_valign(self->nothing, GTK_ALIGN_CENTER);
+	gtk_widget_add_css_class(self->nothing, "dim-label");
+	gtk_overlay_set_child(GTK_OVERLAY(self->overlay), scrolled);
+	gtk_overlay_add_overlay(GTK_OVERLAY(self->overlay), self->nothing);
+	gtk_widget_set_parent(self->overlay, GTK_WIDGET(self));
 }
 
 GtkWidget *ksv_sites_page_new(void)

@@ -18,7 +18,7 @@ struct _KsvSqlPage {
 	GtkColumnView *table;
 	KsvSqlChart *chart;
 	KsvSqlSchema *schema;
-	GtkStack *shown; // "table" or "chart"
+	GtkStack *shown; // "nothing", "table" or "chart"
 	GtkWidget *switcher;
 	GtkButton *run;
 	GCancellable *cancel; // of the running statement, NULL none
@@ -70,8 +70,20 @@ static void show_chart(KsvSqlPage *self, const struct sql_answer *a)
 	gboolean drawn = ksv_sql_chart_set_answer(self->chart, a);
 
 	gtk_widget_set_visible(self->switcher, drawn);
-	if (!drawn)
+	if (!drawn || !strcmp(gtk_stack_get_visible_child_name(self->shown), "nothing"))
 		gtk_stack_set_visible_child_name(self->shown, "table");
+}
+
+// No statement was run on this recording yet.
+static void show_nothing(KsvSqlPage *self)
+{
+	g_list_store_remove_all(self->rows);
+	clear_columns(self);
+	gtk_widget_set_visible(self->switcher, FALSE);
+	gtk_stack_set_visible_child_name(self->shown, "nothing");
+	gtk_widget_remove_css_class(GTK_WIDGET(self->status), "error");
+	gtk_label_set_text(self->status, _("Ctrl+Enter runs. Only reads, at most 10,000 rows "
+					   "and 20 seconds; Esc stops."));
 }
 
 static void show_answer(KsvSqlPage *self, const struct sql_answer *a)
@@ -242,6 +254,7 @@ void ksv_sql_page_set_path(KsvSqlPage *self, const char *path)
 	g_free(self->path);
 	self->path = g_strdup(path);
 	ksv_sql_schema_set_path(self->schema, path);
+	show_nothing(self);
 }
 
 void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv)
@@ -382,8 +395,7 @@ static GtkWidget *editor_pane(KsvSqlPage *self)
 	gtk_widget_add_controller(GTK_WIDGET(self), key);
 	self->run = GTK_BUTTON(gtk_button_new_with_label("Run"));
 	g_signal_connect_swapped(self->run, "clicked", G_CALLBACK(run_editor), self);
-	self->status = GTK_LABEL(gtk_label_new(_("Ctrl+Enter runs. Only reads, at most 10,000 rows "
-						 "and 20 seconds; Esc stops.")));
+	self->status = GTK_LABEL(gtk_label_new(NULL));
 	gtk_label_set_wrap(self->status, TRUE);
 	gtk_label_set_xalign(self->status, 0);
 	gtk_label_set_selectable(self->status, TRUE);
@@ -409,6 +421,19 @@ static GtkWidget *editor_pane(KsvSqlPage *self)
 	return box;
 }
 
+static GtkWidget *nothing_page(void)
+{
+	GtkWidget *label = gtk_label_new(_(
+		"The answer appears here.\nRun the statement above with Ctrl+Enter, choose one of "
+		"the examples, or look at what there is to ask under Schema."));
+
+	gtk_label_set_wrap(GTK_LABEL(label), TRUE);
+	gtk_label_set_justify(GTK_LABEL(label), GTK_JUSTIFY_CENTER);
+	gtk_label_set_max_width_chars(GTK_LABEL(label), 48);
+	gtk_widget_add_css_class(label, "dim-label");
+	return label;
+}
+
 static void ksv_sql_page_init(KsvSqlPage *self)
 {
 	GtkWidget *scrolled = gtk_scrolled_window_new();
@@ -426,6 +451,7 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
 	gtk_widget_set_vexpand(scrolled, TRUE);
 	self->chart = KSV_SQL_CHART(ksv_sql_chart_new());
+	gtk_stack_add_named(self->shown, nothing_page(), "nothing");
 	gtk_stack_add_titled(self->shown, scrolled, "table", _("Table"));
 	gtk_stack_add_titled(self->shown, GTK_WIDGET(self->chart), "chart", _("Chart"));
 	self->paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
@@ -435,6 +461,7 @@ static void ksv_sql_page_init(KsvSqlPage *self)
 	gtk_paned_set_shrink_start_child(GTK_PANED(self->paned), FALSE);
 	gtk_widget_set_parent(self->paned, GTK_WIDGET(self));
 	set_busy(self, NULL);
+	show_nothing(self);
 }
 
 GtkWidget *ksv_sql_page_new(void)

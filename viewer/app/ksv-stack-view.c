@@ -192,6 +192,8 @@ static GtkWidget *head(KsvStackView *self)
 	self->title = GTK_LABEL(gtk_label_new(NULL));
 	gtk_label_set_xalign(self->title, 0);
 	gtk_label_set_ellipsize(self->title, PANGO_ELLIPSIZE_END);
+	gtk_label_set_wrap(self->title, TRUE);
+	gtk_label_set_lines(self->title, 2);
 	gtk_widget_add_css_class(GTK_WIDGET(self->title), "heading");
 	gtk_widget_set_hexpand(GTK_WIDGET(self->title), TRUE);
 	self->go = button(self, "go-jump-symbolic", _("Go to this event"), G_CALLBACK(on_go));

@@ -235,7 +235,8 @@ static void use_first_process(KsvWindow *self, struct source *reader)
 	if (!source_process(reader, process)) {
 		if (!self->unfinished)
 			show_error(self,
-				   _("The recording holds no process: nothing was recorded."));
+				   _("No process can be read in this recording: it holds none, or "
+				     "is damaged. kalloscope verify says more."));
 		return;
 	}
 	use_process(self, process);
@@ -262,9 +263,11 @@ static void on_opened(KsvLoader *loader, KsvWindow *self)
 	use_recording(self, source_recording(reader));
 	ksv_sql_page_set_path(self->sql_page, self->path);
 	ksv_window_set_open_actions(self, TRUE);
-	state_add_recent(self->path);
-	ksv_window_show_recent(self);
 	use_first_process(self, reader);
+	if (source_processes(reader)) {
+		state_add_recent(self->path);
+		ksv_window_show_recent(self);
+	}
 }
 
 static void set_loader(KsvWindow *self, KsvLoader *loader)

@@ -79,6 +79,22 @@ static void sample_action(GtkWidget *widget, const char *name, GVariant *paramet
 			      "ls -lR /usr/share");
 }
 
+// Also what Cancel does while a recording is being opened.
+static void close_recording_action(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+	KsvWindow *self = KSV_WINDOW(widget);
+
+	(void)name;
+	(void)parameter;
+	ksv_window_close_recording(self);
+	ksv_window_set_open_actions(self, FALSE);
+	g_clear_pointer(&self->path, g_free);
+	adw_window_title_set_title(self->title, "kalloscope");
+	adw_window_title_set_subtitle(self->title, "");
+	gtk_window_set_title(GTK_WINDOW(self), "kalloscope");
+	gtk_stack_set_visible_child_name(self->pages, "start");
+}
+
 // ---- following a recording that is being written ----
 
 static void on_newer(KsvLoader *loader, KsvWindow *self)
@@ -222,6 +238,7 @@ void ksv_window_install_start(GtkWidgetClass *class)
 {
 	gtk_widget_class_install_action(class, "win.record", NULL, record_action);
 	gtk_widget_class_install_action(class, "win.sample", NULL, sample_action);
+	gtk_widget_class_install_action(class, "win.close-recording", NULL, close_recording_action);
 	gtk_widget_class_install_action(class, "win.follow", NULL, follow_action);
 	gtk_widget_class_install_action(class, "win.duplicate", NULL, duplicate_action);
 	gtk_widget_class_install_action(class, "win.palette", NULL, palette_action);
