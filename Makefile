@@ -6,6 +6,7 @@
 # make coverage  which lines of core/ the tests reach
 # make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
+# make pictures  the pictures of README.md again, from the real window
 # make deb    build a Debian package into build/deb
 # make hazards  what breaks preload allocators, native and recorded (part of make test)
 # make hazards-long  500 kills at random moments, 64 threads for minutes, half an hour of small work
@@ -40,7 +41,7 @@ CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial bench deb install clean fuzz model tsan hazards hazards-long hazards-compare matrix suites
+.PHONY: all setup demo test coverage consumers tutorial pictures bench deb install clean fuzz model tsan hazards hazards-long hazards-compare matrix suites
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -99,6 +100,9 @@ consumers: all
 
 tutorial: all
 	@tests/tutorial.py $(BUILD) --write
+
+pictures: all
+	@xvfb-run -a -s "-screen 0 1280x800x24" dbus-run-session -- /usr/bin/python3 tests/screenshots.py $(BUILD) --readme
 
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)

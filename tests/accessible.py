@@ -7,17 +7,10 @@ on or look at have a name, in every view. Walks the tree over AT-SPI.
     tests/accessible.py BUILD RECORDING     TAP on stdout; on a display with a session bus of its own
 """
 import os
-import subprocess
 import sys
 import time
 
-try:
-    import gi
-    gi.require_version("Atspi", "2.0")
-    from gi.repository import Atspi
-except (ImportError, ValueError):
-    print("1..0 # SKIP python3-gi and gir1.2-atspi-2.0 are not there")
-    sys.exit(0)
+from window import Atspi, Window, act, plan, result, views, walk
 
 build, recording = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 MUTE = {  # lay out what is in them, or have their words in themselves
@@ -28,53 +21,6 @@ MUTE = {  # lay out what is in them, or have their words in themselves
 }
 PICTURES = {"Memory map", "Zones and buddy", "Per-CPU lists", "Slab", "vmalloc", "Highmem windows", "Paging", "Boot",
             "Summary", "Timeline", "What happened", "Step by step", "Flame graph", "Processes"}
-failed = count = 0
-
-
-def result(fine, name, why=()):
-    global failed, count
-    count += 1
-    failed += not fine
-    print(("ok" if fine else "not ok"), count, "-", name, flush=True)
-    for line in () if fine else why:
-        print("#", line)
-
-
-def walk(node, path=()):
-    """Every accessible of the window, shown or not, with the names above it"""
-    try:
-        if node is None:
-            return
-        yield node, path
-        for i in range(min(node.get_child_count(), 400)):
-            child = node.get_child_at_index(i)
-            yield from walk(child, path + (node.get_name() or node.get_role_name(),))
-    except gi.repository.GLib.Error:  # gone meanwhile
-        return
-
-
-def window():
-    for _ in range(150):
-        desktop = Atspi.get_desktop(0)
-        for i in range(desktop.get_child_count()):
-            app = desktop.get_child_at_index(i)
-            if app and app.get_child_count() and app.get_name() == "kalloscope-viewer":
-                return app
-        time.sleep(0.2)
-    return None
-
-
-def key(*keys):
-    subprocess.run(["xdotool", "key", *keys], check=True)
-
-
-def show(view):
-    key("ctrl+shift+p")
-    time.sleep(0.7)
-    subprocess.run(["xdotool", "type", "--delay", "15", "View: " + view], check=True)
-    time.sleep(0.5)
-    key("Return")
-    time.sleep(1.5)
 
 
 def own_name(node):
@@ -105,30 +51,17 @@ def described(node):
     return any(own_name(child) for child, _ in walk(node) if child is not node)
 
 
-viewer = subprocess.Popen([build + "/viewer/kalloscope-viewer", recording], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL)
-try:
-    app = window()
-    result(app is not None, "the window is seen")
-    if app is None:
-        sys.exit(1)
-    subprocess.run("xdotool search --sync --onlyvisible --name kalloscope windowfocus", shell=True, check=True)
+with Window(build, recording) as window:
     time.sleep(4)
-    with open(os.path.dirname(os.path.abspath(__file__)) + "/../viewer/draw/hit.c") as source:
-        views = [line.split('"')[3] for line in source if line.startswith('\t{"') and "N_(" in line]
-    for view in views + ["SQL"]:
-        show(view)
-    seen = list(walk(app))
-    result(len(seen) > 300, f"the pages of {len(views) + 1} views are there, {len(seen)} widgets")
+    for view in views():
+        act("View: " + view, pause=1.5)
+    seen = list(walk(window.app))
+    result(len(seen) > 300, f"the pages of {len(views())} views are there, {len(seen)} widgets")
     wrong = nameless(seen)
-    result(not wrong, "every widget has a role, and a name if it is to be used", sorted(set(wrong))[:30])
+    result(not wrong, "every widget has a role, and a name if it is to be used", *sorted(set(wrong))[:30])
     drawn = {node.get_name(): node for node, _ in seen if node.get_role() in (Atspi.Role.IMAGE, Atspi.Role.ICON)}
     for view in sorted(PICTURES):
         result(view in drawn and bool(drawn[view].get_description()), f"{view}: the picture says what it shows")
     said = [node.get_description() for node, _ in seen if node.get_role() == Atspi.Role.SLIDER and own_name(node)]
-    result(any("event" in text for text in said), "the scrubber is a slider that says where it stands", said)
-finally:
-    viewer.terminate()
-    viewer.wait()
-print(f"1..{count}")
-sys.exit(failed > 0)
+    result(any("event" in text for text in said), "the scrubber is a slider that says where it stands", *said)
+plan()

@@ -437,6 +437,9 @@ static GtkWidget *filter_bar(KsvEventsPage *self)
 	self->state = GTK_LABEL(gtk_label_new(NULL));
 	gtk_label_set_ellipsize(self->state, PANGO_ELLIPSIZE_END);
 	gtk_label_set_max_width_chars(self->state, 60);
+	gtk_label_set_wrap(self->state, TRUE);
+	gtk_label_set_lines(self->state, 4);
+	gtk_label_set_xalign(self->state, 0);
 	gtk_widget_add_css_class(GTK_WIDGET(self->state), "dim-label");
 	self->stop = GTK_BUTTON(gtk_button_new_with_label(_("Stop")));
 	gtk_widget_set_visible(GTK_WIDGET(self->stop), FALSE);

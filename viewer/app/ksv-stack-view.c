@@ -87,6 +87,7 @@ static void set_empty(KsvStackView *self, const char *why)
 {
 	gtk_label_set_text(self->title, self->name);
 	gtk_label_set_text(self->frames, why);
+	gtk_label_set_wrap(self->frames, TRUE);
 }
 
 static void set_frames(KsvStackView *self, const struct model_stack *s)
@@ -104,9 +105,10 @@ static void set_frames(KsvStackView *self, const struct model_stack *s)
 	if (unresolved(s))
 		g_string_append_printf(
 			text, "\n<span size='small' alpha='70%%'>%s</span>",
-			_("Frames as module+offset have no debug information here: install it and "
-			  "run kalloscope symbols on the recording."));
+			_("Frames as module+offset have no debug\ninformation here: install it "
+			  "and run\nkalloscope symbols on the recording."));
 	gtk_label_set_markup(self->frames, text->str);
+	gtk_label_set_wrap(self->frames, !s->n);
 }
 
 void ksv_stack_view_set_stack(KsvStackView *self, const struct model_stack *s, const char *empty)
