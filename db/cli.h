@@ -104,6 +104,16 @@ uint64_t cli_at_event(struct recording *r, const struct cli_at *at);
 // Texts for people, in one of eight static buffers.
 const char *fmt_bytes(uint64_t bytes); // "12.3 MiB"
 const char *fmt_count(uint64_t n);     // "1,234,567"
+
+// How far a pass over the events is, on a terminal, when it takes a while.
+struct cli_progress {
+	int64_t next_us; // when to say more; 0: never
+	bool said;
+};
+void cli_progress_begin(struct cli_progress *p);
+void cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total); // events
+void cli_progress_end(const struct cli_progress *p);			     // takes the line away
+
 const char *fmt_duration(uint64_t ns); // "3.21 s"
 // A text of the program (its arguments, say) fit for one line of a terminal: valid UTF-8, no
 // control characters, at most so many characters. To be freed.

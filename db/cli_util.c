@@ -12,6 +12,10 @@
 
 #include "db/version.h"
 
+enum {
+	PROGRESS_US = 300 * 1000, // quicker passes say nothing
+};
+
 struct recording *cli_open(const char *path)
 {
 	enum recording_error code;
@@ -197,4 +201,25 @@ char *place_helper(const char *name)
 		return p;
 	snprintf(path, sizeof(path), "%s/%s", KALLOSCOPE_BIN_TO_LIBEXEC, name);
 	return beside(path);
+}
+
+void cli_progress_begin(struct cli_progress *p)
+{
+	bool terminal = isatty(STDERR_FILENO);
+	*p = (struct cli_progress){terminal ? g_get_monotonic_time() + PROGRESS_US : 0, false};
+}
+
+void cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total)
+{
+	if (!p->next_us || g_get_monotonic_time() < p->next_us)
+		return;
+	p->next_us = g_get_monotonic_time() + PROGRESS_US;
+	p->said = true;
+	fprintf(stderr, "\r\033[Kkalloscope: %s of %s events", fmt_count(done), fmt_count(total));
+}
+
+void cli_progress_end(const struct cli_progress *p)
+{
+	if (p->said)
+		fputs("\r\033[K", stderr);
 }

@@ -11,11 +11,14 @@
 #include "cli.h"
 #include "reader_impl.h"
 #include "verify_heap.h"
+#include "verify_rows.h"
 
 // One line is printed for each check; any that fails makes the exit status 1.
 struct verify {
 	struct recording *r;
 	bool failed;
+	struct cli_progress progress;
+	uint64_t events; // folded so far, of all processes
 };
 
 static void result(struct verify *v, bool ok, const char *what, const char *fmt, ...)
@@ -23,6 +26,7 @@ static void result(struct verify *v, bool ok, const char *what, const char *fmt,
 static void result(struct verify *v, bool ok, const char *what, const char *fmt, ...)
 {
 	va_list ap;
+	cli_progress_end(&v->progress);
 	va_start(ap, fmt);
 	printf("%-6s  %-14s ", ok ? "ok" : "NOT OK", what);
 	vprintf(fmt, ap);
@@ -73,6 +77,17 @@ static void check_complete(struct verify *v)
 	       diverged < 0 ? "?" : fmt_count((uint64_t)diverged), *first ? ": " : "", first);
 }
 
+// Calls have the numbers 1, 2, 3 ... in a whole recording: then a comparison does for a search.
+static int64_t count_orphans(struct verify *v)
+{
+	if (number(v, "SELECT count(*) = max(call) AND min(call) = 1"
+		      " FROM call JOIN context USING (context)") == 1)
+		return number(v, "SELECT count(*) FROM event_row WHERE call IS NULL OR call < 1"
+				 " OR call > (SELECT max(call) FROM call)");
+	return number(v, "SELECT count(*) FROM event_row WHERE call NOT IN"
+			 " (SELECT l.call FROM call l JOIN context USING (context))");
+}
+
 // Ids are the order of completion, 1, 2, 3 ...: a gap is a row that was lost.
 static void check_ids(struct verify *v)
 {
@@ -81,8 +96,7 @@ static void check_ids(struct verify *v)
 	int64_t last = number(v, "SELECT ifnull(max(rowid), 0) FROM event_row");
 	result(v, n >= 0 && first == 1 && last == n, "ids", "%s events, ids %s to %s",
 	       fmt_count((uint64_t)n), fmt_count((uint64_t)first), fmt_count((uint64_t)last));
-	int64_t orphans = number(v, "SELECT count(*) FROM event_row WHERE call NOT IN"
-				    " (SELECT l.call FROM call l JOIN context USING (context))");
+	int64_t orphans = count_orphans(v);
 	result(v, !orphans, "contexts", "%" PRId64 " events without their context", orphans);
 }
 
@@ -107,35 +121,21 @@ static unsigned quality_of(const struct event_row *row)
 					      : STACK_FULL;
 }
 
-// One process while its log is folded, beside its rows, read a thousand at a time.
+// One process while its log is folded, beside its rows.
 struct log_check {
 	struct verify *v;
 	int process;
 	uint64_t ops, wrong, first_wrong;
 	uint64_t stacks[STACK_QUALITIES];
 	struct heap_check heap;
-	struct event_row row[1024];
-	unsigned nrows;
-	uint64_t first_row;
+	struct verify_rows *rows;
 };
-
-static const struct event_row *row_of(struct log_check *c, uint64_t event)
-{
-	if (event < c->first_row || event >= c->first_row + c->nrows) {
-		c->first_row = event;
-		c->nrows = recording_rows(c->v->r, event, 1024, c->row);
-	}
-	if (!c->nrows)
-		return NULL;
-	const struct event_row *row = &c->row[event - c->first_row];
-	return row->id == event ? row : NULL;
-}
 
 // The OP of the log says the same as the row of the table.
 static void compare_op(void *ctx, const struct log_entry *e)
 {
 	struct log_check *c = ctx;
-	const struct event_row *row = row_of(c, e->event);
+	const struct event_row *row = verify_row(c->rows, e->event);
 	c->ops++;
 	if (row) {
 		c->stacks[quality_of(row)]++;
@@ -178,12 +178,14 @@ static void compare_keyframe(struct verify *v, struct replay_check *k, struct re
 static void fold_log(struct verify *v, struct replay_check *k, const struct process_info *p,
 		     struct replay *fold, struct replay *key, struct log_check *c)
 {
-	uint64_t diverged = 0;
+	uint64_t diverged = 0, before = v->events;
 	int64_t seq = 0, n = replay_blobs(fold);
 	int ret = replay_keyframe(fold, 0);
 	for (; !ret && seq < n; seq++) {
 		compare_keyframe(v, k, fold, key, p->process, seq);
 		ret = replay_blob(fold, seq, &diverged, compare_op, c);
+		v->events = before + c->ops;
+		cli_progress_at(&v->progress, v->events, recording_events(v->r));
 	}
 	k->blobs += (uint64_t)seq;
 	k->ops += c->ops;
@@ -251,7 +253,8 @@ static void check_state(struct verify *v, struct replay_check *k, int process)
 	       "process %d: the program's final machine and the replayed one: %s", process, text);
 }
 
-static void check_process(struct verify *v, struct replay_check *k, const struct process_info *p)
+static void check_process(struct verify *v, struct replay_check *k, struct verify_rows *rows,
+			  const struct process_info *p)
 {
 	char err[256] = "out of memory";
 	struct log_check *c = calloc(1, sizeof(*c));
@@ -260,6 +263,7 @@ static void check_process(struct verify *v, struct replay_check *k, const struct
 	if (key) {
 		c->v = v;
 		c->process = p->process;
+		c->rows = rows;
 		heap_check_init(&c->heap, v->r, p->first_event);
 		fold_log(v, k, p, fold, key, c);
 		check_heap(v, k, c);
@@ -279,8 +283,14 @@ static void check_processes(struct verify *v, struct replay_check *k)
 {
 	const struct process_info *p;
 	unsigned n = recording_processes(v->r, &p);
-	for (unsigned i = 0; i < n; i++)
-		check_process(v, k, &p[i]);
+	struct verify_rows rows;
+	if (verify_rows_open(&rows, v->r))
+		result(v, false, "events", "cannot be read"), k->wrong_logs++;
+	else
+		for (unsigned i = 0; i < n; i++)
+			check_process(v, k, &rows, &p[i]);
+	verify_rows_finish(&rows);
+	cli_progress_end(&v->progress);
 	if (!k->wrong_logs)
 		result(v, n, "log",
 		       "%u processes: %s blobs fold from the first record to the last, %s events as"
@@ -332,6 +342,7 @@ int cmd_verify(int argc, char **argv)
 		cli_error("%s", why);
 		return code == REC_DAMAGED ? EXIT_FAILURE : EXIT_USAGE;
 	}
+	cli_progress_begin(&v.progress);
 	check_database(&v);
 	check_complete(&v);
 	check_ids(&v);

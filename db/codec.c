@@ -264,14 +264,31 @@ int log_encode(const struct log_entry *e, size_t n, void **blob, size_t *size)
 	return error;
 }
 
+// Byte p of every record is in plane p: turn() the other way round.
+static void turn_back(const uint8_t *planes, size_t n, struct log_entry *e)
+{
+	size_t whole = n - n % BLOCK;
+
+	for (size_t i = 0; i < whole; i += BLOCK)
+		for (size_t p = 0; p < sizeof(struct record); p += 8) {
+			uint64_t w[BLOCK];
+
+			for (size_t k = 0; k < BLOCK; k++)
+				memcpy(&w[k], planes + (p + k) * n + i, 8);
+			turn_block(w);
+			for (size_t k = 0; k < BLOCK; k++)
+				memcpy((char *)&e[i + k].r + p, &w[k], 8);
+		}
+	for (size_t i = whole; i < n; i++)
+		for (size_t p = 0; p < sizeof(struct record); p++)
+			((uint8_t *)&e[i].r)[p] = planes[p * n + i];
+}
+
 static void read_entries(const uint8_t *planes, size_t n, uint64_t last, struct log_entry *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		uint8_t *bytes = (uint8_t *)&e[i].r;
 		uint32_t step = 0;
 
-		for (size_t p = 0; p < sizeof(struct record); p++)
-			bytes[p] = planes[p * n + i];
 		for (size_t p = 0; p < 4; p++)
 			step |= (uint32_t)planes[(sizeof(struct record) + p) * n + i] << 8 * p;
 		e[i].event = step ? last += step : 0;
@@ -295,6 +312,7 @@ int log_decode(const void *blob, size_t size, struct log_entry **e, size_t *n)
 	*e = planes ? malloc((*n + 1) * sizeof(**e)) : NULL;
 	if (*e) {
 		spread(payload, *n, kept, planes);
+		turn_back(planes, *n, *e);
 		read_entries(planes, *n, head.base, *e);
 	}
 	free(payload);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include "cli.h"
+#include "shared_values.h"
 
 struct report {
 	struct recording *r;
@@ -137,11 +138,6 @@ uint64_t report_tree(struct report *rp, const GArray *sites,
 // ---- one pass over events (report_scan.c)
 
 // What a scan hands on; `c` is the event's context.
-struct scan_context {
-	int process, thread;
-	unsigned kind, path, cache, flags;
-	int64_t alloc; // bytes taken, as in the table context; -2: pages (NULL there)
-};
 struct scan_event {
 	uint64_t id, req, back;
 	int64_t t_ns, addr; // addr 0 for most that end a block: its allocation has it

@@ -1,79 +1,19 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// The one pass over events that reports make which need them all: what events share is read first,
-// so that an event costs one row of one table. On a terminal the pass tells how far it is.
+// The one pass over events that reports make which need them all. On a terminal it tells how far it is.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "report.h"
 
 enum {
-	PROGRESS_ROWS = 1 << 16,	// between two looks at the clock
-	PROGRESS_NS = 300 * 1000 * 1000 // quicker passes say nothing
+	PROGRESS_ROWS = 1 << 16, // between two looks at the clock
 };
 
 static uint64_t column(sqlite3_stmt *s, int c)
 {
 	int64_t v = sqlite3_column_int64(s, c);
 	return v < 0 ? 0 : (uint64_t)v;
-}
-
-// ---- progress
-
-struct scan_progress {
-	const struct report *rp;
-	int64_t next_us; // when to say more; 0: never
-	bool said;
-};
-
-static void progress_begin(struct scan_progress *p, const struct report *rp)
-{
-	bool terminal = isatty(STDERR_FILENO);
-	*p = (struct scan_progress){rp, terminal ? g_get_monotonic_time() + PROGRESS_NS / 1000 : 0,
-				    false};
-}
-
-static void progress_at(struct scan_progress *p, uint64_t event)
-{
-	if (!p->next_us || g_get_monotonic_time() < p->next_us)
-		return;
-	p->next_us = g_get_monotonic_time() + PROGRESS_NS / 1000;
-	p->said = true;
-	fprintf(stderr, "\r\033[Kkalloscope: %s of %s events", fmt_count(event - p->rp->from),
-		fmt_count(p->rp->to - p->rp->from + 1));
-}
-
-static void progress_end(const struct scan_progress *p)
-{
-	if (p->said)
-		fputs("\r\033[K", stderr);
-}
-
-// ---- what events share
-
-// Contexts are few (thousands); by number, so that an event costs one look.
-static GArray *read_contexts(sqlite3 *db)
-{
-	GArray *a = g_array_new(FALSE, TRUE, sizeof(struct scan_context));
-	sqlite3_stmt *s = NULL;
-	sqlite3_prepare_v2(db,
-			   "SELECT context, process, thread, kind, path, cache, flags,"
-			   " ifnull(alloc, -2) FROM context WHERE context BETWEEN 0 AND 1000000",
-			   -1, &s, NULL);
-	while (s && sqlite3_step(s) == SQLITE_ROW) {
-		guint id = (guint)sqlite3_column_int64(s, 0);
-		if (id >= a->len)
-			g_array_set_size(a, id + 1);
-		g_array_index(a, struct scan_context, id) = (struct scan_context){
-			sqlite3_column_int(s, 1),	    sqlite3_column_int(s, 2),
-			(unsigned)sqlite3_column_int(s, 3), (unsigned)sqlite3_column_int(s, 4),
-			(unsigned)sqlite3_column_int(s, 5), (unsigned)sqlite3_column_int(s, 6),
-			sqlite3_column_int64(s, 7)};
-	}
-	sqlite3_finalize(s);
-	return a;
 }
 
 bool scan_gives(const struct scan_event *e)
@@ -124,44 +64,6 @@ static int64_t clock_at(struct scan_clock *c, uint64_t event)
 	return c->t_ns;
 }
 
-// Calls by number, which has no gaps unless the file is damaged.
-struct scan_call {
-	int64_t call, req; // req -1: the event has it
-	uint32_t context, stack;
-};
-
-static GArray *read_calls(sqlite3 *db)
-{
-	GArray *a = g_array_new(FALSE, FALSE, sizeof(struct scan_call));
-	sqlite3_stmt *s = NULL;
-	sqlite3_prepare_v2(db,
-			   "SELECT call, context, stack, ifnull(req, -1) FROM call ORDER BY call",
-			   -1, &s, NULL);
-	while (s && sqlite3_step(s) == SQLITE_ROW) {
-		struct scan_call c = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 3),
-				      (uint32_t)column(s, 1), (uint32_t)column(s, 2)};
-		g_array_append_val(a, c);
-	}
-	sqlite3_finalize(s);
-	return a;
-}
-
-static int by_call(const void *key, const void *element)
-{
-	int64_t a = *(const int64_t *)key, b = ((const struct scan_call *)element)->call;
-	return (a > b) - (a < b);
-}
-
-static const struct scan_call *find_call(const GArray *calls, int64_t call)
-{
-	const struct scan_call *c = (const struct scan_call *)calls->data;
-	if (!calls->len)
-		return NULL;
-	if (call >= c->call && call - c->call < calls->len && c[call - c->call].call == call)
-		return &c[call - c->call];
-	return bsearch(&call, c, calls->len, sizeof(*c), by_call);
-}
-
 // ---- the pass
 
 struct scan {
@@ -169,10 +71,10 @@ struct scan {
 	bool all;
 	void (*fn)(void *ctx, const struct scan_event *e);
 	void *ctx;
-	GArray *contexts, *calls;
+	struct shared_values shared;
 	struct scan_clock clock;
 	sqlite3_stmt *back; // of events whose row has the bytes asked for in its place
-	struct scan_progress progress;
+	struct cli_progress progress;
 	uint64_t rows;
 };
 
@@ -189,11 +91,9 @@ static uint64_t back_of(struct scan *n, uint64_t event)
 // A row as the query has it: rowid, call, addr, arg. False: not of this process, or damaged.
 static bool read_event(struct scan *n, sqlite3_value **row, struct scan_event *e)
 {
-	const struct scan_call *l = find_call(n->calls, sqlite3_value_int64(row[1]));
-	if (!l || l->context >= n->contexts->len)
-		return false;
-	const struct scan_context *c = &g_array_index(n->contexts, struct scan_context, l->context);
-	if (c->process != n->rp->p->process)
+	const struct scan_context *c;
+	const struct scan_call *l = shared_call(&n->shared, sqlite3_value_int64(row[1]), &c);
+	if (!l || c->process != n->rp->p->process)
 		return false;
 	int64_t given = sqlite3_value_int64(row[3]);
 	uint64_t id = (uint64_t)sqlite3_value_int64(row[0]), arg = given < 0 ? 0 : (uint64_t)given;
@@ -217,7 +117,8 @@ static void take_row(sqlite3_context *context, int columns, sqlite3_value **row)
 	struct scan_event e;
 	(void)columns;
 	if (!(++n->rows % PROGRESS_ROWS))
-		progress_at(&n->progress, (uint64_t)sqlite3_value_int64(row[0]));
+		cli_progress_at(&n->progress, (uint64_t)sqlite3_value_int64(row[0]) - n->rp->from,
+				n->rp->to - n->rp->from + 1);
 	if (read_event(n, row, &e) && (n->all || stack_wanted(n->rp, e.stack)))
 		n->fn(n->ctx, &e);
 }
@@ -229,21 +130,19 @@ static void no_result(sqlite3_context *context)
 
 static void scan_begin(struct scan *n, struct report *rp)
 {
-	n->contexts = read_contexts(rp->db);
-	n->calls = read_calls(rp->db);
+	shared_values_read(&n->shared, rp->db);
 	clock_open(&n->clock, rp);
 	sqlite3_prepare_v2(rp->db, "SELECT back FROM event_old WHERE event = ?1", -1, &n->back,
 			   NULL);
-	progress_begin(&n->progress, rp);
+	cli_progress_begin(&n->progress);
 }
 
 static void scan_end(struct scan *n)
 {
-	progress_end(&n->progress);
+	cli_progress_end(&n->progress);
 	sqlite3_finalize(n->back);
 	sqlite3_finalize(n->clock.s);
-	g_array_unref(n->contexts);
-	g_array_unref(n->calls);
+	shared_values_free(&n->shared);
 }
 
 void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
