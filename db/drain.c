@@ -33,6 +33,8 @@ enum {
 struct drained { // per process number
 	bool started, ended;
 	uint64_t next[MAX_CPUS]; // records taken from each ring
+	uint64_t last
+		[MAX_CPUS]; // where in the spool the last chunk of each ring ends, found by a scan
 };
 
 struct watch {		  // per slot
@@ -122,27 +124,63 @@ static int put(struct drainer *d, struct spool_chunk *c, const void *payload)
 	return error;
 }
 
+static void scan_chunk(struct drainer *d, const struct spool_chunk *c, uint64_t end)
+{
+	struct drained *p = drained(d, c->process);
+
+	d->took_over = true;
+	if (!p)
+		return;
+	p->started |= c->type == SPOOL_PROCESS;
+	p->ended |= c->type == SPOOL_ENDED;
+	if (c->type != SPOOL_RECORDS)
+		return;
+	p->next[c->cpu] = c->first + c->count;
+	p->last[c->cpu] = end - c->count * sizeof(struct record) - sizeof(*c);
+}
+
+// What the spool tells of who was drained, and how far. all: damaged chunks do not count; else
+// chunks of records are not looked into.
+static void scan_chunks(struct drainer *d, struct spool_reader *r, bool all)
+{
+	struct spool_chunk c;
+	const void *payload;
+
+	if (d->done)
+		memset(d->done, 0, d->ndone * sizeof(*d->done));
+	r->offset = 0;
+	while ((all ? spool_next(r, &c, &payload) : spool_pass(r, &c)) == SPOOL_MORE)
+		scan_chunk(d, &c, r->offset);
+	d->spool.size = r->offset;
+}
+
+// The chunks that say where to go on: of rings that are still to be drained.
+static bool last_chunks_sound(const struct drainer *d, struct spool_reader *r)
+{
+	struct spool_chunk c;
+	const void *payload;
+
+	r->damaged = 0;
+	for (uint32_t i = 0; i < d->ndone && !r->damaged; i++)
+		for (unsigned cpu = 0; cpu < MAX_CPUS && d->done[i].started; cpu++) {
+			r->offset = d->done[i].last[cpu];
+			if (!d->done[i].ended && d->done[i].next[cpu])
+				spool_next(r, &c, &payload);
+		}
+	return !r->damaged;
+}
+
+// Reading all of a long spool takes a while, and whoever makes the recording of it reads it anyway.
 static int scan_spool(struct drainer *d, const char *folder)
 {
 	struct spool_reader r;
-	struct spool_chunk c;
-	const void *payload;
 	int error = spool_open(&r, folder);
 
 	if (error)
 		return error;
-	while (spool_next(&r, &c, &payload) == SPOOL_MORE) {
-		struct drained *p = drained(d, c.process);
-
-		d->took_over = true;
-		if (!p)
-			continue;
-		p->started |= c.type == SPOOL_PROCESS;
-		p->ended |= c.type == SPOOL_ENDED;
-		if (c.type == SPOOL_RECORDS)
-			p->next[c.cpu] = c.first + c.count;
-	}
-	d->spool.size = r.offset;
+	scan_chunks(d, &r, false);
+	if (!last_chunks_sound(d, &r))
+		scan_chunks(d, &r, true);
 	spool_close(&r);
 	return ftruncate(d->spool.fd, (off_t)d->spool.size) ? -errno : 0;
 }

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "inserter.h"
-#include "symbols.h"
 
 enum {
 	CHUNK = 8, // frames
@@ -47,11 +46,11 @@ static void load_modules(struct finisher *f)
 {
 	sqlite3_stmt *s;
 
-	store_wait(f->ins);
 	f->module = calloc(f->ins->modules + 1, sizeof(*f->module));
 	if (!f->module ||
-	    sqlite3_prepare_v2(f->ins->db, "SELECT image, start, \"end\", base, module FROM module",
-			       -1, &s, NULL))
+	    sqlite3_prepare_v2(f->ins->naming,
+			       "SELECT image, start, \"end\", base, module FROM module", -1, &s,
+			       NULL))
 		return;
 	while (f->nmodules < f->ins->modules && sqlite3_step(s) == SQLITE_ROW)
 		f->module[f->nmodules++] = (struct module_range){
@@ -95,6 +94,7 @@ static int64_t address_of(struct finisher *f, uint32_t image, uint64_t ip)
 	m = module_at(f, image, ip - 1); // the call, not what follows it
 	store_run(f->ins, ST_ADDRESS, m ? "iiiii" : "iiinn", (int64_t)id, (int64_t)image,
 		  (int64_t)ip, m ? m->module : 0, m ? (int64_t)(ip - m->base) : 0);
+	naming_address(f->ins, id, image, ip, m ? m->module : 0, m ? (int64_t)(ip - m->base) : 0);
 	return id;
 }
 
@@ -153,24 +153,11 @@ static void store_stacks(struct inserter *ins)
 		load_modules(&f);
 		each_bit(&f, ins->stack_seen, store_parts);
 		each_bit(&f, f.chunk_seen, store_chunk);
+		batch_flush(ins);
 	}
 	intern_finish(&f.addresses);
 	free(f.chunk_seen);
 	free(f.module);
-}
-
-static void on_symbols(void *ctx, uint64_t done, uint64_t total)
-{
-	(void)done, (void)total;
-	insert_report(ctx, "symbols", false);
-}
-
-static void resolve(struct inserter *ins)
-{
-	char err[ERR_LEN] = "";
-
-	if (!ins->error && symbols_resolve(ins->db, false, on_symbols, ins, err, sizeof(err)))
-		store_meta_text(ins, "symbols", err);
 }
 
 static void store_totals(struct inserter *ins)
@@ -223,13 +210,17 @@ static void remove_folder(const char *folder)
 	rmdir(folder);
 }
 
-// Everything that was written without waiting for the disk is on it behind the next commit, which
-// says that the recording is complete, before the spool goes.
+// Everything that was written without waiting for the disk is on it before the commit that says that
+// the recording is complete, and so is that before the spool goes. The last commit writes a page
+// or two and has no journal on the disk: should it be cut short, the spool is still there.
 static void complete(struct inserter *ins, int64_t start_ns)
 {
 	store_wait(ins);
+	if (!ins->error && ins->output_fd >= 0 && fdatasync(ins->output_fd))
+		store_fail(ins, -errno, strerror(errno));
 	if (!ins->error)
-		sqlite3_exec(ins->db, "PRAGMA synchronous=FULL", NULL, NULL, NULL);
+		sqlite3_exec(ins->db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL", NULL,
+			     NULL, NULL);
 	store_meta_int(ins, "finish_ns", (int64_t)clock_monotonic_ns() - start_ns);
 	store_meta_int(ins, "complete", 1);
 	store_commit(ins);
@@ -242,11 +233,9 @@ void finish_recording(struct inserter *ins)
 
 	insert_report(ins, "finishing", true);
 	store_stacks(ins);
-	store_totals(ins);
-	store_commit(ins);
 	insert_report(ins, "symbols", true);
-	store_wait(ins);
-	resolve(ins);
+	naming_resolve(ins);
+	store_totals(ins);
 	store_commit(ins);
 	complete(ins, start_ns);
 	if (ins->error)
@@ -255,7 +244,5 @@ void finish_recording(struct inserter *ins)
 		sqlite3_finalize(ins->stmt[i]);
 		ins->stmt[i] = NULL;
 	}
-	sqlite3_exec(ins->db, "PRAGMA journal_mode=DELETE", NULL, NULL,
-		     NULL); // no empty file stays
 	remove_folder(ins->folder);
 }

@@ -175,16 +175,60 @@ static bool take_chunks(struct inserter *ins)
 	return got >= 0;
 }
 
-// What is still in the rings of a recording nobody drains any more; waits for processes that
-// still live. False: it was tried before, or cannot be done.
-static bool drain_rest(struct inserter *ins)
+// Empties the rings of a recording nobody drains any more, beside us; waits for processes that still
+// live. On the heap, because it may outlive the inserter.
+struct rest {
+	pthread_t thread;
+	bool threaded;
+	char folder[4096];
+	_Atomic bool over;
+	int error;
+};
+
+static void *rest_main(void *arg)
 {
+	struct rest *rest = arg;
 	char err[ERR_LEN];
 
-	if (ins->recovered)
-		return false;
+	rest->error = drain_run(rest->folder, -1, err);
+	rest->over = true;
+	return NULL;
+}
+
+// From then on the spool has no torn end: what it has is whole, or will be.
+static void rest_wait(struct inserter *ins)
+{
+	const struct timespec wait = {.tv_nsec = WAIT_NS / 10};
+
+	while (!ins->rest->over && atomic_load(&ins->seg.h->drainer_pid) != (uint32_t)getpid())
+		nanosleep(&wait, NULL);
+}
+
+// False: it was tried, and cannot be done.
+static bool drain_rest(struct inserter *ins)
+{
+	if (ins->rest)
+		return !ins->rest->over || !ins->rest->error;
 	ins->recovered = true;
-	return !drain_run(ins->folder, -1, err);
+	ins->rest = calloc(1, sizeof(*ins->rest));
+	if (!ins->rest)
+		return false;
+	memcpy(ins->rest->folder, ins->folder, sizeof(ins->folder));
+	ins->rest->threaded = !pthread_create(&ins->rest->thread, NULL, rest_main, ins->rest);
+	if (ins->rest->threaded)
+		rest_wait(ins);
+	else
+		rest_main(ins->rest);
+	return true;
+}
+
+static void rest_finish(struct rest *rest)
+{
+	if (!rest || !rest->over)
+		return;
+	if (rest->threaded)
+		pthread_join(rest->thread, NULL);
+	free(rest);
 }
 
 static void follow(struct inserter *ins)
@@ -199,7 +243,7 @@ static void follow(struct inserter *ins)
 		advance_all(ins, false);
 		if (ins->closed)
 			return;
-		if (ins->finish_torn && drainer_gone(ins) && !drain_rest(ins)) {
+		if (ins->finish_torn && (ins->rest || drainer_gone(ins)) && !drain_rest(ins)) {
 			ins->truncated = "the rings could not be emptied";
 			return;
 		}
@@ -276,7 +320,9 @@ static int start(struct inserter *ins)
 	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)) ||
 	    calls_init(ins))
 		return sentence(ins->err, -ENOMEM, "not enough memory");
-	error = store_open(ins);
+	error = naming_open(ins);
+	if (!error)
+		error = store_open(ins);
 	if (!error)
 		store_start(ins);
 	return ins->error;
@@ -292,12 +338,14 @@ static void end_all(struct inserter *ins)
 static void stop(struct inserter *ins)
 {
 	store_close(ins);
+	naming_close(ins);
 	for (uint32_t i = 1; i < ins->nproc; i++)
 		proc_destroy(ins->proc[i]);
 	free(ins->proc);
 	intern_finish(&ins->contexts);
 	intern_finish(&ins->transition_contexts);
 	calls_finish(ins);
+	rest_finish(ins->rest);
 	free(ins->stack_seen);
 	spool_close(&ins->spool);
 	segment_close(&ins->seg);

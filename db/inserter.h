@@ -23,10 +23,10 @@
 #include "session_file.h"
 
 enum {
-	LOG_ENTRIES = 16384,		    // of a log blob
+	LOG_ENTRIES = 16384,		     // of a log blob
 	KEYFRAME_RECORDS = 12 * LOG_ENTRIES, // between keyframes: 30 ms of folding
-	LOG_AGE_NS = 2000000000,	    // a blob is written at the latest
-	FULL_KEYFRAMES = 16,		    // keyframes between full ones
+	LOG_AGE_NS = 2000000000,	     // a blob is written at the latest
+	FULL_KEYFRAMES = 16,		     // keyframes between full ones
 	TIMELINE_LEVELS = 3,
 	TIMELINE_ITEMS = 5, // of reader.h
 	BATCH_ROWS = 32768,
@@ -309,7 +309,7 @@ struct inserter {
 	int output_fd; // the same file; negative: not open
 	struct segment seg;
 	struct spool_reader spool;
-	int64_t t0_ns; // CLOCK_MONOTONIC of t_ns 0
+	int64_t t0_ns;		     // CLOCK_MONOTONIC of t_ns 0
 	int64_t last_t_ns, clock_ns; // of the last event; of the last row of clock
 	uint64_t events, transitions, divergences, lost;
 	char divergence[256]; // the first one
@@ -320,20 +320,23 @@ struct inserter {
 	} served[HOST_REASONS]; // by reason; 0: the machine
 	struct proc **proc;	// by number
 	uint32_t nproc;
-	struct batch *batch[BATCHES];	   // being filled
-	const struct batch *batch_stored;  // being stored
-	struct row_image *image;		   // of such rows
-	struct store_queue *queue;	   // NULL: everything is stored at once
+	struct batch *batch[BATCHES];	  // being filled
+	const struct batch *batch_stored; // being stored
+	struct row_image *image;	  // of such rows
+	sqlite3 *naming;		  // see naming.c
+	sqlite3_stmt *naming_address;
+	struct store_queue *queue;   // NULL: everything is stored at once
 	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
 	sqlite3_stmt *stmt[32];	     // by enum statement
 	bool in_transaction, closed, finish_torn;
-	bool size_reached; // --max-size
+	bool size_reached;   // --max-size
 	bool recovered;	     // the drainer had died: we emptied the rings
+	struct rest *rest;   // who does so; NULL: nobody
 	char *argv;	     // of the program, newlines between
 	uint8_t *stack_seen; // bit per depot node that an event names
 	int64_t commit_ns;
 	_Atomic int error; // first failure, negative errno
-	char *err; // ERR_LEN
+	char *err;	   // ERR_LEN
 	void (*progress)(void *ctx, const struct insert_progress *p);
 	void *progress_ctx;
 	int64_t progress_ns;
@@ -364,6 +367,7 @@ enum statement {
 	ST_PARTS,
 	ST_FRAMES,
 	ST_SERVED,
+	ST_FRAME,
 	ST_COUNT,
 };
 int store_open(struct inserter *ins);
@@ -380,6 +384,14 @@ void store_batch(struct inserter *ins, struct batch *b); // takes it over
 // A row of log: columns as in store_run, then the entries, which it takes over, as a blob.
 void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *types, ...);
 void store_wait(struct inserter *ins); // until everything asked for so far is done; store_queue.c
+
+// --- naming.c: functions of addresses, by the thread that folds
+int naming_open(struct inserter *ins);
+void naming_close(struct inserter *ins);
+void naming_exec(struct inserter *ins, const char *format, ...); // as sqlite3_mprintf
+void naming_address(struct inserter *ins, int64_t address, uint32_t image, uint64_t ip,
+		    int64_t module, int64_t offset); // module 0: unknown
+void naming_resolve(struct inserter *ins);	     // gives the store rows of frame
 
 // --- served.c: who served the allocations
 void served_count(struct inserter *ins, const struct record *r, uint64_t event); // of a success

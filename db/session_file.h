@@ -82,6 +82,8 @@ void spool_close(struct spool_reader *r);
 // SPOOL_MORE: a chunk, *payload valid until the next call; SPOOL_WAIT: no whole chunk is there
 // (yet); -EILSEQ: what stands there is no chunk, and nothing after it can be read.
 int spool_next(struct spool_reader *r, struct spool_chunk *c, const void **payload);
+// The same, but records are not read: whether they are what was written is not known.
+int spool_pass(struct spool_reader *r, struct spool_chunk *c);
 uint64_t spool_bytes(const struct spool_reader *r); // read or not
 // --max-size, for the drainer: a recording takes some two thirds of its spool, and the inserter, which
 // knows better, may get no time to say so on a busy machine.

@@ -131,3 +131,18 @@ uint64_t spool_bytes(const struct spool_reader *r)
 
 	return fstat(r->fd, &st) ? 0 : (uint64_t)st.st_size;
 }
+
+int spool_pass(struct spool_reader *r, struct spool_chunk *c)
+{
+	off_t size = lseek(r->fd, 0, SEEK_END);
+	const void *payload;
+	uint64_t end;
+
+	if (!read_at(r->fd, c, sizeof(*c), r->offset) || !chunk_sane(c) || c->type != SPOOL_RECORDS)
+		return spool_next(r, c, &payload);
+	end = r->offset + sizeof(*c) + payload_bytes(c);
+	if (size < 0 || end > (uint64_t)size)
+		return SPOOL_WAIT;
+	r->offset = end;
+	return SPOOL_MORE;
+}

@@ -54,6 +54,11 @@ static void module_insert(struct proc *p, const struct module_row *m)
 		  (int64_t)p->modules->image, (int64_t)p->ins->events, m->path,
 		  build ? m->build : NULL, (int64_t)(m->start - m->vaddr), (int64_t)m->start,
 		  (int64_t)m->end);
+	naming_exec(p->ins,
+		    "INSERT INTO module(module, image, path, build_id, base, start, \"end\")"
+		    " VALUES(%lld,%u,%Q,%Q,%lld,%lld,%lld)",
+		    (long long)p->ins->modules, p->modules->image, m->path, build ? m->build : NULL,
+		    (long long)(m->start - m->vaddr), (long long)m->start, (long long)m->end);
 }
 
 static void text_module(struct proc *p, const char *text)
@@ -96,6 +101,7 @@ static void text_module_gone(struct proc *p, const char *text)
 		char *sql = sqlite3_mprintf("DELETE FROM module WHERE image=%u AND start=%lld",
 					    image, (long long)start);
 		store_exec(p->ins, sql);
+		naming_exec(p->ins, "%s", sql);
 		sqlite3_free(sql);
 		return;
 	}
