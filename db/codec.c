@@ -367,6 +367,16 @@ void keyframer_destroy(struct keyframer *k)
 	free(k);
 }
 
+struct keyframer *keyframer_copy(const struct keyframer *k, const void *memory)
+{
+	struct keyframer *copy = keyframer_create(memory, k->npages * PAGE_SIZE);
+
+	for (size_t i = 0; copy && i < k->npages; i++)
+		if (k->hash[i]) // most are zero: their memory is not touched
+			copy->hash[i] = k->hash[i];
+	return copy;
+}
+
 static bool is_zero(const char *page)
 {
 	return !page[0] && !memcmp(page, page + 1, PAGE_SIZE - 1);

@@ -29,6 +29,8 @@ int log_apply(struct machine *m, const struct record *r);
 struct keyframer; // remembers the last keyframe of one machine
 struct keyframer *keyframer_create(const void *memory, size_t size);
 void keyframer_destroy(struct keyframer *k);
+// One of other memory that is now what k's was at its last keyframe. NULL: no memory.
+struct keyframer *keyframer_copy(const struct keyframer *k, const void *memory);
 // full: every non-zero page; else pages changed since the last call. Blob as above.
 int keyframe_encode(struct keyframer *k, bool full, void **blob, size_t *blob_size);
 // Size of the machine memory a keyframe belongs to, as the blob claims; 0: no keyframe.

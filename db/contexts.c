@@ -108,6 +108,7 @@ static uint32_t context_of(struct inserter *ins, const struct context_key *k)
 struct call_hit {
 	uint64_t who, what, req;
 	uint32_t call;
+	bool in_row; // of the call: its rows say how many bytes were asked for
 };
 
 int calls_init(struct inserter *ins)
@@ -179,9 +180,11 @@ uint32_t call_of(struct proc *p, const struct record *r, bool *in_row)
 	uint64_t h = (who ^ what * 3 ^ (uint64_t)r->op.req << 20) * 0x9E3779B97F4A7C15ull;
 	struct call_hit *hit = &p->ins->call_hit[h >> 32 & (CALL_HITS - 1)];
 
-	if (hit->who != who || hit->what != what || hit->req != r->op.req)
-		*hit = (struct call_hit){who, what, r->op.req, call_find(p, r)};
-	*in_row = call_key(p->ins, hit->call)->req == REQ_IN_ROW;
+	if (hit->who != who || hit->what != what || hit->req != r->op.req) {
+		*hit = (struct call_hit){who, what, r->op.req, call_find(p, r), false};
+		hit->in_row = call_key(p->ins, hit->call)->req == REQ_IN_ROW;
+	}
+	*in_row = hit->in_row;
 	return hit->call;
 }
 

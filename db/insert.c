@@ -339,6 +339,7 @@ static void stop(struct inserter *ins)
 {
 	store_close(ins);
 	naming_close(ins);
+	template_free(ins->booted);
 	for (uint32_t i = 1; i < ins->nproc; i++)
 		proc_destroy(ins->proc[i]);
 	free(ins->proc);

@@ -21,6 +21,7 @@
 #include "row_image.h"
 #include "recorder.h"
 #include "session_file.h"
+#include "template.h"
 
 enum {
 	LOG_ENTRIES = 16384,		     // of a log blob
@@ -213,8 +214,9 @@ struct proc {
 	bool over;  // nothing more will come from the spool
 	bool dirty; // its row changed
 	bool lossy;
-	bool at_round;	  // all rings have been taken as far as the drainer saw them
-	struct slot slot; // as the drainer saw it
+	bool from_template; // its machine was booted once for many
+	bool at_round;	    // all rings have been taken as far as the drainer saw them
+	struct slot slot;   // as the drainer saw it
 	struct spool_end end;
 	struct segment *seg;
 	struct inserter *ins;
@@ -259,6 +261,7 @@ void proc_log(struct proc *p, const struct record *r, uint64_t event); // after 
 void proc_log_flush(struct proc *p);
 void proc_log_age(struct proc *p); // writes a blob that has become old
 void proc_keyframe(struct proc *p);
+void proc_first_keyframe(struct proc *p); // of a machine just booted, or inherited
 
 // --- causality.c
 void causal_clock(struct proc *p, unsigned ring, const struct record *r); // r was taken from ring
@@ -323,6 +326,7 @@ struct inserter {
 	struct batch *batch[BATCHES];	  // being filled
 	const struct batch *batch_stored; // being stored
 	struct row_image *image;	  // of such rows
+	struct boot_template *booted;	  // what processes begin with; NULL: none yet
 	sqlite3 *naming;		  // see naming.c
 	sqlite3_stmt *naming_address;
 	struct store_queue *queue;   // NULL: everything is stored at once

@@ -6,6 +6,15 @@
 
 #include "inserter.h"
 
+static void keyframe_row(struct proc *p, bool full, const void *blob, size_t size)
+{
+	p->keyframes++;
+	p->keyframe_seq = p->log_seq;
+	p->since_keyframe = 0;
+	store_run(p->ins, ST_KEYFRAME, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
+		  (int64_t)p->last_event, (int64_t)p->m.s->barrier, (int64_t)full, blob, size);
+}
+
 // The machine before the first record of the next blob.
 void proc_keyframe(struct proc *p)
 {
@@ -17,12 +26,22 @@ void proc_keyframe(struct proc *p)
 		store_fail(p->ins, -ENOMEM, strerror(ENOMEM));
 		return;
 	}
-	p->keyframes++;
-	p->keyframe_seq = p->log_seq;
-	p->since_keyframe = 0;
-	store_run(p->ins, ST_KEYFRAME, "iiiiib", (int64_t)p->number, (int64_t)p->log_seq,
-		  (int64_t)p->last_event, (int64_t)p->m.s->barrier, (int64_t)full, blob, size);
+	keyframe_row(p, full, blob, size);
 	free(blob);
+}
+
+void proc_first_keyframe(struct proc *p)
+{
+	const void *blob;
+	size_t size;
+
+	if (!p->from_template ||
+	    p->slot.how == HOW_FORK) { // whose barrier is not that of a new one
+		proc_keyframe(p);
+		return;
+	}
+	blob = template_keyframe(p->ins->booted, &size);
+	keyframe_row(p, true, blob, size);
 }
 
 void proc_log_flush(struct proc *p)

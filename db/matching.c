@@ -233,7 +233,8 @@ void matching_touch(struct matching *t, const struct live *l)
 
 void matching_add(struct matching *t, const struct live *l)
 {
-	remember(t, l->key, matching_find(t, l->key));
+	if (t->journalling)
+		remember(t, l->key, matching_find(t, l->key));
 	put(t, l);
 }
 

@@ -100,12 +100,35 @@ static bool config_sane(const struct machine_config *c)
 	       c->e820.nr_map <= E820MAX;
 }
 
+// The machine of the template, and the keyframer that goes with it. False: there is none.
+static bool boot_from_template(struct proc *p, const struct machine_config *cfg)
+{
+	const struct boot_template *t = template_get(&p->ins->booted, cfg);
+
+	if (!t || memory_map(p, machine_size(cfg)))
+		return false;
+	p->keyframer = template_keyframer(t, p->memory);
+	p->from_template = p->keyframer && template_map(t, p->memory, p->size);
+	if (p->from_template)
+		return true;
+	keyframer_destroy(p->keyframer);
+	p->keyframer = NULL;
+	munmap(p->memory, p->size);
+	p->memory = NULL;
+	return false;
+}
+
 static int boot(struct proc *p)
 {
 	const struct machine_config *cfg = &p->slot.cfg;
 	const char *why;
-	int error = config_sane(cfg) ? memory_map(p, machine_size(cfg)) : -EINVAL;
+	int error;
 
+	if (!config_sane(cfg))
+		return -EINVAL;
+	if (boot_from_template(p, cfg))
+		return 0;
+	error = memory_map(p, machine_size(cfg));
 	return error ? error : machine_boot(&p->m, p->memory, cfg, &why);
 }
 
@@ -116,8 +139,7 @@ static int running(struct proc *p)
 
 	if (error)
 		return error;
-	p->keyframer = keyframer_create(p->memory, p->size);
-	if (!p->keyframer)
+	if (!p->keyframer && !(p->keyframer = keyframer_create(p->memory, p->size)))
 		return -ENOMEM;
 	p->merge.m = &p->m;
 	p->merge.nrings = p->nrings = p->m.s->cfg.ncpus;
@@ -131,7 +153,7 @@ static int running(struct proc *p)
 	for (unsigned id = 1; id < MAX_CACHES; id++)
 		if (p->m.caches[id].used)
 			cache_row(p, id, 0);
-	proc_keyframe(p);
+	proc_first_keyframe(p);
 	return 0;
 }
 
