@@ -76,10 +76,10 @@ def readme():
     session(recording, (int(first) + int(last)) // 2, ["Zones and buddy"], LARGE, {},
             lambda view: TOP + "/viewer/screenshot.png")
     split = sql(build, recording, f"""SELECT event FROM transitions WHERE kind = 'buddy_split' AND process = {process}
-        AND event > {first} ORDER BY "order" - order2 DESC, event LIMIT 1""")[0][0]
+        AND zone = 'Normal' AND event > {first} + 5000 ORDER BY "order" - order2 DESC, event LIMIT 1""")[0][0]
     session(recording, split, ["Step by step"], LARGE, DARK, lambda view: TOP + "/viewer/steps.png")
     for name in "screenshot", "steps":
-        subprocess.run(["mogrify", "-strip", "-colors", "200", f"{TOP}/viewer/{name}.png"], check=True)
+        subprocess.run(["mogrify", "-strip", f"{TOP}/viewer/{name}.png"], check=True)
 
 
 os.environ.update(XDG_CONFIG_HOME=folder + "/config", XDG_STATE_HOME=folder + "/state", GSETTINGS_BACKEND="memory",

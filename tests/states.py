@@ -63,10 +63,10 @@ def open_only(name, path, *said):
         state(window, name, *said)
 
 
-def slowly(path):
+def slowly(path, ms):
     """strace holds up each read of the file"""
     return ("strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "trace=pread64", "-e",
-            "inject=pread64:delay_enter=1000000")
+            f"inject=pread64:delay_enter={ms * 1000}")
 
 
 def views_of(window, prefix, expected):
@@ -90,7 +90,7 @@ def files(good):
 def opening(good):
     shutil.copy(good, folder + "/slow.kalloscope")
     with Window(build, folder + "/slow.kalloscope", folder=folder, size=SIZE,
-                through=slowly(folder + "/slow.kalloscope")) as window:
+                through=slowly(folder + "/slow.kalloscope", 1000)) as window:
         state(window, "opening", "Opening", "Cancel")
         result(window.press("Cancel"), "it can be cancelled")
         state(window, "opening cancelled", "Open a Recording")
@@ -138,38 +138,42 @@ def asked(good):
         state(window, "SQL before a statement", "The answer appears here")
         for name, statement, said in (
                 ("SQL error", "SELECT nothing FROM nowhere", "no such table: nowhere"),
-                ("SQL refused", "DELETE FROM process", "read"),
-                ("SQL no rows", "SELECT * FROM events WHERE id < 0", "0 rows"),
+                ("SQL refused", "DELETE FROM process", "Only statements that read"),
+                ("SQL no rows", "SELECT * FROM events WHERE id < 0", "No row is the answer"),
                 ("SQL cut", "SELECT id, req FROM events a, (SELECT 1 UNION SELECT 2 UNION SELECT 3)", "there are more")):
-            ask(statement)
+            ask(window, statement)
             state(window, name, said)
-        ask(FOREVER)
+        ask(window, FOREVER)
         state(window, "SQL running", "Running", "Stop")
         key("Escape")
-        state(window, "SQL stopped", "stopped")
+        state(window, "SQL stopped", "Stopped.")
 
 
 FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 SIZE = (1280, 800)
 
 
-def ask(statement):
-    key("ctrl+f", "ctrl+a")
+def ask(window, statement):
+    act("View: SQL")
+    window.focus_on("SQL statement")
+    key("ctrl+a")
     write(statement)
     key("ctrl+Return")
 
 
-def scans(good):
+def scan(good):
+    """What reads the events back, held up while it does, and stopped"""
     with Window(build, good, folder=folder, size=SIZE) as window:
-        time.sleep(3)
-        strace = subprocess.Popen([*slowly(good), "-p", str(window.viewer.pid)], stderr=subprocess.DEVNULL)
+        window.says("event ")
+        act("View: Memory map")
+        window.focus_on("Memory map")
+        strace = subprocess.Popen([*slowly(good, 200), "-p", str(window.viewer.pid)], stderr=subprocess.DEVNULL)
         try:
             time.sleep(1)
-            act("View: Call sites")
-            key("ctrl+f")
-            key("Tab")
-            window.press("Scope")
-            state(window, "Call sites being read", "reading back")
+            key("c", "c", "c")  # by age
+            state(window, "Memory map being read", "reading back")
+            result(window.press("Stop"), "it can be stopped")
+            state(window, "Memory map stopped", "stopped at event")
         finally:
             strace.terminate()
             strace.wait()
@@ -199,6 +203,7 @@ def main():
     opening(good)
     nothing_in_it()
     asked(good)
+    scan(good)
     live()
     shutil.rmtree(folder)
     plan()

@@ -244,16 +244,19 @@ if [ -x "$build/tests/viewer_widgets_test" ]; then
 	result $? "widgets, roles and pages"
 	grep -E '^(not ok|#)' widgets | sed 's/^/# /'
 fi
-over_atspi() { # script, what it shows
+over_atspi() { # script, what it shows, arguments after the build folder
+	script=$1 shows=$2
+	shift 2
 	if /usr/bin/python3 -c 'import gi; gi.require_version("Atspi", "2.0"); from gi.repository import Atspi' 2>/dev/null; then
-		env -u GTK_A11Y timeout 280 dbus-run-session -- /usr/bin/python3 "$top/tests/$1" "$build" r.kalloscope >atspi 2>&1
-		result $? "$2"
+		env -u GTK_A11Y timeout 580 dbus-run-session -- /usr/bin/python3 "$top/tests/$script" "$build" "$@" >atspi 2>&1
+		result $? "$shows"
 		grep -E '^(not ok|#)' atspi | sed 's/^/# /'
 	else
-		skip "$2" "missing: python3-gi gir1.2-atspi-2.0"
+		skip "$shows" "missing: python3-gi gir1.2-atspi-2.0"
 	fi
 }
-over_atspi accessible.py "assistive tools find every widget named"
-over_atspi tour.py "by keyboard alone to the peak, its stack, every view and a picture"
+over_atspi accessible.py "assistive tools find every widget named" r.kalloscope
+over_atspi tour.py "by keyboard alone to the peak, its stack, every view and a picture" r.kalloscope
+over_atspi states.py "empty, waiting, stopped and refused: the window says what is the matter"
 echo "1..$n"
 exit $failed

@@ -167,6 +167,17 @@ class Window:
                 continue
         return False
 
+    def focus_on(self, name):
+        """Gives the picture or text of this name the keys"""
+        roles = Atspi.Role.IMAGE, Atspi.Role.ICON, Atspi.Role.TEXT
+        for node, _ in walk(self.app, without=(Atspi.Role.TABLE_ROW,)):
+            try:
+                if node.get_name() == name and node.get_role() in roles:
+                    return Atspi.Component.grab_focus(node)
+            except gi.repository.GLib.Error:
+                continue
+        return False
+
     def shoot(self, path):
         """A picture of the whole screen"""
         subprocess.run(["import", "-window", "root", path], check=True)

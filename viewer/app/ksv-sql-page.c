@@ -110,9 +110,14 @@ static void show_answer(KsvSqlPage *self, const struct sql_answer *a)
 		g_list_store_append(self->rows, row);
 	}
 	show_chart(self, a);
-	status = g_strdup_printf(_("%u row%s in %.2f s%s"), a->rows->len,
-				 a->rows->len == 1 ? "" : "s", (double)a->us / 1e6,
-				 a->cut ? "; there are more, which this page leaves out" : "");
+	if (!a->rows->len)
+		status = g_strdup_printf(_("No row is the answer, after %.2f s"),
+					 (double)a->us / 1e6);
+	else
+		status = g_strdup_printf(_("%u row%s in %.2f s%s"), a->rows->len,
+					 a->rows->len == 1 ? "" : "s", (double)a->us / 1e6,
+					 a->cut ? "; there are more, which this page leaves out"
+						: "");
 	gtk_label_set_text(self->status, status);
 }
 

@@ -191,13 +191,14 @@ void scene_buddy(const struct scene *c)
 	for (unsigned o = MAX_ORDER; o-- > 0;)
 		draw_shelf(c, &l, o, moment_of(c->s, o));
 	pen_card(c->p, l.request.x, l.request.y, l.request.w, l.request.h);
-	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, l.request.x + 10, l.request.y + 8, 0,
-		 c->p->pal->dim, _("the request, or the user"));
-	snprintf(label, sizeof(label), "CPU %u's lists of %.10s", c->s->t.cpu,
-		 c->s->t.zone < MAX_NR_ZONES ? zone_names[c->s->t.zone] : "?");
+	pen_text(c->p, STYLE_SMALL, ALIGN_LEFT, l.request.x + 10, l.request.y + 8, l.request.w - 16,
+		 c->p->pal->dim,
+		 l.request.w < 150 ? _("request or user") : _("the request, or the user"));
+	snprintf(label, sizeof(label), l.cpu.w < 150 ? "CPU %u, %.10s" : "CPU %u's lists of %.10s",
+		 c->s->t.cpu, c->s->t.zone < MAX_NR_ZONES ? zone_names[c->s->t.zone] : "?");
 	scene_counter(c, l.cpu, label, c->s->before.pcp, c->s->after.pcp);
 	draw_moving(c, &l);
-	pen_textf(c->p, STYLE_SMALL, ALIGN_LEFT, l.list.x, c->y + l.row * MAX_ORDER + 2, l.list.w,
+	pen_textf(c->p, STYLE_SMALL, ALIGN_LEFT, c->x, c->y + l.row * MAX_ORDER + 2, c->w,
 		  c->p->pal->dim, _("blocks of all types of mobility; this step is about %s"),
 		  migratetype_name(c->s->t.migratetype));
 }
