@@ -9,23 +9,16 @@
 static const struct {
 	const char *name;
 	int (*run)(struct report *rp);
+	const char *options; // those that change its answer, by their letters; 'u' has it by site
 } reports[] = {
-	{"sites", report_sites},
-	{"peak", report_peak},
-	{"leaks", report_leaks},
-	{"sizes", report_sizes},
-	{"lifetimes", report_lifetimes},
-	{"temporary", report_temporary},
-	{"threads", report_threads},
-	{"slab", report_slab},
-	{"pressure", report_pressure},
-	{"fragmentation", report_fragmentation},
-	{"history", report_history},
-	{"marks", report_marks},
-	{"pools", report_pools},
-	{"summary", report_summary},
-	{"storage", report_storage},
-	{NULL, NULL}, // ends the list
+	{"sites", report_sites, "fbud"},       {"peak", report_peak, "fbud"},
+	{"leaks", report_leaks, "fbuds"},      {"sizes", report_sizes, "fb"},
+	{"lifetimes", report_lifetimes, "fb"}, {"temporary", report_temporary, "fbud"},
+	{"threads", report_threads, "fb"},     {"slab", report_slab, "fba"},
+	{"pressure", report_pressure, "fb"},   {"fragmentation", report_fragmentation, "b"},
+	{"history", report_history, "fb"},     {"marks", report_marks, "fb"},
+	{"pools", report_pools, "fb"},	       {"summary", report_summary, "fb"},
+	{"storage", report_storage, ""},       {NULL, NULL, NULL}, // ends the list
 };
 
 const char *report_name(int i, const void *ctx)
@@ -44,9 +37,12 @@ static int find_report(const char *name)
 	cli_unknown("report", "report", name, report_name, NULL);
 }
 
-static void parse(struct report_args *a, struct cli *c)
+// A bit for each letter of an option that was given.
+static uint32_t parse(struct report_args *a, struct cli *c)
 {
+	uint32_t given = 0;
 	for (int id; (id = cli_next(c)) != -1;) {
+		given |= 1u << (id - 'a');
 		switch (id) {
 		case 'j':
 			a->json = true;
@@ -66,6 +62,17 @@ static void parse(struct report_args *a, struct cli *c)
 			select_option(a, c, id);
 		}
 	}
+	return given;
+}
+
+// An option that would be passed over in silence.
+static void refuse_unused(const struct cli *c, int which, uint32_t given)
+{
+	const char *always = "jtp";
+	for (const struct cli_option *o = c->cmd->options; o->name; o++)
+		if (given >> (o->id - 'a') & 1 && !strchr(always, o->id) &&
+		    !strchr(reports[which].options, o->id))
+			cli_usage("report", "%s takes no --%s", reports[which].name, o->name);
 }
 
 static void header(struct report *rp, const char *name)
@@ -98,6 +105,10 @@ static int run(int which, struct recording *r, const struct report_args *a, cons
 	struct report rp;
 	if (!report_begin(&rp, r, a, "report"))
 		return EXIT_USAGE;
+	if (strchr(reports[which].options, 'u') && !rp.wanted && recording_complete(r) &&
+	    !report_has_stacks(r))
+		cli_error("note: the recording has no stacks (recorded with --frames=0?): its call "
+			  "sites cannot be told apart");
 	rp.addr = addr ? strtoull(addr, NULL, 16) : 0;
 	rp.out = output_open(a->json);
 	header(&rp, reports[which].name);
@@ -122,8 +133,9 @@ int cmd_report(int argc, char **argv)
 	struct report_args a = {.at = {.kind = AT_END}, .top = 20};
 	struct cli c;
 	cli_init(&c, "report", argc, argv);
-	parse(&a, &c);
+	uint32_t given = parse(&a, &c);
 	int which = c.optind < c.argc ? find_report(c.argv[c.optind]) : 0;
+	refuse_unused(&c, which, given);
 	bool history = !strcmp(reports[which].name, "history");
 	char **operand = cli_operands(&c, history ? 3 : 2);
 	const char *addr = history ? parse_address(operand[1]) : NULL;

@@ -45,6 +45,7 @@ int option_number(const struct cli *c, const char *option, int least);
 bool report_begin(struct report *rp, struct recording *r, const struct report_args *a,
 		  const char *command);
 void report_end(struct report *rp);
+bool report_has_stacks(struct recording *r);
 
 // ---- output (report_output.c)
 

@@ -88,7 +88,7 @@ static void set_window(struct report *rp, const struct report_args *a, const cha
 	rp->to = to < rp->to ? to : rp->to;
 }
 
-static bool has_stacks(struct recording *r)
+bool report_has_stacks(struct recording *r)
 {
 	sqlite3_stmt *s = NULL;
 	sqlite3_prepare_v2(recording_db(r), "SELECT 1 FROM stack_frame LIMIT 1", -1, &s, NULL);
@@ -107,7 +107,7 @@ static void explain_nothing(const struct report *rp, const struct report_args *a
 			  "#%llu to #%llu",
 			  rp->p->process, (unsigned long long)rp->p->first_event,
 			  (unsigned long long)rp->p->last_event);
-	if (rp->wanted && !has_stacks(rp->r))
+	if (rp->wanted && !report_has_stacks(rp->r))
 		cli_error("note: --filter finds nothing: the recording has no stacks "
 			  "(recorded with --frames=0?)");
 	else if (rp->wanted && !g_hash_table_size(rp->wanted))

@@ -99,17 +99,29 @@ done
 # --- nothing to answer, and why
 "$kalloscope" record -o bare.k --frames=0 -- "$build/tests/programs/known" >out 2>err </dev/null
 result 'record bare.k' $?
+node=$(query known.k "SELECT printf('%x', addr) FROM events WHERE req = 100 LIMIT 1")
 for r in sites peak leaks temporary; do
-	expect 0 'finds nothing: the recording has no stacks' "$r: a filter where there are no stacks" $r --filter main bare.k
-	expect 0 'no stack has that' "$r: a filter nothing matches" $r --filter no_such_name known.k
+	expect 0 'its call sites cannot be told apart' "$r: of a recording without stacks" $r bare.k
+done
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure "history $node" marks pools summary; do
+	# shellcheck disable=SC2086
+	expect 0 'finds nothing: the recording has no stacks' "${r%% *}: a filter where there are no stacks" $r --filter main bare.k
+	# shellcheck disable=SC2086
+	expect 0 'no stack has that' "${r%% *}: a filter nothing matches" $r --filter no_such_name known.k
 done
 expect 0 '(no stack)' 'sites of a recording without stacks' sites bare.k
-for r in sites leaks sizes lifetimes threads pressure marks pools; do
-	expect 0 'did nothing between these moments' "$r: a time in which nothing happened" $r --between 999990 999999 known.k
-done
-for r in 'sites --top=0' 'threads' 'slab --top=0' 'pressure' 'summary'; do
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation "history $node" marks pools summary; do
 	# shellcheck disable=SC2086
-	{ "$kalloscope" report $r gcc.k; echo $? >status; } 2>err | true
+	expect 0 'did nothing between these moments' "${r%% *}: a time in which nothing happened" $r --between 999990 999999 known.k
+done
+for r in 'fragmentation --filter=x' 'storage --filter=x' 'storage --between 1 end' 'sites --at=5' 'sizes --bottom-up' 'summary --top-down' \
+	'peak --suppressions=x'; do
+	# shellcheck disable=SC2086
+	expect 2 "^kalloscope report: ${r%% *} takes no --" "an option that says nothing to it: $r" $r known.k
+done
+for r in sites peak leaks sizes lifetimes temporary threads slab pressure fragmentation "history $node" marks pools summary storage; do
+	# shellcheck disable=SC2086
+	{ "$kalloscope" report --top=0 $r gcc.k; echo $? >status; } 2>err | true
 	is "${r%% *}: a closed pipe ends quietly" '' "$(cat err)"
 done
 
