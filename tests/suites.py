@@ -15,6 +15,7 @@ between its marks. The suites are data, in tests/suites/*.toml:
   source     Debian source package it is taken from; version: other than the newest. Fetched once, by a list
              of sources of our own, into BUILD/suites
   prepare    lines for sh that make what it needs in BUILD/suites/NAME, once; SOURCE is the unpacked package
+  parts      {name: words}: recorded one by one, each a row of its own; run finds its words in PART
   run        lines for sh: what is run and recorded, in an empty folder; MADE is what prepare made. Results go
              to OUT: *.xml in the form of JUnit, *.tap
   explained  [pattern, reason]: tests that may end otherwise
@@ -39,7 +40,7 @@ from side_by_side import Bench, Outcome, Skip
 
 TESTS = Path(__file__).resolve().parent
 SECONDS = 1500
-WORDS = {"name", "needs", "source", "version", "prepare", "run", "explained", "options"}
+WORDS = {"name", "needs", "source", "version", "prepare", "run", "explained", "options", "parts"}
 preparing = threading.Lock()  # apt has one list, and a compiler all CPUs
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SOURCES = "\n".join(f"Types: deb-src\nURIs: http://deb.debian.org/{path}\nSuites: {suite}\nComponents: main\nSigned-By: {KEYS}\n"
@@ -52,7 +53,8 @@ def suites():
         s = tomllib.loads(file.read_text())
         if s.keys() - WORDS:
             sys.exit(f"{file}: there is no {', '.join(s.keys() - WORDS)}")
-        found.append(s)
+        parts = s.get("parts")
+        found += [{**s, "row": f"{s['name']}: {part}", "part": parts[part]} for part in parts] if parts else [{**s, "row": s["name"]}]
     return found
 
 
@@ -132,8 +134,8 @@ def run_once(b, suite, made, how, record=()):
     for folder in (work, temporary, out):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-    b.env.update(HOME=str(work), TMPDIR=str(temporary), MADE=str(made), OUT=str(out), TZ="UTC", PYTHONHASHSEED="0",
-                 PERL_HASH_SEED="0", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
+    b.env.update(HOME=str(work), TMPDIR=str(temporary), MADE=str(made), OUT=str(out), PART=suite.get("part", ""),
+                 TZ="UTC", PYTHONHASHSEED="0", PERL_HASH_SEED="0", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     start = time.monotonic()
     output, errors, status = b.run([*record, "sh", "-uc", suite["run"]], cwd=work)
     (b.folder / f"{how}.output").write_bytes(output + errors)
@@ -196,16 +198,16 @@ def main():
     a.add_argument("--keep", action="store_true")
     a.add_argument("--write", type=Path)
     a = a.parse_intermixed_args()
-    chosen = [s for s in suites() if not a.words or any(w in s["name"] for w in a.words)]
+    chosen = [s for s in suites() if not a.words or any(w in s["row"] for w in a.words)]
     if not chosen:
         sys.exit(f"no suite has {' or '.join(a.words)} in its name")
     results = Results("suite", ["tests", "native", "recorded", "events", "lost", "verified"], False)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for suite, o in zip(chosen, pool.map(lambda s: run_suite(a.build, s, a.keep), chosen)):
             if isinstance(o, str):
-                results.row(suite["name"], o, "", [])
+                results.row(suite["row"], o, "", [])
             else:
-                results.row(suite["name"], [o.tests, o.native, o.recorded, o.events, o.lost, o.verified], o.note, o.wrong)
+                results.row(suite["row"], [o.tests, o.native, o.recorded, o.events, o.lost, o.verified], o.note, o.wrong)
     results.end()
     if a.write:
         results.write(a.write, "suites")
