@@ -377,13 +377,12 @@ struct keyframer *keyframer_copy(const struct keyframer *k, const void *memory)
 	return copy;
 }
 
-static bool is_zero(const char *page)
+bool page_is_zero(const char *page)
 {
 	return !page[0] && !memcmp(page, page + 1, PAGE_SIZE - 1);
 }
 
-// Which of n pages from `page` may hold anything (in memory or swapped out): bits 63 and 62.
-static void look_up_pages(int pagemap, const void *page, size_t n, uint64_t *map)
+void page_look_up(int pagemap, const void *page, size_t n, uint64_t *map)
 {
 	ssize_t want = (ssize_t)(n * sizeof(*map));
 	off_t at = (off_t)((uintptr_t)page / PAGE_SIZE * sizeof(*map));
@@ -396,7 +395,7 @@ static void look_up_pages(int pagemap, const void *page, size_t n, uint64_t *map
 static size_t take_page(struct keyframer *k, size_t i, bool full, uint32_t *pages, size_t n)
 {
 	const char *page = k->memory + i * PAGE_SIZE;
-	bool zero = is_zero(page);
+	bool zero = page_is_zero(page);
 	uint64_t hash = zero ? 0 : bytes_hash(page, PAGE_SIZE) | 1;
 	bool take = full ? !zero : hash != k->hash[i];
 
@@ -415,7 +414,7 @@ static size_t find_pages(struct keyframer *k, bool full, uint32_t *pages)
 		size_t batch =
 			k->npages - first < PAGEMAP_BATCH ? k->npages - first : PAGEMAP_BATCH;
 
-		look_up_pages(k->pagemap, k->memory + first * PAGE_SIZE, batch, map);
+		page_look_up(k->pagemap, k->memory + first * PAGE_SIZE, batch, map);
 		for (size_t i = 0; i < batch; i++)
 			if (map[i] >> 62 || k->hash[first + i])
 				n = take_page(k, first + i, full, pages, n);
@@ -455,7 +454,7 @@ static void zero_pages(char *memory, size_t npages)
 	for (size_t first = 0; first < npages; first += PAGEMAP_BATCH) {
 		size_t batch = npages - first < PAGEMAP_BATCH ? npages - first : PAGEMAP_BATCH;
 
-		look_up_pages(pagemap, memory + first * PAGE_SIZE, batch, map);
+		page_look_up(pagemap, memory + first * PAGE_SIZE, batch, map);
 		for (size_t i = 0; i < batch; i++)
 			if (map[i] >> 62)
 				memset(memory + (first + i) * PAGE_SIZE, 0, PAGE_SIZE);

@@ -38,4 +38,8 @@ size_t keyframe_memory_size(const void *blob, size_t blob_size);
 // Writes the blob's pages over memory (zeroed first when the blob is full). -EILSEQ damaged.
 int keyframe_apply(void *memory, size_t size, const void *blob, size_t blob_size, bool *full);
 
+// Which of n pages from `page` may hold anything (in memory or swapped out): bits 63 and 62 of map[].
+// pagemap: /proc/self/pagemap; -1: any of them may.
+void page_look_up(int pagemap, const void *page, size_t n, uint64_t *map);
+bool page_is_zero(const char *page);
 uint64_t bytes_hash(const void *data, size_t n); // of chunks and pages

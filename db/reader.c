@@ -50,10 +50,10 @@ static const char *const sql[NR_STMTS] = {
 		" WHERE e.rowid <= ?2 AND c.process = ?1 ORDER BY e.rowid DESC LIMIT 1",
 	[STMT_EVENT_AFTER] = "SELECT e.rowid FROM event e CROSS JOIN context c USING (context)"
 			     " WHERE e.rowid > ?2 AND c.process = ?1 ORDER BY e.rowid LIMIT 1",
-	// the last keyframe that does not hold event ?2 yet, and the full one it builds on
+	// the last keyframe that does not hold event ?2 yet, the full one it builds on, its last event
 	[STMT_KEYFRAME] =
 		"SELECT k.seq, (SELECT max(f.seq) FROM keyframe f WHERE f.process = ?1"
-		" AND f.\"full\" AND f.seq <= k.seq) FROM keyframe k"
+		" AND f.\"full\" AND f.seq <= k.seq), k.event FROM keyframe k"
 		" WHERE k.process = ?1 AND (k.event < ?2 OR k.seq = 0) ORDER BY k.seq DESC LIMIT 1",
 	[STMT_KEYFRAME_FULL] = "SELECT (SELECT max(f.seq) FROM keyframe f WHERE f.process = ?1"
 			       " AND f.\"full\" AND f.seq <= k.seq) FROM keyframe k"

@@ -97,6 +97,9 @@ struct replay *replay_open(struct recording *r, int process, char *err, size_t e
 void replay_close(struct replay *p);
 // State after event n (clamped to the process' range). 0; -EILSEQ: damaged there (state = last good).
 int replay_seek(struct replay *p, uint64_t n);
+// From now on seeks leave copies of the machine on their way, some MiB each, so that steps back from
+// where they led cost a copy and some hundred events. -ENOMEM: they do not.
+int replay_keep_back(struct replay *p);
 // From the position to event n, forward only, with a call at the completion of each event.
 int replay_walk(struct replay *p, uint64_t n, void (*fn)(void *ctx, uint64_t event), void *ctx);
 // Every record there is, those of operations that never completed included.

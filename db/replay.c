@@ -15,11 +15,41 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "checkpoint.h"
 #include "codec.h"
 #include "reader_impl.h"
 
 // More than any configuration's machine_size; address space only, touched lazily.
 #define REPLAY_BYTES (2ull << 30)
+
+// With a way back kept, a seek leaves a copy of the machine this many events before its target: steps
+// back from there fold some hundred events, not a hundred thousand.
+enum {
+	BACK_EVENTS = 1000,
+	BACK_FAR = 4 * BACK_EVENTS, // folding from further away costs more than a copy
+	BACK_COPIES = 2,	    // while the newer one is close behind, the older one serves
+};
+
+struct place {			    // in the log
+	int64_t seq;		    // blob; -1: none
+	size_t next;		    // of its entries, to be applied
+	uint64_t position;	    // last event applied; 0 none
+	unsigned pending[MAX_CPUS]; // steps since the CPU's last OP
+};
+
+struct blob {
+	struct log_entry *log;
+	size_t n;
+	int64_t seq;
+};
+
+struct way_back {
+	struct checkpoint *memory; // NULL: not kept
+	struct place at;	   // at.position 0: nothing was copied yet
+	struct machine m;	   // as attached then, of
+	size_t size;		   // bytes
+	int error;		   // of the fold that led there
+};
 
 struct replay {
 	struct recording *r;
@@ -27,13 +57,13 @@ struct replay {
 	void *memory;
 	size_t size; // of the machine in memory
 	struct machine m;
-	struct machine_ops ops;	    // with trace, while one event is being explained
-	struct log_entry *log;	    // decoded blob `seq`
-	size_t n, next;		    // entries, next to apply
-	int64_t seq, last_seq;	    // -1: none
-	uint64_t position;	    // last event applied; 0 none
-	unsigned pending[MAX_CPUS]; // steps since the CPU's last OP
-	bool ready;		    // memory holds a state
+	struct machine_ops ops;	  // with trace, while one event is being explained
+	struct blob blob, before; // decoded: blob `at.seq`; one that was, for going back to
+	struct place at;
+	int64_t last_seq;  // -1: none
+	uint64_t keyframe; // last event in the keyframe that was read last
+	bool ready;	   // memory holds a state
+	struct way_back back[BACK_COPIES];
 	void (*trace)(void *ctx, const struct trace_event *t);
 	void *trace_ctx;
 	void (*each)(void *ctx, uint64_t event); // event completed; set while replay_walk runs
@@ -57,30 +87,37 @@ static int64_t query_int(struct recording *r, enum reader_stmt which, int64_t a,
 	return value;
 }
 
-static void drop_log(struct replay *p)
+static void drop_blob(struct blob *b)
 {
-	free(p->log);
-	p->log = NULL;
-	p->n = p->next = 0;
+	free(b->log);
+	*b = (struct blob){.seq = -1};
 }
 
-// Decodes blob seq into p->log. -ENOENT: there is none.
+// Decodes blob seq into p->blob. -ENOENT: there is none.
 static int load_log(struct replay *p, int64_t seq)
 {
 	sqlite3_stmt *s = reader_stmt(p->r, STMT_LOG);
+	struct blob other = p->before;
 	int ret = -ENOENT;
-	drop_log(p);
-	p->seq = seq;
+	p->before = p->blob;
+	p->blob = other;
+	p->at.seq = seq;
+	p->at.next = 0;
+	if (p->blob.log && p->blob.seq == seq)
+		return 0;
+	drop_blob(&p->blob);
 	if (!s)
 		return -EILSEQ;
 	sqlite3_bind_int64(s, 1, p->process.process);
 	sqlite3_bind_int64(s, 2, seq);
 	if (reader_row(s))
 		ret = log_decode(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
-				 &p->log, &p->n);
+				 &p->blob.log, &p->blob.n);
 	sqlite3_reset(s);
 	if (ret)
-		drop_log(p);
+		p->blob = (struct blob){.seq = -1};
+	else
+		p->blob.seq = seq;
 	return ret;
 }
 
@@ -115,15 +152,45 @@ static int load_keyframe(struct replay *p, int64_t full, int64_t seq)
 	if (!ret) // a file may hold anything; what records make of it stays sound
 		ret = machine_safe(&p->m, why, sizeof(why));
 	p->ready = !ret;
-	memset(p->pending, 0, sizeof(p->pending));
+	memset(p->at.pending, 0, sizeof(p->at.pending));
 	return ret ? -EILSEQ : 0;
 }
 
-// Stands at the beginning of the blob whose keyframe is the last one before `target` completes.
-static int rewind_to(struct replay *p, uint64_t target)
+// The last copy that `target` lies behind; NULL: none.
+static struct way_back *copy_before(struct replay *p, uint64_t target)
+{
+	struct way_back *best = NULL;
+	for (unsigned i = 0; i < BACK_COPIES; i++) {
+		struct way_back *b = &p->back[i];
+		if (b->at.position && b->at.position <= target &&
+		    (!best || b->at.position > best->at.position))
+			best = b;
+	}
+	return best;
+}
+
+// To the state of a copy.
+static int go_back(struct replay *p, const struct way_back *b)
+{
+	int ret = p->blob.log && p->blob.seq == b->at.seq ? 0 : load_log(p, b->at.seq);
+	p->ready = !ret;
+	if (ret)
+		return ret;
+	checkpoint_restore(b->memory, p->memory);
+	p->m = b->m;
+	p->size = b->size;
+	p->at = b->at;
+	return 0;
+}
+
+// Stands where the shortest way to event `target` begins: here, at a copy, or at the beginning of
+// the blob whose keyframe is the last one before it completes. *error: of the fold to the copy.
+static int rewind_to(struct replay *p, uint64_t target, int *error)
 {
 	sqlite3_stmt *s = reader_stmt(p->r, STMT_KEYFRAME);
 	int64_t seq = -1, full = -1;
+	uint64_t event = 0;
+	const struct way_back *copy = copy_before(p, target);
 	if (!s)
 		return -EILSEQ;
 	sqlite3_bind_int(s, 1, p->process.process);
@@ -131,17 +198,23 @@ static int rewind_to(struct replay *p, uint64_t target)
 	if (reader_row(s)) {
 		seq = sqlite3_column_int64(s, 0);
 		full = sqlite3_column_int64(s, 1);
+		event = (uint64_t)sqlite3_column_int64(s, 2);
 	}
 	sqlite3_reset(s);
 	if (seq < 0)
 		return -EILSEQ;
 	// forward from where we are, unless the keyframe lies ahead
-	if (p->ready && p->position && p->position <= target && seq <= p->seq)
+	if (p->ready && p->at.position && p->at.position <= target && seq <= p->at.seq)
 		return 0;
+	*error = copy ? copy->error : 0;
+	if (copy && seq <= copy->at.seq)
+		return go_back(p, copy);
+	*error = 0;
+	p->keyframe = event;
 	int ret = load_keyframe(p, full, seq);
 	if (ret)
 		return ret;
-	p->position = 0;
+	p->at.position = 0;
 	ret = load_log(p, seq);
 	return ret == -ENOENT ? 0 : ret; // a process without records stays as it was booted
 }
@@ -152,10 +225,10 @@ static int apply(struct replay *p, const struct log_entry *e)
 	unsigned cpu = e->r.cpu < MAX_CPUS ? e->r.cpu : 0;
 	int ret = log_apply(&p->m, &e->r);
 	if (e->r.kind < EV_LAST_OP) {
-		p->pending[cpu] = 0;
-		p->position = e->event;
+		p->at.pending[cpu] = 0;
+		p->at.position = e->event;
 	} else {
-		p->pending[cpu]++;
+		p->at.pending[cpu]++;
 	}
 	return ret;
 }
@@ -166,25 +239,25 @@ static int apply(struct replay *p, const struct log_entry *e)
 static int fold_until(struct replay *p, uint64_t target)
 {
 	int ret = 0, err;
-	while (p->position < target) {
-		if (p->next == p->n) {
-			if (p->seq >= p->last_seq)
+	while (p->at.position < target) {
+		if (p->at.next == p->blob.n) {
+			if (p->at.seq >= p->last_seq)
 				return ret;
-			err = load_log(p, p->seq + 1);
+			err = load_log(p, p->at.seq + 1);
 			if (err)
 				return -EILSEQ;
 			continue;
 		}
-		const struct log_entry *e = &p->log[p->next];
+		const struct log_entry *e = &p->blob.log[p->at.next];
 		// only a log with holes goes past the target
 		if (e->r.kind < EV_LAST_OP && e->event > target)
 			return -EILSEQ;
-		p->next++;
+		p->at.next++;
 		err = apply(p, e);
 		if (err)
 			ret = err;
 		if (p->each && e->r.kind < EV_LAST_OP)
-			p->each(p->each_ctx, p->position);
+			p->each(p->each_ctx, p->at.position);
 	}
 	return ret;
 }
@@ -205,25 +278,62 @@ static uint64_t clamp(struct replay *p, uint64_t n)
 	return (uint64_t)query_int(p->r, STMT_EVENT_BEFORE, p->process.process, n, 0);
 }
 
+// Copies the machine BACK_EVENTS before `target`, on the way there, unless a copy is near enough.
+static int leave_copy(struct replay *p, uint64_t target)
+{
+	const struct way_back *last = copy_before(p, target);
+	struct way_back *b = last == &p->back[0] ? &p->back[1] : &p->back[0];
+	uint64_t at = clamp(p, target > BACK_EVENTS ? target - BACK_EVENTS : 0),
+		 first = p->at.position;
+	if (last && target - last->at.position <= BACK_FAR)
+		return 0;
+	if (!first)
+		first = (uint64_t)query_int(p->r, STMT_EVENT_AFTER, p->process.process, p->keyframe,
+					    0);
+	if (at < first)
+		at = first;
+	if (!at || at > target)
+		return 0;
+	b->error = fold_until(p, at);
+	b->at = p->at;
+	b->m = p->m;
+	b->size = p->size;
+	if (checkpoint_take(b->memory, p->memory, p->size))
+		b->at.position = 0;
+	return b->error;
+}
+
 // Stepping by one event stays on the way forward even past a keyframe: the details wanted are those
 // of the steps in between.
 int replay_seek(struct replay *p, uint64_t n)
 {
 	uint64_t target = clamp(p, n);
-	if (p->ready && target == p->position)
+	int ret, before = 0, left = 0;
+	if (p->ready && target == p->at.position)
 		return 0;
 	bool one = p->trace && p->ready &&
-		   (uint64_t)query_int(p->r, STMT_EVENT_AFTER, p->process.process, p->position,
+		   (uint64_t)query_int(p->r, STMT_EVENT_AFTER, p->process.process, p->at.position,
 				       0) == target;
 	if (!one) {
-		int ret = rewind_to(p, target);
+		ret = rewind_to(p, target, &before);
 		if (ret)
 			return ret;
 	}
 	p->ops = machine_ops_none;
-	p->ops.trace = one ? on_trace : NULL;
 	p->m.ops = &p->ops;
-	return fold_until(p, target);
+	if (!one && p->back[0].memory)
+		left = leave_copy(p, target);
+	p->ops.trace = one ? on_trace : NULL;
+	ret = fold_until(p, target);
+	return ret ? ret : left ? left : before;
+}
+
+int replay_keep_back(struct replay *p)
+{
+	for (unsigned i = 0; i < BACK_COPIES; i++)
+		if (!p->back[i].memory && !(p->back[i].memory = checkpoint_create()))
+			return -ENOMEM;
+	return 0;
 }
 
 int replay_walk(struct replay *p, uint64_t n, void (*fn)(void *ctx, uint64_t event), void *ctx)
@@ -256,8 +366,8 @@ int replay_blob(struct replay *p, int64_t seq, uint64_t *diverged,
 {
 	int ret = load_log(p, seq);
 	p->m.ops = &machine_ops_none;
-	for (; p->next < p->n; p->next++) {
-		const struct log_entry *e = &p->log[p->next];
+	for (; p->at.next < p->blob.n; p->at.next++) {
+		const struct log_entry *e = &p->blob.log[p->at.next];
 		if (apply(p, e))
 			(*diverged)++;
 		if (e->r.kind < EV_LAST_OP)
@@ -269,8 +379,8 @@ int replay_blob(struct replay *p, int64_t seq, uint64_t *diverged,
 int replay_keyframe(struct replay *p, int64_t seq)
 {
 	int64_t full = query_int(p->r, STMT_KEYFRAME_FULL, p->process.process, (uint64_t)seq, -1);
-	drop_log(p);
-	p->position = 0;
+	drop_blob(&p->blob);
+	p->at = (struct place){.seq = p->at.seq};
 	return full < 0 ? -ENOENT : load_keyframe(p, full, seq);
 }
 
@@ -318,7 +428,7 @@ struct replay *replay_open(struct recording *r, int process, char *err, size_t e
 	p->r = r;
 	p->process = list[i];
 	p->memory = memory;
-	p->seq = -1;
+	p->at.seq = -1;
 	p->last_seq = query_int(r, STMT_LOG_LAST, process, 0, -1);
 	if (!replay_seek(p, 0))
 		return p;
@@ -335,14 +445,17 @@ void replay_close(struct replay *p)
 {
 	if (!p)
 		return;
-	drop_log(p);
+	for (unsigned i = 0; i < BACK_COPIES; i++)
+		checkpoint_destroy(p->back[i].memory);
+	drop_blob(&p->blob);
+	drop_blob(&p->before);
 	munmap(p->memory, REPLAY_BYTES);
 	free(p);
 }
 
 uint64_t replay_position(const struct replay *p)
 {
-	return p->position;
+	return p->at.position;
 }
 
 struct machine *replay_machine(struct replay *p)
@@ -354,7 +467,7 @@ unsigned replay_in_flight(const struct replay *p)
 {
 	unsigned n = 0;
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		n += p->pending[cpu] > 0;
+		n += p->at.pending[cpu] > 0;
 	return n;
 }
 

@@ -80,6 +80,37 @@ static void seeks_land_where_a_plain_fold_does(void)
 	replay_close(r);
 }
 
+// With copies left behind the way to an event is another one; what is there is not.
+static void a_way_back_leads_to_the_same_states(void)
+{
+	char err[256];
+	unsigned random = 3;
+	for (int i = 0; i < MADE_PROCESSES; i++) {
+		struct replay *r = replay_open(rec, i + 1, err, sizeof(err));
+		struct replay *plain = replay_open(rec, i + 1, err, sizeof(err));
+		uint64_t at = MADE_EVENTS;
+		CHECK(r && plain);
+		CHECK_EQ(replay_keep_back(r), 0);
+		for (unsigned k = 0; k < 120; k++) {
+			random = random * 1103515245u + 12345;
+			// mostly steps back, some forward, now and then far away
+			at = random >> 16 & 7 ? at - (at > 0) : at + (random >> 20) % 40;
+			at = random >> 24 & 15 ? at : (random >> 8) % (MADE_EVENTS + 1);
+			CHECK_EQ(replay_seek(r, at), 0);
+			CHECK_EQ(replay_seek(plain, at), 0);
+			CHECK_EQ(replay_position(r), replay_position(plain));
+			CHECK_EQ(replay_in_flight(r), replay_in_flight(plain));
+			CHECK_EQ(machine_compare(replay_machine(r), replay_machine(plain)), -1);
+			if (k % 8 == 0)
+				check_state(r, &made.p[i], at);
+		}
+		CHECK_EQ(replay_finish(r), 0);
+		CHECK_EQ(machine_compare(&made.p[i].m[0], replay_machine(r)), -1);
+		replay_close(r);
+		replay_close(plain);
+	}
+}
+
 static void positions_are_events_of_the_process(void)
 {
 	struct made_process *p = &made.p[1];
@@ -540,6 +571,7 @@ int main(void)
 	}
 	RUN(fold_of_the_log_is_the_machine);
 	RUN(seeks_land_where_a_plain_fold_does);
+	RUN(a_way_back_leads_to_the_same_states);
 	RUN(positions_are_events_of_the_process);
 	RUN(details_come_for_one_step_only);
 	RUN(in_flight_counts_unfinished_cpus);

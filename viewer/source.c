@@ -123,7 +123,10 @@ static int replay_of(struct source *s, int process, char *err, size_t size)
 	replay_close(s->replay);
 	s->replay = replay_open(s->recording, process, err, size);
 	s->process = process;
-	return s->replay ? 0 : -1;
+	if (!s->replay)
+		return -1;
+	replay_keep_back(s->replay); // without memory for it steps back take longer, no more
+	return 0;
 }
 
 void model_stack_read(struct recording *r, uint64_t event, struct model_stack *o)
