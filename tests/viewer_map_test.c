@@ -260,6 +260,82 @@ static void ages_and_sites_are_the_holders(void)
 	free(h.site);
 }
 
+static bool same_pages(const struct view_model *a, const struct view_model *b)
+{
+	return a->max_pfn == b->max_pfn && !memcmp(a->state, b->state, a->max_pfn) &&
+	       !memcmp(a->owner, b->owner, a->max_pfn * sizeof(*a->owner)) &&
+	       !memcmp(a->type, b->type, a->max_pfn);
+}
+
+static cairo_surface_t *map_of(const struct view_model *v, enum map_colour colour)
+{
+	struct viewport vp = {
+		.width = 400, .height = 300, .zoom = MAP_ZOOM_FIT, .bare = true, .colour = colour};
+	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, 400, 300);
+	cairo_t *cr = cairo_create(s);
+
+	draw_map(cr, v, &vp, palette_get(false));
+	cairo_destroy(cr);
+	cairo_surface_flush(s);
+	return s;
+}
+
+static bool same_map(const struct view_model *a, const struct view_model *b, enum map_colour colour)
+{
+	cairo_surface_t *x = map_of(a, colour), *y = map_of(b, colour);
+	bool same = !memcmp(cairo_image_surface_get_data(x), cairo_image_surface_get_data(y),
+			    400 * 300 * 4);
+
+	cairo_surface_destroy(x);
+	cairo_surface_destroy(y);
+	return same;
+}
+
+// What a model shares with the one before it is what it would have read; maps that are said to be the
+// same are, in all colours that need nothing else.
+static void models_share_the_pages_that_stay(void)
+{
+	struct view_model *last = model_create(&machine, 0);
+	unsigned shared = 0, same = 0;
+	pfn_t held = 0;
+
+	CHECK(last != NULL);
+	for (unsigned i = 0; i < 60; i++) {
+		struct view_model *v, *plain;
+
+		switch (i % 10) {
+		case 3:
+			held = alloc_pages(&machine, GFP_KERNEL, i / 10 % 3);
+			break;
+		case 5:
+			__free_pages(&machine, held, i / 10 % 3);
+			break;
+		case 7:
+			vmalloc(&machine, 8192);
+			break;
+		default:
+			kmalloc(&machine, 100, GFP_KERNEL);
+		}
+		v = model_create_after(&machine, 0, last);
+		plain = model_create(&machine, 0);
+		CHECK(v && plain && same_pages(v, plain));
+		CHECK(!memcmp(v->zone, plain->zone, sizeof(v->zone)));
+		CHECK_EQ(v->pages == last->pages, same_pages(v, last));
+		shared += v->pages == last->pages;
+		if (map_same(v, last)) {
+			same++;
+			CHECK(same_map(plain, last, i & 1 ? MAP_BY_ORDER : MAP_BY_CACHE));
+			CHECK(same_map(plain, last, i & 1 ? MAP_BY_STATE : MAP_BY_TYPE));
+		}
+		model_unref(plain);
+		model_unref(last);
+		last = v;
+	}
+	model_unref(last);
+	CHECK(shared > 30 && shared < 50);
+	CHECK(same > 30);
+}
+
 int main(void)
 {
 	if (!boot()) {
@@ -281,6 +357,7 @@ int main(void)
 	RUN(blocks_are_pointed_out_whole);
 	RUN(a_cache_is_pointed_out_by_its_slabs);
 	RUN(ages_and_sites_are_the_holders);
+	RUN(models_share_the_pages_that_stay);
 	free(cell);
 	model_unref(model);
 	return DONE();

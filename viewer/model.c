@@ -2,10 +2,11 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "model.h"
 
-#include "../core/buddy.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "model_pages.h"
 
 const char *page_state_name(enum page_state s)
 {
@@ -22,100 +23,6 @@ const char *slab_list_name(enum slab_list l)
 	static const char *const name[SLAB_LISTS] = {"partial", "full", "free"};
 
 	return l < SLAB_LISTS ? name[l] : "?";
-}
-
-static enum page_state classify(const struct machine *m, const struct page *p)
-{
-	uint32_t f = p->flags;
-
-	if (f & 1u << PG_hole)
-		return PS_HOLE;
-	if (f & 1u << PG_slab)
-		return PS_SLAB;
-	if (f & 1u << PG_pcp)
-		return PS_PCP;
-	if (f & 1u << PG_pgtable)
-		return PS_PGTABLE;
-	if (f & 1u << PG_mapped_kernel)
-		return p->mapping >= m->s->kmap.pkmap_base ? PS_KMAP : PS_VMALLOC;
-	if (f & 1u << PG_pagecache)
-		return PS_PAGECACHE;
-	if (f & 1u << PG_reserved)
-		return PS_RESERVED;
-	// free blocks were passed over as a whole; the tail of a plain order-n block is all zero
-	return PS_PAGES;
-}
-
-static uint32_t owner_of(const struct page *p, enum page_state s)
-{
-	switch (s) {
-	case PS_SLAB:
-	case PS_VMALLOC:
-	case PS_KMAP:
-		return p->mapping;
-	case PS_PAGES:
-		return p->flags & 1u << PG_head ? p->index : 0;
-	default:
-		return 0;
-	}
-}
-
-// A free block is entered by its first frame and passed over as a whole: what lies inside it need
-// not be touched, and most of a machine is large free blocks.
-static void read_pages(struct view_model *v, const struct machine *m)
-{
-	for (pfn_t pfn = 0; pfn < v->max_pfn;) {
-		const struct page *p = &m->mem_map[pfn];
-
-		if (p->flags & 1u << PG_buddy && p->private < MAX_ORDER) {
-			pfn_t n = 1u << p->private;
-
-			if (n > v->max_pfn - pfn)
-				n = v->max_pfn - pfn;
-			memset(v->state + pfn, PS_FREE, n);
-			for (pfn_t i = 0; i < n; i++)
-				v->owner[pfn + i] = p->private;
-			pfn += n;
-			continue;
-		}
-		v->state[pfn] = classify(m, p);
-		v->owner[pfn] = owner_of(p, v->state[pfn]);
-		pfn++;
-	}
-}
-
-// Pageblocks have 1024 frames, and their borders lie on multiples of that or where a zone begins.
-static void read_types(struct view_model *v, const struct machine *m)
-{
-	for (unsigned id = 0; id < MAX_NR_ZONES; id++) {
-		const struct zone *z = &m->s->zone[id];
-		uint64_t end = (uint64_t)z->zone_start_pfn + z->spanned_pages;
-
-		for (uint64_t pfn = z->zone_start_pfn, to; pfn < end && pfn < v->max_pfn;
-		     pfn = to) {
-			to = pageblock_start_pfn(m, (pfn_t)pfn) + (uint64_t)PAGEBLOCK_NR_PAGES;
-			to = to < end ? to : end;
-			to = to < v->max_pfn ? to : v->max_pfn;
-			memset(v->type + pfn, get_pageblock_migratetype(m, (pfn_t)pfn), to - pfn);
-		}
-	}
-}
-
-// Frames of the blocks on a free list have its type, whatever their pageblock's.
-static uint32_t read_free_list(struct view_model *v, const struct machine *m, pfn_t first,
-			       uint32_t max, unsigned order, unsigned mt)
-{
-	uint32_t n = 0;
-
-	if (max > m->s->max_pfn)
-		max = m->s->max_pfn;
-	for (pfn_t pfn = first; pfn && pfn < v->max_pfn && n < max; n++) {
-		pfn_t size = 1u << order;
-
-		memset(v->type + pfn, (int)mt, size < v->max_pfn - pfn ? size : v->max_pfn - pfn);
-		pfn = m->mem_map[pfn].lru.next;
-	}
-	return n;
 }
 
 // Members of an index list through mem_map, at most `max`: lists of a damaged state may loop.
@@ -149,9 +56,8 @@ static void read_zone(struct view_model *v, struct machine *m, unsigned id)
 	for (unsigned order = 0; order < MAX_ORDER; order++) {
 		o->nr_free[order] = z->free_area[order].nr_free;
 		for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
-			o->blocks[order][mt] =
-				read_free_list(v, m, z->free_area[order].free_list[mt].first,
-					       o->nr_free[order], order, mt);
+			o->blocks[order][mt] = count_pages(
+				m, z->free_area[order].free_list[mt].first, o->nr_free[order]);
 	}
 	for (unsigned cpu = 0; cpu < v->ncpus; cpu++) {
 		const struct per_cpu_pages *p = &z->pageset[cpu];
@@ -160,8 +66,8 @@ static void read_zone(struct view_model *v, struct machine *m, unsigned id)
 		for (unsigned mt = 0; mt < MIGRATE_PCPTYPES; mt++)
 			o->pcp[cpu].list[mt] = count_pages(m, p->lists[mt].first, p->count);
 	}
-	for (pfn_t pfn = o->start; pfn < o->end; pfn++)
-		o->state[v->state[pfn]]++;
+	for (unsigned i = 0; i < PAGE_STATES; i++)
+		o->state[i] = v->pages->frames[id][i];
 }
 
 static uint32_t count_slabs(const struct machine *m, uint32_t first, uint32_t max)
@@ -332,7 +238,8 @@ static int read_vmalloc(struct view_model *v, const struct machine *m)
 	return 0;
 }
 
-struct view_model *model_create(struct machine *m, unsigned cache)
+struct view_model *model_create_after(struct machine *m, unsigned cache,
+				      const struct view_model *last)
 {
 	struct view_model *v = calloc(1, sizeof(*v));
 
@@ -348,13 +255,12 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 	memcpy(v->pgd, m->s->pgd, sizeof(v->pgd));
 	// the kernel's directory, and below it the process's own half
 	memcpy(v->pgd, m->s->mm.pgd, (m->s->cfg.page_offset >> 22) * sizeof(v->pgd[0]));
-	v->state = malloc(v->max_pfn + 1);
-	v->owner = malloc((v->max_pfn + 1) * sizeof(*v->owner));
-	v->type = calloc(v->max_pfn + 1, 1);
-	if (!v->state || !v->owner || !v->type)
+	v->pages = model_pages_of(m, last ? last->pages : NULL);
+	if (!v->pages)
 		goto err_free;
-	read_pages(v, m);
-	read_types(v, m);
+	v->state = v->pages->state;
+	v->owner = v->pages->owner;
+	v->type = v->pages->type;
 	for (unsigned id = 0; id < MAX_NR_ZONES; id++)
 		read_zone(v, m, id);
 	if (read_caches(v, m) || read_slabs(v, m, cache) || read_vmalloc(v, m))
@@ -364,6 +270,11 @@ struct view_model *model_create(struct machine *m, unsigned cache)
 err_free:
 	model_unref(v);
 	return NULL;
+}
+
+struct view_model *model_create(struct machine *m, unsigned cache)
+{
+	return model_create_after(m, cache, NULL);
 }
 
 void model_walk(struct view_model *v, struct machine *m, kaddr_t addr)
@@ -462,9 +373,7 @@ void model_unref(struct view_model *v)
 {
 	if (!v || __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	free(v->state);
-	free(v->owner);
-	free(v->type);
+	model_pages_unref(v->pages);
 	free(v->free_block);
 	free(v->cache);
 	free(v->slab);

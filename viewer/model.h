@@ -157,8 +157,9 @@ struct view_model {
 	unsigned ncpus;
 	uint32_t page_offset, high_memory;
 	pfn_t max_pfn, max_low_pfn;
-	uint8_t *state;	 // enum page_state, max_pfn of them
-	uint32_t *owner; // order (free, pages), cache id (slab), address (vmalloc, kmap)
+	struct model_pages *pages; // has the next three
+	uint8_t *state;		   // enum page_state, max_pfn of them
+	uint32_t *owner;	   // order (free, pages), cache id (slab), address (vmalloc, kmap)
 	uint8_t *type;	 // migratetype: of its free list (free), of its pageblock (all others)
 	unsigned nzones; // zones with frames, in order
 	struct model_zone zone[MAX_NR_ZONES];
@@ -190,7 +191,7 @@ struct view_model {
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
 	unsigned nmarks;
-	struct mark_row *mark; // the program's own, with the timeline
+	struct mark_row *mark;	 // the program's own, with the timeline
 	struct model_boot *boot; // NULL: not asked for
 	unsigned nprocesses;
 	struct process_info *processes; // of the recording
@@ -199,6 +200,9 @@ struct view_model {
 
 // Copies the machine. cache: id whose slabs to include, 0 = the largest cache. NULL: no memory.
 struct view_model *model_create(struct machine *m, unsigned cache);
+// The same; what `last` (NULL: none) knows of the pages is shared when it is still true.
+struct view_model *model_create_after(struct machine *m, unsigned cache,
+				      const struct view_model *last);
 // Translates an address into v->walk; m is the machine v was made from.
 void model_walk(struct view_model *v, struct machine *m, kaddr_t addr);
 // Reads a free list into v->free_block; m as above. Lists of zones that are not there have nothing.

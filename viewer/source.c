@@ -25,6 +25,7 @@ struct source {
 	int marks_process;
 	struct model_summary *summary; // of summary_process
 	int summary_process;
+	struct view_model *last;	  // made; the next one shares what it can; NULL: none
 	struct calltree *calls, *callers; // of calls_process; NULL: not read yet
 	int calls_process;
 };
@@ -54,6 +55,7 @@ void source_close(struct source *s)
 		return;
 	replay_close(s->replay);
 	recording_close(s->recording);
+	model_unref(s->last);
 	free(s->bucket);
 	free(s->mark);
 	free(s->summary);
@@ -450,7 +452,9 @@ struct view_model *source_model(struct source *s, const struct model_request *q,
 	if (q->want & WANT_STEPS)
 		steps = take_steps(s, q->event < p->last_event ? q->event : p->last_event);
 	ret = replay_seek(s->replay, q->event);
-	v = model_create(replay_machine(s->replay), q->cache);
+	v = model_create_after(replay_machine(s->replay), q->cache, s->last);
+	model_unref(s->last);
+	s->last = v ? model_ref(v) : NULL;
 	if (!v) {
 		free(steps);
 		snprintf(err, size, "out of memory");

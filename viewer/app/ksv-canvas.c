@@ -410,6 +410,9 @@ static void describe(KsvCanvas *self)
 
 void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 {
+	gboolean same =
+		self->model && model && self->view->same && self->view->same(self->model, model);
+
 	g_return_if_fail(KSV_IS_CANVAS(self));
 	// node numbers belong to one tree
 	if (self->model && model && self->model->calls != model->calls && model->calls)
@@ -417,7 +420,8 @@ void ksv_canvas_set_model(KsvCanvas *self, struct view_model *model)
 	model_unref(self->model);
 	self->model = model ? model_ref(model) : NULL;
 	update_focus(self);
-	canvas_invalidate(self);
+	if (!same)
+		canvas_invalidate(self);
 	if (model && gtk_widget_get_mapped(GTK_WIDGET(self)))
 		describe(self);
 }

@@ -145,12 +145,16 @@ typedef void draw_fn(cairo_t *cr, const struct view_model *v, const struct viewp
 draw_fn draw_map, draw_zones, draw_percpu, draw_slab, draw_vmalloc, draw_highmem, draw_address,
 	draw_summary, draw_events, draw_timeline, draw_happened, draw_steps, draw_flame, draw_sites,
 	draw_processes, draw_boot;
+bool map_same(const struct view_model *a, const struct view_model *b);
 
 struct view {
 	const char *id;	   // "map": command line, actions
 	const char *title; // "Memory map"
 	draw_fn *draw;
 	bool recording; // needs event rows or the timeline, not just the machine
+	// Whether two models make the same picture; NULL: they may not. Bare ones: the position is no
+	// part of it.
+	bool (*same)(const struct view_model *a, const struct view_model *b);
 };
 enum {
 	VIEWS = 16,

@@ -9,7 +9,7 @@
 #include "flame.h"
 
 const struct view views[VIEWS + 1] = {
-	{"map", N_("Memory map"), draw_map, false},
+	{"map", N_("Memory map"), draw_map, false, map_same},
 	{"zones", N_("Zones and buddy"), draw_zones, false},
 	{"percpu", N_("Per-CPU lists"), draw_percpu, false},
 	{"slab", N_("Slab"), draw_slab, false},

@@ -371,6 +371,23 @@ static void foot(struct pen *p, const struct map_layout *l, double y, double w)
 			  fmt_bytes((uint64_t)l->columns << 12).s);
 }
 
+// Pages that are the same are shared, not only equal. Of caches the colours and the legend know names
+// and orders, of areas where they lie.
+bool map_same(const struct view_model *a, const struct view_model *b)
+{
+	if (a->pages != b->pages || a->nzones != b->nzones || a->ncaches != b->ncaches ||
+	    a->nareas != b->nareas || memcmp(a->zone, b->zone, a->nzones * sizeof(*a->zone)))
+		return false;
+	for (unsigned i = 0; i < a->ncaches; i++)
+		if (a->cache[i].id != b->cache[i].id || a->cache[i].order != b->cache[i].order ||
+		    strcmp(a->cache[i].name, b->cache[i].name))
+			return false;
+	for (unsigned i = 0; i < a->nareas; i++)
+		if (a->area[i].start != b->area[i].start || a->area[i].end != b->area[i].end)
+			return false;
+	return true;
+}
+
 void draw_map(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
 	      const struct palette *pal)
 {
