@@ -36,11 +36,10 @@ def record(command):
 
 
 def larger_text():
-    """Settings of a desktop with text of 144 dots an inch"""
-    os.makedirs(folder + "/text/gtk-4.0", exist_ok=True)
-    with open(folder + "/text/gtk-4.0/settings.ini", "w", encoding="utf-8") as file:
-        file.write(f"[Settings]\ngtk-xft-dpi={144 * 1024}\n")
-    return {"XDG_CONFIG_HOME": folder + "/text"}
+    """The X resource of a desktop with text of 144 dots an inch"""
+    with open(folder + "/resources", "w", encoding="utf-8") as file:
+        file.write("Xft.dpi: 144\n")
+    return {"XENVIRONMENT": folder + "/resources"}
 
 
 def session(recording, event, shown, size, env, path):

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from window import Window, act, go, key, plan, result, sql, views, write
+from window import SLOWNESS, Window, act, go, key, plan, result, sql, views, write
 
 build, recording = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 process, peak = sql(build, recording, "SELECT process, peak_event FROM process ORDER BY events DESC LIMIT 1")[0]
@@ -22,7 +22,7 @@ if "+0x" in function:  # without a name: a place in a module, which the window n
     function = os.path.basename(function)
 folder = tempfile.mkdtemp(prefix="kalloscope-tour.")
 with Window(build, recording, folder=folder) as window:
-    time.sleep(4)
+    time.sleep(4 * SLOWNESS)
     result(window.says(os.path.basename(recording)), "the recording is open")
     go("start")
     go("peak")
@@ -44,7 +44,7 @@ with Window(build, recording, folder=folder) as window:
         result(False, "a picture is exported", str(why))
     key("ctrl+q", pause=0)
     try:
-        result(window.viewer.wait(30) == 0, "it ends without complaint", f"status {window.viewer.returncode}")
+        result(window.viewer.wait(30 * SLOWNESS) == 0, "it ends without complaint", f"status {window.viewer.returncode}")
     except subprocess.TimeoutExpired:
         result(False, "it ends without complaint", "still running")
     found = window.complaints()

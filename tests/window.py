@@ -17,6 +17,7 @@ except (ImportError, ValueError):
     sys.exit(0)
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SLOWNESS = float(os.environ.get("SLOWNESS", "1"))  # of the viewer: how much longer to wait for it
 failed = count = 0
 
 
@@ -50,12 +51,12 @@ def sql(build, recording, query):
 
 def key(*keys, pause=0.8):
     subprocess.run(["xdotool", "key", *keys], check=True)
-    time.sleep(pause)
+    time.sleep(pause * SLOWNESS)
 
 
 def write(text, pause=0.8):
-    subprocess.run(["xdotool", "type", "--delay", "15", text], check=True)
-    time.sleep(pause)
+    subprocess.run(["xdotool", "type", "--delay", str(int(15 * SLOWNESS)), text], check=True)
+    time.sleep(pause * SLOWNESS)
 
 
 def act(name, pause=1):
@@ -107,7 +108,7 @@ class Window:
         self.app = None
 
     def __enter__(self):
-        for _ in range(600):
+        for _ in range(int(600 * SLOWNESS)):
             desktop = fresh(Atspi.get_desktop(0))
             for i in range(desktop.get_child_count()):
                 app = desktop.get_child_at_index(i)
@@ -163,17 +164,6 @@ class Window:
             try:
                 if node.get_name() == name and node.get_role() == Atspi.Role.PUSH_BUTTON and been_shown(node):
                     return Atspi.Action.do_action(node, 0)
-            except gi.repository.GLib.Error:
-                continue
-        return False
-
-    def focus_on(self, name):
-        """Gives the picture or text of this name the keys"""
-        roles = Atspi.Role.IMAGE, Atspi.Role.ICON, Atspi.Role.TEXT
-        for node, _ in walk(self.app, without=(Atspi.Role.TABLE_ROW,)):
-            try:
-                if node.get_name() == name and node.get_role() in roles:
-                    return Atspi.Component.grab_focus(node)
             except gi.repository.GLib.Error:
                 continue
         return False

@@ -294,6 +294,11 @@ void ksv_sql_page_show_chart(KsvSqlPage *self)
 		gtk_stack_set_visible_child_name(self->shown, "chart");
 }
 
+void ksv_sql_page_focus_editor(KsvSqlPage *self)
+{
+	gtk_widget_grab_focus(GTK_WIDGET(self->editor));
+}
+
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self)
 {
 	return self->cancel != NULL;

@@ -20,6 +20,7 @@ void ksv_sql_page_recall(KsvSqlPage *self, int by); // statement -1: before, 1: 
 void ksv_sql_page_set_path(KsvSqlPage *self, const char *path); // of the recording, NULL none
 void ksv_sql_page_run(KsvSqlPage *self, const char *sql);
 void ksv_sql_page_append_csv(KsvSqlPage *self, GString *csv); // the result shown
+void ksv_sql_page_focus_editor(KsvSqlPage *self);
 gboolean ksv_sql_page_is_busy(KsvSqlPage *self);
 const char *ksv_sql_page_get_status(KsvSqlPage *self);
 guint ksv_sql_page_get_rows(KsvSqlPage *self);

@@ -166,6 +166,10 @@ static void search_action(GtkWidget *widget, const char *name, GVariant *paramet
 		ksv_flame_page_focus_search(self->flame_page);
 		return;
 	}
+	if (view == VIEWS) {
+		ksv_sql_page_focus_editor(self->sql_page);
+		return;
+	}
 	if (view != ksv_window_view_index("events")) {
 		ksv_window_leave_place(self);
 		ksv_window_show_view(self, ksv_window_view_index("events"));

@@ -9,7 +9,10 @@
 #include "pen.h"
 
 enum {
-	FACTS_HEIGHT = 116,
+	FACTS = 5,
+	FACT_W = 112, // at least
+	FACT_H = 74,
+	CARD_W = 300, // of call sites; narrower ones are below each other
 	SITE_HEAD = 36,
 	SITE_ROW = 40 // function and figures, callers below
 };
@@ -39,7 +42,7 @@ static unsigned facts(const struct view_model *v, const struct model_summary *s,
 {
 	const struct process_totals *t = &s->totals;
 
-	memset(f, 0, 5 * sizeof(*f));
+	memset(f, 0, FACTS * sizeof(*f));
 	f[0].name = "Peak requested";
 	snprintf(f[0].value, sizeof(f[0].value), "%.60s", fmt_bytes(t->peak_bytes).s);
 	snprintf(f[0].note, sizeof(f[0].note), "at event %.40s", fmt_count(t->peak_event).s);
@@ -58,21 +61,24 @@ static unsigned facts(const struct view_model *v, const struct model_summary *s,
 	snprintf(f[4].value, sizeof(f[4].value), "%.60s", fmt_count(t->failed).s);
 	snprintf(f[4].note, sizeof(f[4].note), "%.40s events lost", fmt_count(s->lost).s);
 	(void)v;
-	return 5;
+	return FACTS;
 }
 
-static void facts_card(struct pen *p, double y, double w)
+// As many facts in a line as fit; the height of the card.
+static double facts_card(struct pen *p, double y, double w)
 {
 	const struct model_summary *s = p->v->summary;
-	struct fact f[5];
-	unsigned n = facts(p->v, s, f);
-	double step = (w - 24) / n;
+	struct fact f[FACTS];
+	unsigned n = facts(p->v, s, f), fit = (unsigned)fmax(1, fmin(n, (w - 24) / FACT_W));
+	double step = (w - 24) / fit, h = 42 + (n + fit - 1) / fit * FACT_H;
 
-	pen_card(p, MARGIN, y, w, FACTS_HEIGHT);
+	pen_card(p, MARGIN, y, w, h);
 	pen_text(p, STYLE_MONO, ALIGN_LEFT, MARGIN + 16, y + 10, w - 32, p->pal->text,
 		 *s->argv ? s->argv : p->v->program);
 	for (unsigned i = 0; i < n; i++)
-		draw_fact(p, &f[i], MARGIN + 16 + i * step, y + 42, step - 12);
+		draw_fact(p, &f[i], MARGIN + 16 + i % fit * step, y + 42 + i / fit * FACT_H,
+			  step - 12);
+	return h;
 }
 
 static uint64_t site_figure(const struct site_row *r, enum site_order order)
@@ -118,7 +124,7 @@ static void site_line(struct pen *p, enum site_order order, const struct model_s
 		  bytes ? fmt_bytes(figure).s : fmt_count(figure).s);
 	pen_text(p, STYLE_BODY, ALIGN_RIGHT, x + w - 6, y + 3, 0, p->pal->dim,
 		 fmt_share(figure, whole).s);
-	pen_text(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, w - 150, p->pal->text,
+	pen_text(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, fmax(40, w - 150), p->pal->text,
 		 *s->function ? s->function : _("no backtrace"));
 	if (*s->caller)
 		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, x, y + 20, w - 6, p->pal->dim, "← %s",
@@ -159,6 +165,7 @@ void draw_summary(cairo_t *cr, const struct view_model *v, const struct viewport
 {
 	struct pen p;
 	double y, w = vp->width - 2 * MARGIN, half = floor((w - 12) / 2), h, start;
+	unsigned columns = half < CARD_W ? 1 : 2;
 	char about[384];
 
 	pen_begin(&p, cr, v, vp, pal, _("Summary"), &y);
@@ -174,10 +181,10 @@ void draw_summary(cairo_t *cr, const struct view_model *v, const struct viewport
 	y += pen_paragraph(&p, STYLE_BODY, MARGIN, y - 4, w, pal->dim, about) + 4;
 	h = SITE_HEAD + most_sites(v->summary) * SITE_ROW + 12;
 	start = pen_pane_begin(&p, 0, 0, y, vp->width, vp->height - y);
-	facts_card(&p, start, w);
+	y = facts_card(&p, start, w) + 12;
 	for (unsigned i = 0; i < SITE_ORDERS; i++)
-		sites_card(&p, i, MARGIN + i % 2 * (half + 12),
-			   start + FACTS_HEIGHT + 12 + i / 2 * (h + 12), half, h);
-	pen_pane_end(&p, 0, FACTS_HEIGHT + 12 + 2 * (h + 12));
+		sites_card(&p, i, MARGIN + i % columns * (half + 12),
+			   start + y + i / columns * (h + 12), columns == 2 ? half : w, h);
+	pen_pane_end(&p, 0, y + SITE_ORDERS / columns * (h + 12));
 	pen_end(&p);
 }
