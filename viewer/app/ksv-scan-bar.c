@@ -16,6 +16,7 @@ static guint stop_signal;
 void ksv_scan_bar_set(KsvScanBar *self, const char *text, gboolean running)
 {
 	gtk_label_set_text(GTK_LABEL(self->label), text ? text : "");
+	gtk_widget_set_tooltip_text(self->label, text);
 	gtk_widget_set_visible(self->stop, running);
 }
 
