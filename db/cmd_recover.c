@@ -80,6 +80,12 @@ int cmd_recover(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	size_t n = strlen(folder);
+	if (is_folder(folder)) {
+		cli_error(
+			"the spool in %s is damaged: %.*s holds what stands before the damage, the folder is kept",
+			folder, (int)n - 6, folder);
+		return EXIT_FAILURE;
+	}
 	if (n > 6 && !strcmp(folder + n - 6, ".spool"))
 		folder[n - 6] = 0;
 	fprintf(stderr, "kalloscope: recovered %s\n", folder);

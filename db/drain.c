@@ -140,18 +140,21 @@ static void scan_chunk(struct drainer *d, const struct spool_chunk *c, uint64_t 
 }
 
 // What the spool tells of who was drained, and how far. all: damaged chunks do not count; else
-// chunks of records are not looked into.
-static void scan_chunks(struct drainer *d, struct spool_reader *r, bool all)
+// chunks of records are not looked into. -EILSEQ: it has a place behind which no chunk begins, which is
+// more than an end torn off.
+static int scan_chunks(struct drainer *d, struct spool_reader *r, bool all)
 {
 	struct spool_chunk c;
 	const void *payload;
+	int got;
 
 	if (d->done)
 		memset(d->done, 0, d->ndone * sizeof(*d->done));
 	r->offset = 0;
-	while ((all ? spool_next(r, &c, &payload) : spool_pass(r, &c)) == SPOOL_MORE)
+	while ((got = all ? spool_next(r, &c, &payload) : spool_pass(r, &c)) == SPOOL_MORE)
 		scan_chunk(d, &c, r->offset);
 	d->spool.size = r->offset;
+	return got < 0 ? got : 0;
 }
 
 // The chunks that say where to go on: of rings that are still to be drained.
@@ -178,10 +181,12 @@ static int scan_spool(struct drainer *d, const char *folder)
 
 	if (error)
 		return error;
-	scan_chunks(d, &r, false);
-	if (!last_chunks_sound(d, &r))
-		scan_chunks(d, &r, true);
+	error = scan_chunks(d, &r, false);
+	if (!error && !last_chunks_sound(d, &r))
+		error = scan_chunks(d, &r, true);
 	spool_close(&r);
+	if (error)
+		return error;
 	return ftruncate(d->spool.fd, (off_t)d->spool.size) ? -errno : 0;
 }
 

@@ -244,5 +244,6 @@ void finish_recording(struct inserter *ins)
 		sqlite3_finalize(ins->stmt[i]);
 		ins->stmt[i] = NULL;
 	}
-	remove_folder(ins->folder);
+	if (!ins->spool_broken)
+		remove_folder(ins->folder);
 }

@@ -237,7 +237,8 @@ static void follow(struct inserter *ins)
 
 	while (!ins->error && !ins->closed) {
 		if (!take_chunks(ins)) {
-			ins->truncated = "the spool is damaged";
+			ins->truncated = "the spool is damaged: what stood behind is missing";
+			ins->spool_broken = true;
 			return;
 		}
 		advance_all(ins, false);

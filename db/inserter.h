@@ -335,6 +335,7 @@ struct inserter {
 	bool in_transaction, closed, finish_torn;
 	bool size_reached;   // --max-size
 	bool recovered;	     // the drainer had died: we emptied the rings
+	bool spool_broken;   // from some place on it has no chunks: its folder is kept
 	struct rest *rest;   // who does so; NULL: nobody
 	char *argv;	     // of the program, newlines between
 	uint8_t *stack_seen; // bit per depot node that an event names

@@ -503,6 +503,37 @@ static void damaged_chunk_is_passed_over(void)
 	CHECK(query("SELECT count(*) FROM events WHERE process=1") > 10000);
 }
 
+// From the middle on there is nothing that looks like a chunk: what stands before is recorded, and the
+// spool is kept.
+static void broken_spool_is_kept(void)
+{
+	static const char nothing[1 << 16];
+	pid_t target, drainer;
+	char path[600];
+	struct stat was, is;
+	off_t at;
+	int fd;
+
+	session();
+	target = spawn_model(run_forking_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	snprintf(path, sizeof(path), "%s/spool", folder);
+	fd = open(path, O_RDWR);
+	CHECK(!fstat(fd, &was));
+	for (at = middle_of_records(); at < was.st_size; at += (off_t)sizeof(nothing))
+		CHECK(pwrite(fd, nothing, sizeof(nothing), at) == sizeof(nothing));
+	CHECK(!ftruncate(fd, was.st_size));
+	close(fd);
+	CHECK_EQ(insert_run(folder, true, NULL, NULL, err), 0);
+	CHECK_EQ(query("SELECT value LIKE 'the spool is damaged%' FROM meta WHERE key='truncated'"),
+		 1);
+	CHECK(query("SELECT count(*) FROM events WHERE process=1") > 1000);
+	CHECK(!stat(path, &is));
+	CHECK_EQ(is.st_size, was.st_size);
+}
+
 // Real records with bytes changed, pure noise, and impossible heads and configurations.
 static void run_hostile_model(void)
 {
@@ -633,6 +664,7 @@ int main(void)
 	RUN(torn_spool_is_finished);
 	RUN(losses_are_counted);
 	RUN(damaged_chunk_is_passed_over);
+	RUN(broken_spool_is_kept);
 	RUN(noise_harms_nobody);
 	RUN(session_says_what_is_wrong);
 	RUN(options_are_understood);
