@@ -524,6 +524,45 @@ static KsvWindow *open_recording(const char *path)
 	return w;
 }
 
+static unsigned frames;
+
+static void count_frame(void)
+{
+	frames++;
+}
+
+// A step finds its model made, is shown in one frame, and wants no other behind it: the next step
+// would have to wait for that.
+static void a_step_is_there_in_its_own_frame(void)
+{
+	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	static const int by[] = {1, 1, -1, -1, -1, 1};
+	KsvWindow *w;
+	uint64_t at;
+
+	if (!path)
+		return;
+	w = open_recording(path);
+	ksv_window_seek(w, at = w->first + 1000);
+	iterate(400);
+	CHECK_EQ(w->model->event, at);
+	g_signal_connect(gtk_widget_get_frame_clock(GTK_WIDGET(w)), "before-paint",
+			 G_CALLBACK(count_frame), NULL);
+	for (unsigned i = 0; i < G_N_ELEMENTS(by); i++) {
+		frames = 0;
+		ksv_window_step(w, by[i]);
+		CHECK_EQ(w->model->event, at += (uint64_t)(int64_t)by[i]);
+		iterate(100);
+		CHECK_EQ(frames, 1);
+	}
+	ksv_window_step(w, 500); // is made when it is asked for
+	CHECK_EQ(w->model->event, at);
+	iterate(300);
+	CHECK_EQ(w->model->event, at + 500);
+	gtk_window_destroy(GTK_WINDOW(w));
+	iterate(100);
+}
+
 // The work of GTK's table follows what is seen of it, whatever the number of events.
 static void the_table_asks_for_few_rows(void)
 {
@@ -645,6 +684,7 @@ int main(void)
 	RUN(keys_change_the_maps_colours);
 	RUN(actions_are_found_by_any_word);
 	RUN(a_program_that_is_not_there_is_told);
+	RUN(a_step_is_there_in_its_own_frame);
 	RUN(the_table_asks_for_few_rows);
 	RUN(the_view_is_exported);
 	RUN(cut_recordings_open_or_are_refused);
