@@ -123,11 +123,10 @@ static uint64_t back_of(struct pass *p, uint64_t event)
 	return back;
 }
 
-static bool gives(const struct call_info *c)
+bool event_allocates(enum event_kind kind)
 {
-	return !c->failed &&
-	       (c->kind == EV_MALLOC || c->kind == EV_CALLOC || c->kind == EV_REALLOC ||
-		c->kind == EV_MEMALIGN || c->kind == EV_MMAP || c->kind == EV_MREMAP);
+	return kind == EV_MALLOC || kind == EV_CALLOC || kind == EV_REALLOC ||
+	       kind == EV_MEMALIGN || kind == EV_MMAP || kind == EV_MREMAP;
 }
 
 static uint64_t taken(const struct call_info *c, uint64_t req)
@@ -170,7 +169,7 @@ static bool look(struct pass *p, sqlite3_stmt *s, block_fn fn, void *ctx)
 		 !is_only_addresses(c->path, c->reason);
 	back = c->req == REQ_IN_ARG ? back_of(p, event) : (uint64_t)arg;
 	note_end(p, c, event, back);
-	return !gives(c) || !b.addr || fn(ctx, &b);
+	return c->failed || !event_allocates(c->kind) || !b.addr || fn(ctx, &b);
 }
 
 static int pass(struct pass *p, block_fn fn, void *ctx)

@@ -8,6 +8,8 @@
 
 #include "reader.h"
 
+bool event_allocates(enum event_kind kind); // makes a block when it does not fail
+
 struct block {
 	uint64_t event;	     // that allocated it
 	uint64_t addr;	     // simulated, or of the host

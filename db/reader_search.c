@@ -74,27 +74,40 @@ uint64_t recording_each_touch(struct recording *r, const struct touch *t, bool m
 void event_filter_init(struct event_filter *f)
 {
 	*f = (struct event_filter){
-		.process = -1, .kind = -1, .path = -1, .thread = -1, .cpu = -1, .first = 1};
+		.process = -1,
+		.kind = -1,
+		.path = -1,
+		.thread = -1,
+		.cpu = -1,
+		.zone = -1,
+		.first = 1,
+	};
 }
 
 // Conditions that need another table stand in only when they are asked for.
-static void filter_sql(const struct event_filter *f, char *sql, size_t size)
+static void filter_sql(const struct event_filter *f, const char *key, char *sql, size_t size)
 {
-	snprintf(sql, size,
-		 "SELECT e.rowid FROM event e WHERE e.rowid BETWEEN ?1 AND ?2%s%s%s"
-		 " AND e.context IN (SELECT context FROM context WHERE"
-		 " (?3 < 0 OR process = ?3) AND (?4 < 0 OR kind = ?4) AND (?5 < 0 OR path = ?5)"
-		 " AND (?6 < 0 OR thread = ?6) AND (?7 < 0 OR cpu = ?7) AND (NOT ?8 OR flags & 4))"
-		 "%s ORDER BY e.rowid",
-		 f->least || f->most ? " AND e.req BETWEEN ?9 AND ?10" : "",
-		 f->first <= f->last ? " AND CASE WHEN e.addr < 0 THEN e.addr + 4294967296 ELSE"
-				       " e.addr END BETWEEN ?11 AND ?12"
-				     : "",
-		 f->stack ? " AND e.stack = ?13" : "",
-		 *f->function ? " AND e.stack IN (SELECT s.stack FROM stack_frame s WHERE s.address"
-				" IN (SELECT address FROM frame WHERE function LIKE '%' || ?14 ||"
-				" '%'))"
-			      : "");
+	snprintf(
+		sql, size,
+		"SELECT e.rowid, %s FROM event e WHERE e.rowid BETWEEN ?1 AND ?2%s%s%s"
+		" AND e.context IN (SELECT context FROM context WHERE"
+		" (?3 < 0 OR process = ?3) AND (?4 < 0 OR kind = ?4) AND (?5 < 0 OR path = ?5)"
+		" AND (?6 < 0 OR thread = ?6) AND (?7 < 0 OR cpu = ?7) AND (NOT ?8 OR flags & 4)"
+		"%s)%s%s ORDER BY e.rowid",
+		key, f->least || f->most ? " AND e.req BETWEEN ?9 AND ?10" : "",
+		f->first <= f->last ? " AND CASE WHEN e.addr < 0 THEN e.addr + 4294967296 ELSE"
+				      " e.addr END BETWEEN ?11 AND ?12"
+				    : "",
+		f->stack ? " AND e.stack = ?13" : "",
+		*f->gfp ? " AND gfp IN (SELECT gfp FROM gfp_name WHERE name LIKE '%' || ?15 || '%')"
+			: "",
+		f->zone >= 0 ? " AND EXISTS (SELECT 1 FROM transition t JOIN transition_context x"
+			       " USING (context) WHERE t.event = e.rowid AND x.zone = ?16)"
+			     : "",
+		*f->function ? " AND e.stack IN (SELECT s.stack FROM stack_frame s WHERE s.address"
+			       " IN (SELECT address FROM frame WHERE function LIKE '%' || ?14 ||"
+			       " '%'))"
+			     : "");
 }
 
 static void filter_bind(sqlite3_stmt *s, const struct event_filter *f)
@@ -119,17 +132,24 @@ static void filter_bind(sqlite3_stmt *s, const struct event_filter *f)
 	for (int i = 0; i < (int)(sizeof(value) / sizeof(*value)); i++)
 		sqlite3_bind_int64(s, i + 1, value[i]);
 	sqlite3_bind_text(s, 14, f->function, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 15, f->gfp, -1, SQLITE_STATIC);
+	sqlite3_bind_int(s, 16, f->zone);
+}
+
+sqlite3_stmt *event_filter_statement(struct recording *r, const struct event_filter *f,
+				     const char *key)
+{
+	sqlite3_stmt *s = NULL;
+	char sql[2000];
+
+	filter_sql(f, key, sql, sizeof(sql));
+	if (sqlite3_prepare_v2(recording_db(r), sql, -1, &s, NULL) == SQLITE_OK)
+		filter_bind(s, f);
+	return s;
 }
 
 uint64_t recording_each_match(struct recording *r, const struct event_filter *f, match_fn fn,
 			      void *ctx)
 {
-	sqlite3_stmt *s = NULL;
-	char sql[1200];
-
-	filter_sql(f, sql, sizeof(sql));
-	if (sqlite3_prepare_v2(recording_db(r), sql, -1, &s, NULL) != SQLITE_OK)
-		return 0;
-	filter_bind(s, f);
-	return each(s, fn, ctx);
+	return each(event_filter_statement(r, f, "NULL"), fn, ctx);
 }

@@ -24,14 +24,20 @@ uint64_t recording_each_touch(struct recording *r, const struct touch *t, bool m
 
 struct event_filter { // what is left out is -1, 0 or ""
 	int process, kind, path, thread, cpu;
+	int zone; // whose pages the machine moved for it; 0 DMA, 1 Normal, 2 HighMem
 	uint64_t least, most; // bytes asked for; most 0: no limit
 	uint64_t first, last; // addresses, first > last: any
 	uint64_t begin, end;  // events; end 0: the last one
 	uint32_t stack;
 	bool failed;
 	char function[128]; // part of the name of a function in the backtrace
+	char gfp[64];	    // part of the flags' names: "HIGHMEM"
 };
 void event_filter_init(struct event_filter *f); // lets everything through
+// Rows of the events it lets through, in order: the id and, as `e` names an event, a key (SQL). NULL:
+// the file cannot answer. The filter must stay as it is meanwhile.
+sqlite3_stmt *event_filter_statement(struct recording *r, const struct event_filter *f,
+				     const char *key);
 // Every event the filter lets through, in order. Number of calls.
 uint64_t recording_each_match(struct recording *r, const struct event_filter *f, match_fn fn,
 			      void *ctx);

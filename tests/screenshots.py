@@ -3,9 +3,10 @@
 # SPDX-FileCopyrightText: 2026 The kalloscope authors
 """Pictures of the real window, driven by keyboard alone, to be looked at.
 
-    tests/screenshots.py BUILD FOLDER [PROGRAM ARGUMENT...]
+    tests/screenshots.py BUILD FOLDER [--only LOOK[,LOOK...]] [PROGRAM ARGUMENT...]
         Every view of a recording of the program (default: gcc -O2) in the middle of its run: light and dark, in
-        windows of 1280x800 and 900x600; some in high contrast and with text half as large again.
+        windows of 1280x800 and 900x600 (small, small-dark); some in high contrast (contrast, contrast-dark); with
+        text half as large again (text). --only: these looks alone.
     tests/screenshots.py BUILD --readme
         viewer/screenshot.png and viewer/steps.png again, by `make pictures`
 
@@ -26,6 +27,9 @@ LARGE, SMALL = (1280, 800), (900, 600)
 FEW = ["Memory map", "Zones and buddy", "Summary", "Events", "Step by step", "SQL"]
 DARK = {"ADW_DEBUG_COLOR_SCHEME": "prefer-dark"}
 CONTRAST = {"ADW_DEBUG_HIGH_CONTRAST": "1"}
+LOOKS = {"light": (views(), LARGE, {}), "dark": (views(), LARGE, DARK), "small": (views(), SMALL, {}),
+         "small-dark": (views(), SMALL, DARK), "contrast": (FEW, LARGE, CONTRAST),
+         "contrast-dark": (FEW, LARGE, {**CONTRAST, **DARK}), "text": (views(), LARGE, lambda: larger_text())}
 
 
 def record(command):
@@ -53,17 +57,14 @@ def session(recording, event, shown, size, env, path):
             subprocess.run(["mogrify", "-crop", f"{size[0]}x{size[1]}+0+0", "+repage", path(view)], check=True)
 
 
-def every_view(out, command):
+def every_view(out, only, command):
     os.makedirs(out, exist_ok=True)
     recording = record(command)
     first, last = sql(build, recording, "SELECT first_event, last_event FROM process ORDER BY events DESC LIMIT 1")[0]
     middle = (int(first) + int(last)) // 2
-    for name, shown, size, env in (
-            ("light", views(), LARGE, {}), ("dark", views(), LARGE, DARK),
-            ("small", views(), SMALL, {}), ("small-dark", views(), SMALL, DARK),
-            ("contrast", FEW, LARGE, CONTRAST), ("contrast-dark", FEW, LARGE, {**CONTRAST, **DARK}),
-            ("text", views(), LARGE, larger_text())):
-        session(recording, middle, shown, size, env,
+    for name in only or LOOKS:
+        shown, size, env = LOOKS[name]
+        session(recording, middle, shown, size, env() if callable(env) else env,
                 lambda view, name=name: f"{out}/{view.replace(' ', '-')}-{name}.png")
     print(len(os.listdir(out)), "pictures in", out)
 
@@ -86,5 +87,10 @@ os.environ.update(XDG_CONFIG_HOME=folder + "/config", XDG_STATE_HOME=folder + "/
 if sys.argv[2] == "--readme":
     readme()
 else:
-    every_view(os.path.abspath(sys.argv[2]), sys.argv[3:] or GCC)
+    chosen, command = None, sys.argv[3:]
+    if command[:1] == ["--only"]:
+        chosen, command = command[1].split(","), command[2:]
+        if set(chosen) - set(LOOKS):
+            sys.exit(f"there is no look {', '.join(set(chosen) - set(LOOKS))}: one of {', '.join(LOOKS)}")
+    every_view(os.path.abspath(sys.argv[2]), chosen, command or GCC)
 shutil.rmtree(folder)

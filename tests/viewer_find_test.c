@@ -3,10 +3,13 @@
 // Finding things in a recording: searches against looking at every row, what filters understand,
 // and the places one has been to. With a recording as argument that one is searched, else one that
 // is made here.
+#include <errno.h>
 #include <glib.h>
 
 #include "harness.h"
 #include "recording_make.h"
+#include "db/reader_blocks.h"
+#include "db/reader_found.h"
 #include "viewer/app/ksv-details.h"
 #include "viewer/app/ksv-places.h"
 #include "viewer/filter.h"
@@ -16,7 +19,8 @@
 #include "viewer/table.h"
 
 enum {
-	MOST_ROWS = 20000
+	MOST_ROWS = 20000,
+	FIRST = 300, // events that are put in order
 };
 
 static struct source *source;
@@ -174,6 +178,164 @@ static void filters_find_what_looking_finds(void)
 	}
 }
 
+// ---- events in order ----
+
+// Of one of the first events.
+static uint64_t freed_by(uint64_t event)
+{
+	static uint64_t ids[FIRST], freed[FIRST];
+
+	if (!ids[0]) {
+		for (unsigned i = 0; i < FIRST; i++)
+			ids[i] = i + 1;
+		recording_freed_within(recording, ids, FIRST, recording_events(recording), freed);
+	}
+	return freed[event - 1];
+}
+
+// What db/reader_found.c asks SQLite for, of a row; UINT64_MAX: it has none.
+static uint64_t key_of(enum found_order by, const struct event_row *r)
+{
+	uint64_t end;
+
+	switch (by) {
+	case FOUND_BY_KIND:
+		return r->kind;
+	case FOUND_BY_ADDRESS:
+		return r->addr ? r->addr : UINT64_MAX;
+	case FOUND_BY_BYTES:
+		return r->req ? r->req : UINT64_MAX;
+	case FOUND_BY_PATH:
+		return r->path;
+	case FOUND_BY_LIFETIME:
+		if (!event_allocates(r->kind) || !r->addr || r->flags & OPF_FAILED)
+			return r->ref ? r->id - r->ref : UINT64_MAX;
+		end = freed_by(r->id);
+		return end ? end - r->id : 1ull << 62;
+	case FOUND_BY_THREAD:
+		return (uint64_t)r->thread;
+	case FOUND_BY_CPU:
+		return (uint64_t)r->cpu;
+	default:
+		return r->id;
+	}
+}
+
+static bool in_order(uint64_t a, uint64_t b, bool descending)
+{
+	return b == UINT64_MAX || (a != UINT64_MAX && (descending ? a >= b : a <= b));
+}
+
+static bool go_on(void *ctx, uint64_t n)
+{
+	(void)n;
+	return !ctx;
+}
+
+static void check_order(enum found_order by, bool descending)
+{
+	uint64_t found[FIRST], last = 0, key, last_key = 0;
+	struct event_filter f;
+	unsigned n;
+
+	event_filter_init(&f);
+	f.end = FIRST;
+	CHECK_EQ(recording_find(recording, &f, by, descending, go_on, NULL), 0);
+	n = recording_found_ids(recording, 0, FIRST, found);
+	CHECK_EQ(n, MIN(nrows, FIRST));
+	CHECK_EQ(recording_found(recording), n);
+	for (unsigned i = 0; i < n; i++, last = found[i - 1], last_key = key) {
+		key = key_of(by, row_of(found[i]));
+		CHECK_EQ(recording_found_place(recording, found[i]), i);
+		if (i)
+			CHECK(in_order(last_key, key, descending) &&
+			      (last_key != key || last < found[i]));
+	}
+	CHECK_EQ(recording_found_place(recording, FIRST + 1), UINT64_MAX);
+	CHECK_EQ(recording_found_beside(recording, 5, 1), 6);
+	CHECK_EQ(recording_found_beside(recording, 5, -1), 4);
+	CHECK_EQ(recording_found_beside(recording, n, 1), 0);
+}
+
+static void events_come_in_the_order_asked_for(void)
+{
+	for (unsigned by = 0; by < FOUND_ORDERS; by++) {
+		check_order(by, false);
+		check_order(by, true);
+	}
+}
+
+static bool stop_at_once(void *ctx, uint64_t n)
+{
+	(void)ctx;
+	(void)n;
+	return false;
+}
+
+static void a_search_that_is_stopped_keeps_what_it_has(void)
+{
+	struct event_filter f;
+	uint64_t found[300];
+	unsigned n;
+
+	event_filter_init(&f);
+	CHECK_EQ(recording_find(recording, &f, FOUND_BY_BYTES, true, stop_at_once, NULL), -EINTR);
+	n = recording_found_ids(recording, 0, 300, found);
+	for (unsigned i = 1; i < n; i++)
+		CHECK(found[i - 1] < found[i]);
+	CHECK_EQ(recording_find(recording, &f, FOUND_BY_EVENT, false, go_on, NULL), 0);
+	CHECK_EQ(recording_found(recording), recording_events(recording));
+}
+
+static void ends_of_many_blocks_are_those_of_each(void)
+{
+	uint64_t some[120], freed[120];
+	unsigned n = 0, ended = 0;
+
+	for (unsigned i = 0; i < nrows && n < 120; i += 1 + i % 7)
+		if (event_allocates(row[i].kind))
+			some[n++] = row[i].id;
+	for (uint64_t within = 30; within <= 300000; within *= 100) {
+		CHECK_EQ(recording_freed_within(recording, some, n, within, freed), 0);
+		for (unsigned i = 0; i < n; i++) {
+			CHECK_EQ(freed[i], recording_freed_by(recording, some[i], within));
+			ended += freed[i] > 0;
+		}
+	}
+	CHECK(n > 10 && ended > 5);
+}
+
+static void zones_and_flags_are_those_of_the_rows(void)
+{
+	static const char *const text[] = {"zone:Normal", "zone:HighMem", "gfp:KERNEL"};
+	struct transition_row t[64];
+	struct event_filter f;
+	char err[256], gfp[96];
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(text); i++) {
+		g_autoptr(GArray) found = ids();
+		guint n = 0;
+
+		CHECK(filter_parse(text[i], &f, err, sizeof(err)));
+		f.end = 500;
+		recording_each_match(recording, &f, collect, found);
+		for (unsigned k = 0; k < MIN(nrows, 500); k++) {
+			unsigned moved = recording_transitions(recording, row[k].id, t, 64), m = 0;
+
+			while (m < moved && t[m].t.zone != f.zone)
+				m++;
+			if (f.zone >= 0 ? m == moved
+					: gfp_string(row[k].gfp, gfp, sizeof(gfp)) < 0 ||
+						  !strstr(gfp, "KERNEL"))
+				continue;
+			CHECK(n < found->len);
+			CHECK_EQ(at(found, n), row[k].id);
+			n++;
+		}
+		CHECK_EQ(n, found->len);
+	}
+}
+
 static void a_filter_by_address_takes_the_blocks_of_the_range(void)
 {
 	struct event_filter f;
@@ -194,8 +356,8 @@ static void a_filter_by_address_takes_the_blocks_of_the_range(void)
 
 static void words_that_are_not_understood_are_named(void)
 {
-	static const char *const bad[] = {"size>x",    "thread:two", "path:nowhere",
-					  "what:ever", "stack:0",    "addr:zz"};
+	static const char *const bad[] = {"size>x",  "thread:two", "path:nowhere", "what:ever",
+					  "stack:0", "addr:zz",	   "zone:Low"};
 	struct event_filter f;
 	char err[256];
 
@@ -565,6 +727,10 @@ int main(int argc, char **argv)
 	RUN(an_address_is_found_in_every_block_that_held_it);
 	RUN(a_frame_is_found_where_the_machine_moved_it);
 	RUN(filters_find_what_looking_finds);
+	RUN(events_come_in_the_order_asked_for);
+	RUN(a_search_that_is_stopped_keeps_what_it_has);
+	RUN(ends_of_many_blocks_are_those_of_each);
+	RUN(zones_and_flags_are_those_of_the_rows);
 	RUN(a_filter_by_address_takes_the_blocks_of_the_range);
 	RUN(words_that_are_not_understood_are_named);
 	RUN(details_tell_both_ends_of_a_block);

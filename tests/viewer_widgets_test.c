@@ -597,6 +597,80 @@ static void the_table_asks_for_few_rows(void)
 	iterate(100);
 }
 
+static struct event_row shown_event(KsvWindow *w, guint at)
+{
+	GtkColumnView *table = ksv_events_page_get_table(w->events_page);
+	g_autoptr(KsvEvent) event =
+		g_list_model_get_item(G_LIST_MODEL(gtk_column_view_get_model(table)), at);
+
+	return event ? *ksv_event_get_row(event) : (struct event_row){0};
+}
+
+// Until the search has ended, which a busy machine takes its time for.
+static void search_ends(KsvWindow *w)
+{
+	for (int i = 0; i < 6000; i++) {
+		while (g_main_context_iteration(NULL, FALSE))
+			;
+		if (!strstr(ksv_events_page_get_state(w->events_page), "…"))
+			return;
+		g_usleep(10000);
+	}
+}
+
+static void sort_by(KsvWindow *w, const char *title, GtkSortType type)
+{
+	GtkColumnView *table = ksv_events_page_get_table(w->events_page);
+	GListModel *columns = gtk_column_view_get_columns(table);
+
+	for (guint i = 0; i < g_list_model_get_n_items(columns); i++) {
+		g_autoptr(GtkColumnViewColumn) c = g_list_model_get_item(columns, i);
+
+		if (!g_strcmp0(gtk_column_view_column_get_title(c), title))
+			gtk_column_view_sort_by_column(table, c, type);
+	}
+	search_ends(w);
+}
+
+static void events_are_sorted_and_filtered(void)
+{
+	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
+	uint64_t first, second;
+	guint all, n = 0;
+	KsvWindow *w;
+
+	if (!path)
+		return;
+	w = open_recording(path);
+	ksv_window_show_view(w, ksv_window_view_index("events"));
+	iterate(300);
+	all = ksv_events_page_get_rows(w->events_page);
+	sort_by(w, "Bytes", GTK_SORT_DESCENDING);
+	CHECK_EQ(ksv_events_page_get_rows(w->events_page), all);
+	first = shown_event(w, 0).req;
+	second = shown_event(w, 1).req;
+	CHECK(first >= second && second > shown_event(w, all / 2).req);
+	sort_by(w, "Bytes", GTK_SORT_ASCENDING);
+	CHECK(shown_event(w, 0).req > 0 && shown_event(w, 0).req < first);
+	ksv_events_page_set_filter(w->events_page, "zone:Normal");
+	search_ends(w);
+	n = ksv_events_page_get_rows(w->events_page);
+	CHECK(n > 0 && n < all);
+	sort_by(w, "Event", GTK_SORT_DESCENDING);
+	CHECK(shown_event(w, 0).id > shown_event(w, n - 1).id);
+	ksv_events_page_set_position(w->events_page, shown_event(w, n - 1).id);
+	CHECK(ksv_events_page_neighbour(w->events_page, 1) == shown_event(w, n - 2).id);
+	ksv_events_page_set_filter(w->events_page, "size>4000m");
+	search_ends(w);
+	CHECK_EQ(ksv_events_page_get_rows(w->events_page), 0);
+	ksv_events_page_set_filter(w->events_page, "");
+	sort_by(w, "Event", GTK_SORT_ASCENDING);
+	CHECK_STR(ksv_events_page_get_state(w->events_page), "");
+	CHECK_EQ(ksv_events_page_get_rows(w->events_page), all);
+	gtk_window_destroy(GTK_WINDOW(w));
+	iterate(100);
+}
+
 static void the_view_is_exported(void)
 {
 	const char *path = g_getenv("KALLOSCOPE_TEST_RECORDING");
@@ -686,6 +760,7 @@ int main(void)
 	RUN(a_program_that_is_not_there_is_told);
 	RUN(a_step_is_there_in_its_own_frame);
 	RUN(the_table_asks_for_few_rows);
+	RUN(events_are_sorted_and_filtered);
 	RUN(the_view_is_exported);
 	RUN(cut_recordings_open_or_are_refused);
 	RUN(a_missing_file_shows_the_error_page);

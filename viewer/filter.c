@@ -94,6 +94,22 @@ static bool set_function(const char *name, struct event_filter *f)
 	return *name;
 }
 
+static bool set_gfp(const char *name, struct event_filter *f)
+{
+	if (strlen(name) >= sizeof(f->gfp))
+		return false;
+	strcpy(f->gfp, name);
+	return *name;
+}
+
+static int zone_of(const char *word)
+{
+	for (int z = 0; z < MAX_NR_ZONES; z++)
+		if (!strcasecmp(word, zone_names[z]))
+			return z;
+	return -1;
+}
+
 static const char *after(const char *word, const char *prefix)
 {
 	size_t n = strlen(prefix);
@@ -110,6 +126,10 @@ static bool parse_word(const char *word, struct event_filter *f)
 		return size_word(v, f);
 	if ((v = after(word, "path:")))
 		return (f->path = path_of(v)) >= 0;
+	if ((v = after(word, "zone:")))
+		return (f->zone = zone_of(v)) >= 0;
+	if ((v = after(word, "gfp:")))
+		return set_gfp(v, f);
 	if ((v = after(word, "thread:")))
 		return whole(v, &f->thread);
 	if ((v = after(word, "cpu:")))
@@ -148,7 +168,7 @@ bool filter_parse(const char *text, struct event_filter *f, char *err, size_t si
 		if (!parse_word(w, f)) {
 			snprintf(err, size,
 				 "\"%.60s\" is not understood: try malloc, size>4k, path:vmalloc, "
-				 "thread:2, failed, stack:17 or a function's name",
+				 "thread:2, zone:Normal, failed, stack:17 or a function's name",
 				 w);
 			return false;
 		}

@@ -4,6 +4,7 @@
 
 enum {
 	PAGE_ROWS = 256,
+	MATCH_ROWS = 32, // of a page of matches, which are read one by one
 	PAGES = 64
 };
 
@@ -30,15 +31,16 @@ const struct event_row *ksv_event_get_row(KsvEvent *self)
 }
 
 struct row_page {
-	guint64 first; // id of rows[0]; 0: slot unused
-	guint64 used;  // for choosing the least recently used
+	gboolean loaded;
+	guint first;  // position of rows[0]
+	guint64 used; // for choosing the least recently used
 	struct event_row rows[PAGE_ROWS];
 };
 
 struct _KsvEventList {
 	GObject parent_instance;
 	struct recording *recording;
-	GArray *ids; // NULL: all events
+	KsvMatches *matches; // NULL: all events
 	guint n_items;
 	guint64 clock;
 	struct row_page *pages;
@@ -55,71 +57,102 @@ static guint get_n_items(GListModel *list)
 	return KSV_EVENT_LIST(list)->n_items;
 }
 
+static struct recording *found_in(KsvEventList *self)
+{
+	return ksv_reading_get_recording(KSV_READING(self->matches));
+}
+
 // Rows are put where their id says, so that a gap in the ids leaves blank rows and shifts nothing.
-static void load(KsvEventList *self, struct row_page *p, guint64 first)
+static void load_events(KsvEventList *self, struct row_page *p)
 {
 	struct event_row rows[PAGE_ROWS];
+	guint64 first = (guint64)p->first + 1;
 	unsigned n = recording_rows(self->recording, first, PAGE_ROWS, rows);
 
-	memset(p->rows, 0, sizeof(p->rows));
 	for (unsigned i = 0; i < n; i++)
 		if (rows[i].id >= first && rows[i].id < first + PAGE_ROWS)
 			p->rows[rows[i].id - first] = rows[i];
-	p->first = first;
+	for (unsigned i = 0; i < PAGE_ROWS; i++)
+		p->rows[i].id = first + i;
 }
 
-static struct row_page *page_of(KsvEventList *self, guint64 first)
+static void load_matches(KsvEventList *self, struct row_page *p)
 {
-	struct row_page *oldest = &self->pages[0];
+	uint64_t ids[MATCH_ROWS];
+	unsigned n = recording_found_ids(found_in(self), p->first, MATCH_ROWS, ids);
+
+	for (unsigned i = 0; i < n; i++) {
+		recording_rows(self->recording, ids[i], 1, &p->rows[i]);
+		p->rows[i].id = ids[i];
+	}
+}
+
+static const struct event_row *row_at(KsvEventList *self, guint position)
+{
+	guint rows = self->matches ? MATCH_ROWS : PAGE_ROWS, first = position / rows * rows;
+	struct row_page *p = &self->pages[0];
 
 	for (guint i = 0; i < PAGES; i++) {
-		struct row_page *p = &self->pages[i];
+		struct row_page *at = &self->pages[i];
 
-		if (p->first == first)
-			return p;
-		if (p->used < oldest->used)
-			oldest = p;
+		if (at->loaded && at->first == first) {
+			p = at;
+			break;
+		}
+		if (at->used < p->used)
+			p = at;
 	}
-	load(self, oldest, first);
-	return oldest;
+	p->used = ++self->clock;
+	if (p->loaded && p->first == first)
+		return &p->rows[position - first];
+	memset(p->rows, 0, sizeof(p->rows));
+	p->first = first;
+	p->loaded = TRUE;
+	if (self->matches)
+		load_matches(self, p);
+	else
+		load_events(self, p);
+	return &p->rows[position - first];
 }
 
 guint64 ksv_event_list_event(KsvEventList *self, guint position)
 {
 	if (position >= self->n_items)
 		return 0;
-	return self->ids ? g_array_index(self->ids, guint64, position) : (guint64)position + 1;
+	return self->matches ? row_at(self, position)->id : (guint64)position + 1;
+}
+
+guint64 ksv_event_list_beside(KsvEventList *self, guint64 event, int direction)
+{
+	if (self->matches)
+		return recording_found_beside(found_in(self), event, direction);
+	event += (guint64)(gint64)direction;
+	return event <= self->n_items ? event : 0;
 }
 
 guint ksv_event_list_position(KsvEventList *self, guint64 event)
 {
-	guint lo = 0, hi = self->n_items;
+	guint64 place = event ? event - 1 : 0;
 
-	while (lo < hi) {
-		guint mid = lo + (hi - lo) / 2;
-
-		if (ksv_event_list_event(self, mid) < event)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return self->n_items ? MIN(lo, self->n_items - 1) : G_MAXUINT;
+	if (!self->n_items)
+		return G_MAXUINT;
+	if (self->matches)
+		place = recording_found_place(found_in(self), event);
+	if (place == UINT64_MAX)
+		place = recording_found_place(found_in(self),
+					      ksv_event_list_beside(self, event, 1));
+	return (guint)MIN(place, self->n_items - 1);
 }
 
 static gpointer get_item(GListModel *list, guint position)
 {
 	KsvEventList *self = KSV_EVENT_LIST(list);
-	guint64 id = ksv_event_list_event(self, position);
-	struct row_page *p;
 	KsvEvent *event;
 
-	if (!id)
+	if (position >= self->n_items)
 		return NULL;
-	p = page_of(self, (id - 1) / PAGE_ROWS * PAGE_ROWS + 1);
-	p->used = ++self->clock;
 	event = g_object_new(KSV_TYPE_EVENT, NULL);
-	event->row = p->rows[(id - 1) % PAGE_ROWS];
-	event->row.id = id;
+	event->row = *row_at(self, position);
 	return event;
 }
 
@@ -135,7 +168,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE(KsvEventList, ksv_event_list, G_TYPE_OBJECT,
 
 static void ksv_event_list_finalize(GObject *object)
 {
-	g_clear_pointer(&KSV_EVENT_LIST(object)->ids, g_array_unref);
+	g_clear_object(&KSV_EVENT_LIST(object)->matches);
 	g_free(KSV_EVENT_LIST(object)->pages);
 	G_OBJECT_CLASS(ksv_event_list_parent_class)->finalize(object);
 }
@@ -150,12 +183,16 @@ static void ksv_event_list_init(KsvEventList *self)
 	self->pages = g_new0(struct row_page, PAGES);
 }
 
-KsvEventList *ksv_event_list_new(struct recording *recording, GArray *ids)
+KsvEventList *ksv_event_list_new(struct recording *recording, KsvMatches *matches)
 {
 	KsvEventList *self = g_object_new(KSV_TYPE_EVENT_LIST, NULL);
+	guint64 n =
+		matches ? ksv_reading_reached(KSV_READING(matches)) : recording_events(recording);
 
 	self->recording = recording;
-	self->ids = ids ? g_array_ref(ids) : NULL;
-	self->n_items = ids ? ids->len : (guint)MIN(recording_events(recording), G_MAXUINT32 - 1);
+	self->matches = matches && ksv_reading_get_recording(KSV_READING(matches))
+				? g_object_ref(matches)
+				: NULL;
+	self->n_items = matches && !self->matches ? 0 : (guint)MIN(n, G_MAXUINT32 - 1);
 	return self;
 }

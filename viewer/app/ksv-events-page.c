@@ -2,27 +2,27 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-events-page.h"
 
-#include "../draw/events.h"
+#include "../filter.h"
 #include "../format.h"
-#include "../../core/event.h"
 #include "i18n.h"
+#include "ksv-event-columns.h"
 #include "ksv-event-list.h"
-#include "ksv-matches.h"
+#include "ksv-filter-bar.h"
 #include "ksv-stack-view.h"
 
 struct _KsvEventsPage {
 	GtkWidget parent_instance;
 	GtkWidget *box;
-	GtkSearchEntry *filter;
-	GtkLabel *state;
-	GtkButton *stop;
+	KsvFilterBar *filter;
+	GtkStack *rows; // the table, or that it has none
+	AdwStatusPage *nothing;
 	GtkColumnView *table;
+	struct event_columns *columns; // the table's
 	GtkSingleSelection *selection;
 	KsvStackView *stack[2];
 	struct recording *recording;
 	KsvEventList *list;  // NULL: no recording; the table has it once it was looked at
-	KsvMatches *matches; // of the filter; NULL: all events
-	char *applied;	     // the filter's text, NULL: none yet
+	KsvMatches *matches; // of the filter and in the order of the headers; NULL: all events
 	uint64_t position;
 	gboolean moving; // the selection follows the position: no signal back
 	guint shown;	 // position of the row to keep in view
@@ -37,111 +37,6 @@ enum {
 	SIGNALS
 };
 static guint signals[SIGNALS];
-
-enum {
-	COL_ID,
-	COL_TIME,
-	COL_KIND,
-	COL_ADDRESS,
-	COL_BYTES,
-	COL_PATH,
-	COL_DETAIL,
-	COL_THREAD,
-	COL_CPU,
-	COLUMNS
-};
-
-static const struct {
-	const char *title;
-	int width;
-	float xalign;
-} columns[COLUMNS] = {
-	[COL_ID] = {"Event", 110, 1},	    [COL_TIME] = {"Time", 120, 1},
-	[COL_KIND] = {"Operation", 110, 0}, [COL_ADDRESS] = {"Address", 150, 0},
-	[COL_BYTES] = {"Bytes", 110, 1},    [COL_PATH] = {"Path", 90, 0},
-	[COL_DETAIL] = {"Detail", 170, 0},  [COL_THREAD] = {"Thread", 70, 1},
-	[COL_CPU] = {"CPU", 60, 1},
-};
-
-static void cell_text(const struct event_row *r, guint column, char *buf, size_t size)
-{
-	switch (column) {
-	case COL_ID:
-		g_strlcpy(buf, fmt_count(r->id).s, size);
-		break;
-	case COL_TIME:
-		g_strlcpy(buf, fmt_time_exact(r->t_ns).s, size);
-		break;
-	case COL_KIND:
-		g_strlcpy(buf, r->kind ? event_name(r->kind) : "–", size);
-		break;
-	case COL_ADDRESS:
-		g_snprintf(buf, size, r->addr ? "0x%08" G_GINT64_MODIFIER "x" : "–", r->addr);
-		break;
-	case COL_BYTES:
-		g_strlcpy(buf, r->req ? fmt_count(r->req).s : "–", size);
-		break;
-	case COL_PATH:
-		g_strlcpy(buf, r->kind ? op_path_name(r->path) : "", size);
-		break;
-	case COL_DETAIL:
-		event_detail(r, buf, size);
-		break;
-	case COL_THREAD:
-		g_snprintf(buf, size, "%d", r->thread);
-		break;
-	default:
-		g_snprintf(buf, size, "%d", r->cpu);
-	}
-}
-
-static void on_setup(GtkSignalListItemFactory *factory, GtkListItem *item, gpointer column)
-{
-	GtkWidget *cell = gtk_inscription_new(NULL);
-	guint c = GPOINTER_TO_UINT(column);
-
-	(void)factory;
-	gtk_inscription_set_xalign(GTK_INSCRIPTION(cell), columns[c].xalign);
-	gtk_inscription_set_text_overflow(GTK_INSCRIPTION(cell),
-					  GTK_INSCRIPTION_OVERFLOW_ELLIPSIZE_END);
-	gtk_inscription_set_min_lines(GTK_INSCRIPTION(cell), 1);
-	if (c == COL_ADDRESS)
-		gtk_widget_add_css_class(cell, "monospace");
-	else
-		gtk_widget_add_css_class(cell, "numeric");
-	gtk_list_item_set_child(item, cell);
-}
-
-static void on_bind(GtkSignalListItemFactory *factory, GtkListItem *item, gpointer column)
-{
-	GtkWidget *cell = gtk_list_item_get_child(item);
-	const struct event_row *r = ksv_event_get_row(gtk_list_item_get_item(item));
-	char text[160];
-
-	(void)factory;
-	cell_text(r, GPOINTER_TO_UINT(column), text, sizeof(text));
-	gtk_inscription_set_text(GTK_INSCRIPTION(cell), text);
-	if (r->flags & OPF_FAILED)
-		gtk_widget_add_css_class(cell, "error");
-	else
-		gtk_widget_remove_css_class(cell, "error");
-}
-
-static void add_columns(KsvEventsPage *self)
-{
-	for (guint i = 0; i < COLUMNS; i++) {
-		GtkListItemFactory *factory = gtk_signal_list_item_factory_new();
-		g_autoptr(GtkColumnViewColumn) column = NULL;
-
-		g_signal_connect(factory, "setup", G_CALLBACK(on_setup), GUINT_TO_POINTER(i));
-		g_signal_connect(factory, "bind", G_CALLBACK(on_bind), GUINT_TO_POINTER(i));
-		column = gtk_column_view_column_new(columns[i].title, factory);
-		gtk_column_view_column_set_fixed_width(column, columns[i].width);
-		gtk_column_view_column_set_resizable(column, TRUE);
-		gtk_column_view_column_set_expand(column, i == COL_DETAIL);
-		gtk_column_view_append_column(self->table, column);
-	}
-}
 
 static void on_selected(KsvEventsPage *self)
 {
@@ -225,125 +120,123 @@ static void ksv_events_page_map(GtkWidget *widget)
 	select_position(self);
 }
 
-static void show_list(KsvEventsPage *self, GArray *ids)
+static void show_list(KsvEventsPage *self, KsvMatches *matches)
 {
 	g_clear_object(&self->list);
 	if (self->recording)
-		self->list = ksv_event_list_new(self->recording, ids);
+		self->list = ksv_event_list_new(self->recording, matches);
 	set_table(self, gtk_widget_get_mapped(GTK_WIDGET(self)) ? self->list : NULL);
+	gtk_stack_set_visible_child_name(
+		self->rows, matches && !ksv_events_page_get_rows(self) ? "nothing" : "table");
 	select_position(self);
 }
 
-static void set_state(KsvEventsPage *self, const char *text, gboolean running)
+static char *state_of(KsvMatches *matches)
 {
-	gtk_label_set_text(self->state, text);
-	gtk_widget_set_visible(GTK_WIDGET(self->stop), running);
+	KsvReading *reading = KSV_READING(matches);
+	struct text64 n = fmt_count(ksv_reading_reached(reading));
+
+	if (ksv_reading_is_running(reading))
+		return g_strdup_printf(_("%s events so far…"), n.s);
+	if (ksv_matches_failed(matches))
+		return g_strdup(_("The events cannot be read, or there is no room for the answer "
+				  "in the folder of temporary files."));
+	if (ksv_reading_was_stopped(reading))
+		return g_strdup_printf(_("stopped: %s events, by number"), n.s);
+	return g_strdup_printf(_("%s events"), n.s);
 }
 
 static void on_matches(KsvMatches *matches, KsvEventsPage *self)
 {
-	guint n = ksv_matches_get_count(matches);
-	g_autofree char *text = NULL;
+	gboolean running = ksv_reading_is_running(KSV_READING(matches));
+	g_autofree char *text = state_of(matches);
 
-	if (matches != self->matches)
-		return;
-	if (ksv_matches_is_running(matches)) {
-		text = g_strdup_printf(_("%s events so far…"), fmt_count(n).s);
-		set_state(self, text, TRUE);
-		return;
-	}
-	if (!n)
-		text = g_strdup(_("No events match. Esc shows all."));
-	else
-		text = g_strdup_printf(n >= MATCHES_KEPT ? _("the first %s events that match")
-							 : _("%s events match"),
-				       fmt_count(n).s);
-	set_state(self, text, FALSE);
-	show_list(self, ksv_matches_get_ids(matches));
+	ksv_filter_bar_set_state(self->filter, text, running);
+	if (!running)
+		show_list(self, matches);
 }
 
 static void drop_matches(KsvEventsPage *self)
 {
 	if (!self->matches)
 		return;
-	ksv_matches_stop(self->matches);
+	ksv_reading_stop(KSV_READING(self->matches));
 	g_signal_handlers_disconnect_by_data(self->matches, self);
 	g_clear_object(&self->matches);
 }
 
-static void apply_filter(KsvEventsPage *self)
+// All events by number need no search.
+static void find_events(KsvEventsPage *self)
 {
-	const char *text = gtk_editable_get_text(GTK_EDITABLE(self->filter));
+	gboolean descending;
+	const char *text;
+	enum found_order by;
 	struct event_filter f;
 	char err[256];
 
-	if (!self->recording || !g_strcmp0(text, self->applied))
+	if (!self->recording) // or on its way out, which changes the headers, too
 		return;
-	g_free(self->applied);
-	self->applied = g_strdup(text);
 	drop_matches(self);
+	text = ksv_filter_bar_get_text(self->filter);
+	by = event_columns_order(self->columns, &descending);
 	if (!filter_parse(text, &f, err, sizeof(err))) {
-		set_state(self, err, FALSE);
+		ksv_filter_bar_set_state(self->filter, err, FALSE);
 		return;
 	}
-	if (!text[strspn(text, " \t")]) {
-		set_state(self, "", FALSE);
+	if (!text[strspn(text, " \t")] && by == FOUND_BY_EVENT && !descending) {
+		ksv_filter_bar_set_state(self->filter, NULL, FALSE);
 		show_list(self, NULL);
 		return;
 	}
-	self->matches = ksv_matches_new(recording_path(self->recording), &f);
+	self->matches = ksv_matches_new(recording_path(self->recording), &f, by, descending);
 	g_signal_connect(self->matches, "changed", G_CALLBACK(on_matches), self);
-	set_state(self, _("Searching…"), TRUE);
+	ksv_filter_bar_set_state(self->filter, _("Searching…"), TRUE);
 }
 
-static void on_stop_clicked(KsvEventsPage *self)
+static void on_stop(KsvEventsPage *self)
 {
 	if (self->matches)
-		ksv_matches_stop(self->matches);
+		ksv_reading_stop(KSV_READING(self->matches));
 }
 
-static void on_stop_search(KsvEventsPage *self)
+static void on_left(KsvEventsPage *self)
 {
-	gtk_editable_set_text(GTK_EDITABLE(self->filter), "");
+	gtk_widget_grab_focus(GTK_WIDGET(self->table));
+}
+
+static void on_clear(KsvEventsPage *self)
+{
+	ksv_filter_bar_set_text(self->filter, "");
 	gtk_widget_grab_focus(GTK_WIDGET(self->table));
 }
 
 void ksv_events_page_set_filter(KsvEventsPage *self, const char *text)
 {
-	gtk_editable_set_text(GTK_EDITABLE(self->filter), text);
-	apply_filter(self);
+	ksv_filter_bar_set_text(self->filter, text);
 }
 
 uint64_t ksv_events_page_neighbour(KsvEventsPage *self, int direction)
 {
-	KsvEventList *list = self->list;
-	guint at = list && self->matches ? ksv_event_list_position(list, self->position)
-					 : GTK_INVALID_LIST_POSITION;
-	uint64_t event;
+	const char *text = ksv_filter_bar_get_text(self->filter);
 
-	if (at == GTK_INVALID_LIST_POSITION)
+	if (!self->list || !self->matches || !text[strspn(text, " \t")])
 		return 0;
-	event = ksv_event_list_event(list, at);
-	if (direction > 0 && event <= self->position)
-		return ksv_event_list_event(list, at + 1);
-	if (direction < 0 && event >= self->position)
-		return at ? ksv_event_list_event(list, at - 1) : 0;
-	return event;
+	return ksv_event_list_beside(self->list, self->position, direction);
 }
 
-GArray *ksv_events_page_get_ids(KsvEventsPage *self)
+GArray *ksv_events_page_copy_ids(KsvEventsPage *self)
 {
-	return self->matches ? ksv_matches_get_ids(self->matches) : NULL;
+	return self->matches ? ksv_matches_copy_ids(self->matches) : NULL;
 }
 
 void ksv_events_page_focus_filter(KsvEventsPage *self)
 {
-	gtk_widget_grab_focus(GTK_WIDGET(self->filter));
+	ksv_filter_bar_focus(self->filter);
 }
 
 const char *ksv_events_page_get_state(KsvEventsPage *self)
 {
-	return gtk_label_get_text(self->state);
+	return ksv_filter_bar_get_state(self->filter);
 }
 
 guint ksv_events_page_get_rows(KsvEventsPage *self)
@@ -360,11 +253,10 @@ void ksv_events_page_set_recording(KsvEventsPage *self, struct recording *record
 {
 	self->recording = recording;
 	drop_matches(self);
+	event_columns_set_recording(self->columns, recording);
 	show_list(self, NULL);
-	set_state(self, "", FALSE);
-	g_free(self->applied);
-	self->applied = g_strdup("");
-	apply_filter(self);
+	ksv_filter_bar_set_state(self->filter, NULL, FALSE);
+	find_events(self);
 }
 
 void ksv_events_page_set_position(KsvEventsPage *self, uint64_t event)
@@ -419,39 +311,48 @@ static GtkWidget *stack_pane(KsvEventsPage *self, unsigned side)
 
 static GtkWidget *filter_bar(KsvEventsPage *self)
 {
-	GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 8);
+	GtkWidget *bar = ksv_filter_bar_new();
 
-	self->filter = GTK_SEARCH_ENTRY(gtk_search_entry_new());
-	g_object_set(self->filter, "placeholder-text",
-		     _("malloc  size>4k  path:vmalloc  thread:2  failed  or a function"), NULL);
-	gtk_widget_set_tooltip_text(GTK_WIDGET(self->filter),
-				    _("Show only some events (Ctrl+F). All words must hold: the "
-				      "call, size>4k, size:100-200, path:vmalloc, thread:2, cpu:1, "
-				      "failed, addr:0xc0101000, stack:17, events:100-2000, "
-				      "func:NAME or just part of a function's name"));
-	gtk_accessible_update_property(GTK_ACCESSIBLE(self->filter), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       _("Filter of events"), -1);
-	gtk_widget_set_hexpand(GTK_WIDGET(self->filter), TRUE);
-	g_signal_connect_swapped(self->filter, "search-changed", G_CALLBACK(apply_filter), self);
-	g_signal_connect_swapped(self->filter, "stop-search", G_CALLBACK(on_stop_search), self);
-	self->state = GTK_LABEL(gtk_label_new(NULL));
-	gtk_label_set_ellipsize(self->state, PANGO_ELLIPSIZE_END);
-	gtk_label_set_max_width_chars(self->state, 60);
-	gtk_label_set_wrap(self->state, TRUE);
-	gtk_label_set_lines(self->state, 4);
-	gtk_label_set_xalign(self->state, 0);
-	gtk_widget_add_css_class(GTK_WIDGET(self->state), "dim-label");
-	self->stop = GTK_BUTTON(gtk_button_new_with_label(_("Stop")));
-	gtk_widget_set_visible(GTK_WIDGET(self->stop), FALSE);
-	g_signal_connect_swapped(self->stop, "clicked", G_CALLBACK(on_stop_clicked), self);
-	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->filter));
-	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->state));
-	gtk_box_append(GTK_BOX(bar), GTK_WIDGET(self->stop));
-	gtk_widget_set_margin_start(bar, 12);
-	gtk_widget_set_margin_end(bar, 12);
-	gtk_widget_set_margin_top(bar, 8);
-	gtk_widget_set_margin_bottom(bar, 8);
+	self->filter = KSV_FILTER_BAR(bar);
+	g_signal_connect_swapped(bar, "changed", G_CALLBACK(find_events), self);
+	g_signal_connect_swapped(bar, "left", G_CALLBACK(on_left), self);
+	g_signal_connect_swapped(bar, "stop", G_CALLBACK(on_stop), self);
 	return bar;
+}
+
+static GtkWidget *no_match(KsvEventsPage *self)
+{
+	GtkWidget *page = adw_status_page_new(), *clear = gtk_button_new_with_label(_("Clear"));
+
+	self->nothing = ADW_STATUS_PAGE(page);
+	adw_status_page_set_title(self->nothing, _("No events match"));
+	adw_status_page_set_description(self->nothing, _("Other words may, or fewer of them."));
+	gtk_widget_add_css_class(page, "compact");
+	gtk_widget_set_tooltip_text(clear, _("Show all events (Esc in the filter)"));
+	gtk_widget_set_halign(clear, GTK_ALIGN_CENTER);
+	gtk_widget_add_css_class(clear, "pill");
+	g_signal_connect_swapped(clear, "clicked", G_CALLBACK(on_clear), self);
+	adw_status_page_set_child(self->nothing, clear);
+	return page;
+}
+
+static GtkWidget *make_rows(KsvEventsPage *self)
+{
+	GtkWidget *scrolled = gtk_scrolled_window_new(), *rows = gtk_stack_new();
+
+	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(self->selection)));
+	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       _("Events"), -1);
+	self->columns = event_columns_new(self->table);
+	g_signal_connect_object(gtk_column_view_get_sorter(self->table), "changed",
+				G_CALLBACK(find_events), self, G_CONNECT_SWAPPED);
+	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
+	self->rows = GTK_STACK(rows);
+	gtk_stack_add_named(self->rows, scrolled, "table");
+	gtk_stack_add_named(self->rows, no_match(self), "nothing");
+	gtk_widget_set_vexpand(rows, TRUE);
+	return rows;
 }
 
 static void ksv_events_page_dispose(GObject *object)
@@ -459,9 +360,9 @@ static void ksv_events_page_dispose(GObject *object)
 	KsvEventsPage *self = KSV_EVENTS_PAGE(object);
 
 	g_clear_handle_id(&self->idle, g_source_remove);
+	self->recording = NULL;
 	drop_matches(self);
 	g_clear_object(&self->list);
-	g_clear_pointer(&self->applied, g_free);
 	g_clear_pointer(&self->box, gtk_widget_unparent);
 	G_OBJECT_CLASS(ksv_events_page_parent_class)->dispose(object);
 }
@@ -481,8 +382,7 @@ static void ksv_events_page_class_init(KsvEventsPageClass *class)
 
 static void ksv_events_page_init(KsvEventsPage *self)
 {
-	GtkWidget *scrolled = gtk_scrolled_window_new(),
-		  *stacks = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0),
+	GtkWidget *stacks = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0),
 		  *paned = gtk_paned_new(GTK_ORIENTATION_VERTICAL);
 
 	self->shown = GTK_INVALID_LIST_POSITION;
@@ -491,17 +391,10 @@ static void ksv_events_page_init(KsvEventsPage *self)
 	gtk_single_selection_set_can_unselect(self->selection, TRUE);
 	g_signal_connect_swapped(self->selection, "notify::selected", G_CALLBACK(on_selected),
 				 self);
-	self->table = GTK_COLUMN_VIEW(gtk_column_view_new(GTK_SELECTION_MODEL(self->selection)));
-	gtk_widget_add_css_class(GTK_WIDGET(self->table), "data-table");
-	gtk_accessible_update_property(GTK_ACCESSIBLE(self->table), GTK_ACCESSIBLE_PROPERTY_LABEL,
-				       _("Events"), -1);
-	add_columns(self);
-	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scrolled), GTK_WIDGET(self->table));
-	gtk_widget_set_vexpand(scrolled, TRUE);
 	gtk_box_set_homogeneous(GTK_BOX(stacks), TRUE);
 	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 0));
 	gtk_box_append(GTK_BOX(stacks), stack_pane(self, 1));
-	gtk_paned_set_start_child(GTK_PANED(paned), scrolled);
+	gtk_paned_set_start_child(GTK_PANED(paned), make_rows(self));
 	gtk_paned_set_end_child(GTK_PANED(paned), stacks);
 	gtk_paned_set_resize_end_child(GTK_PANED(paned), FALSE);
 	gtk_paned_set_shrink_end_child(GTK_PANED(paned), FALSE);

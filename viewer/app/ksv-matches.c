@@ -2,127 +2,72 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-matches.h"
 
+#include <errno.h>
+
 struct _KsvMatches {
-	GObject parent_instance;
-	char *path;
+	KsvReading parent_instance;
 	struct event_filter filter;
-	GArray *ids; // the worker's until it has ended
-	gint count, stopped;
-	gboolean running;
-	guint timer;
+	enum found_order by;
+	gboolean descending, failed;
 };
 
-G_DEFINE_FINAL_TYPE(KsvMatches, ksv_matches, G_TYPE_OBJECT)
+G_DEFINE_FINAL_TYPE(KsvMatches, ksv_matches, KSV_TYPE_READING)
 
-static guint changed_signal;
-
-static bool on_match(void *ctx, uint64_t event)
+static bool on_found(void *ctx, uint64_t n)
 {
-	KsvMatches *self = ctx;
-
-	g_array_append_val(self->ids, event);
-	g_atomic_int_inc(&self->count);
-	return self->ids->len < MATCHES_KEPT && !g_atomic_int_get(&self->stopped);
+	ksv_reading_set_reached(ctx, n);
+	return !ksv_reading_was_stopped(ctx);
 }
 
-static int on_progress(void *data)
+static void ksv_matches_read(KsvReading *reading, struct recording *r)
 {
-	return g_atomic_int_get(&KSV_MATCHES(data)->stopped);
+	KsvMatches *self = KSV_MATCHES(reading);
+	int ret = recording_find(r, &self->filter, self->by, self->descending, on_found, reading);
+
+	self->failed = ret && ret != -EINTR;
+	ksv_reading_set_reached(reading, recording_found(r));
 }
 
-static void thread(GTask *task, gpointer object, gpointer data, GCancellable *cancellable)
+gboolean ksv_matches_failed(KsvMatches *self)
 {
-	KsvMatches *self = object;
-	enum recording_error code;
-	char err[512];
-	struct recording *r = recording_open(self->path, &code, err, sizeof(err));
+	KsvReading *reading = KSV_READING(self);
 
-	(void)data;
-	(void)cancellable;
-	if (r) {
-		sqlite3_progress_handler(recording_db(r), 4000, on_progress, self);
-		recording_each_match(r, &self->filter, on_match, self);
-	}
-	recording_close(r);
-	g_task_return_boolean(task, TRUE);
+	return !ksv_reading_is_running(reading) &&
+	       (self->failed || !ksv_reading_get_recording(reading));
 }
 
-static void done(GObject *object, GAsyncResult *result, gpointer data)
+GArray *ksv_matches_copy_ids(KsvMatches *self)
 {
-	KsvMatches *self = KSV_MATCHES(object);
+	struct recording *r = ksv_reading_get_recording(KSV_READING(self));
+	guint n = r ? (guint)MIN(recording_found(r), G_MAXUINT32) : 0;
+	GArray *ids;
 
-	(void)result;
-	(void)data;
-	self->running = FALSE;
-	g_clear_handle_id(&self->timer, g_source_remove);
-	g_signal_emit(self, changed_signal, 0);
-}
-
-static gboolean on_timer(gpointer data)
-{
-	g_signal_emit(data, changed_signal, 0);
-	return G_SOURCE_CONTINUE;
-}
-
-void ksv_matches_stop(KsvMatches *self)
-{
-	g_atomic_int_set(&self->stopped, 1);
-}
-
-gboolean ksv_matches_is_running(KsvMatches *self)
-{
-	return self->running;
-}
-
-guint ksv_matches_get_count(KsvMatches *self)
-{
-	return (guint)g_atomic_int_get(&self->count);
-}
-
-GArray *ksv_matches_get_ids(KsvMatches *self)
-{
-	return self->running ? NULL : self->ids;
-}
-
-static void ksv_matches_dispose(GObject *object)
-{
-	KsvMatches *self = KSV_MATCHES(object);
-
-	g_clear_handle_id(&self->timer, g_source_remove);
-	G_OBJECT_CLASS(ksv_matches_parent_class)->dispose(object);
-}
-
-static void ksv_matches_finalize(GObject *object)
-{
-	KsvMatches *self = KSV_MATCHES(object);
-
-	g_array_unref(self->ids);
-	g_free(self->path);
-	G_OBJECT_CLASS(ksv_matches_parent_class)->finalize(object);
+	if (!r)
+		return NULL;
+	ids = g_array_sized_new(FALSE, FALSE, sizeof(guint64), n);
+	g_array_set_size(ids, n);
+	g_array_set_size(ids, recording_found_ids(r, 0, n, (uint64_t *)(void *)ids->data));
+	return ids;
 }
 
 static void ksv_matches_class_init(KsvMatchesClass *class)
 {
-	G_OBJECT_CLASS(class)->dispose = ksv_matches_dispose;
-	G_OBJECT_CLASS(class)->finalize = ksv_matches_finalize;
-	changed_signal = g_signal_new("changed", KSV_TYPE_MATCHES, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-				      NULL, G_TYPE_NONE, 0);
+	KSV_READING_CLASS(class)->read = ksv_matches_read;
 }
 
 static void ksv_matches_init(KsvMatches *self)
 {
-	self->ids = g_array_new(FALSE, FALSE, sizeof(guint64));
+	(void)self;
 }
 
-KsvMatches *ksv_matches_new(const char *path, const struct event_filter *f)
+KsvMatches *ksv_matches_new(const char *path, const struct event_filter *f, enum found_order by,
+			    gboolean descending)
 {
 	KsvMatches *self = g_object_new(KSV_TYPE_MATCHES, NULL);
-	g_autoptr(GTask) task = g_task_new(self, NULL, done, NULL);
 
-	self->path = g_strdup(path);
 	self->filter = *f;
-	self->running = TRUE;
-	self->timer = g_timeout_add(250, on_timer, self);
-	g_task_run_in_thread(task, thread);
+	self->by = by;
+	self->descending = descending;
+	ksv_reading_start(KSV_READING(self), path);
 	return self;
 }

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// KsvMatches: the events a filter lets through, found in a worker with a connection of its own.
-//
-// Signal "changed": more were counted, or the search ended. At most MATCHES_KEPT ids are kept.
+// KsvMatches: the events a filter lets through, in the order asked for. ksv_reading_reached() is how
+// many were found so far; they are kept as db/reader_found.h says, on the reading's own connection.
 #pragma once
 
-#include <gio/gio.h>
-
-#include "../filter.h"
-
-enum {
-	MATCHES_KEPT = 1000000
-};
+#include "../../db/reader_found.h"
+#include "ksv-reading.h"
 
 #define KSV_TYPE_MATCHES (ksv_matches_get_type())
-G_DECLARE_FINAL_TYPE(KsvMatches, ksv_matches, KSV, MATCHES, GObject)
+G_DECLARE_FINAL_TYPE(KsvMatches, ksv_matches, KSV, MATCHES, KsvReading)
 
-KsvMatches *ksv_matches_new(const char *path, const struct event_filter *f); // starts at once
-void ksv_matches_stop(KsvMatches *self); // what was found so far stays
-gboolean ksv_matches_is_running(KsvMatches *self);
-guint ksv_matches_get_count(KsvMatches *self);
-GArray *ksv_matches_get_ids(KsvMatches *self); // guint64, in order; NULL while it is running
+// Starts at once.
+KsvMatches *ksv_matches_new(const char *path, const struct event_filter *f, enum found_order by,
+			    gboolean descending);
+gboolean ksv_matches_failed(KsvMatches *self); // the recording, or the disk, could not
+// All of it in order, guint64, eight bytes each, for writing them out; NULL while it runs.
+GArray *ksv_matches_copy_ids(KsvMatches *self);

@@ -181,13 +181,12 @@ static void events_written(GObject *object, GAsyncResult *result, gpointer data)
 
 static void export_events(KsvWindow *self, const char *path)
 {
-	GArray *ids = ksv_events_page_get_ids(self->events_page);
 	struct events_job *j = g_new0(struct events_job, 1);
 	g_autoptr(GTask) task = g_task_new(self, NULL, events_written, NULL);
 
 	j->path = g_strdup(self->path);
 	j->to = g_strdup(path);
-	j->ids = ids ? g_array_ref(ids) : NULL;
+	j->ids = ksv_events_page_copy_ids(self->events_page);
 	g_task_set_task_data(task, j, events_job_free);
 	g_task_run_in_thread(task, events_thread);
 }

@@ -20,7 +20,7 @@ static void forget(KsvWindow *self, KsvScan **scan)
 {
 	if (!*scan)
 		return;
-	ksv_scan_stop(*scan);
+	ksv_reading_stop(KSV_READING(*scan));
 	g_signal_handlers_disconnect_by_data(*scan, self);
 	g_clear_object(scan);
 }
@@ -36,21 +36,21 @@ void ksv_window_forget_scans(KsvWindow *self)
 void ksv_window_stop_scans(KsvWindow *self)
 {
 	if (self->holders_scan)
-		ksv_scan_stop(self->holders_scan);
+		ksv_reading_stop(KSV_READING(self->holders_scan));
 	if (self->calls_scan)
-		ksv_scan_stop(self->calls_scan);
+		ksv_reading_stop(KSV_READING(self->calls_scan));
 }
 
 // ---- what they say ----
 
 static char *progress_text(KsvScan *scan)
 {
-	if (ksv_scan_is_running(scan))
+	if (ksv_reading_is_running(KSV_READING(scan)))
 		return g_strdup_printf(_("reading back, at event %s …"),
-				       fmt_count(ksv_scan_reached(scan)).s);
-	if (ksv_scan_was_stopped(scan))
+				       fmt_count(ksv_reading_reached(KSV_READING(scan))).s);
+	if (ksv_reading_was_stopped(KSV_READING(scan)))
 		return g_strdup_printf(_("stopped at event %s"),
-				       fmt_count(ksv_scan_reached(scan)).s);
+				       fmt_count(ksv_reading_reached(KSV_READING(scan))).s);
 	return NULL;
 }
 
@@ -66,7 +66,7 @@ static void show_holders(KsvWindow *self)
 	ksv_canvas_set_holders(map, now ? h : NULL);
 	ksv_scan_bar_set(ksv_map_page_get_bar(self->map_page),
 			 now && ksv_canvas_wants_holders(map) ? text : NULL,
-			 scan && ksv_scan_is_running(scan));
+			 scan && ksv_reading_is_running(KSV_READING(scan)));
 }
 
 static char *scope_text(KsvWindow *self)
@@ -95,9 +95,9 @@ static void show_calls(KsvWindow *self)
 
 	for (unsigned i = 0; i < G_N_ELEMENTS(self->scope_bar); i++)
 		ksv_scope_bar_set_state(self->scope_bar[i], text,
-					scan && ksv_scan_is_running(scan));
+					scan && ksv_reading_is_running(KSV_READING(scan)));
 	// the last tree stays while the next one is counted; its text says so
-	if (scan && ksv_scan_is_running(scan))
+	if (scan && ksv_reading_is_running(KSV_READING(scan)))
 		return;
 	ksv_canvas_set_calls(canvas_of(self, "flame"), calls);
 	if (!callers && self->model)
