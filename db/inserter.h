@@ -18,7 +18,7 @@
 
 #include "../core/fold.h"
 #include "codec.h"
-#include "row_image.h"
+#include "leaf.h"
 #include "recorder.h"
 #include "session_file.h"
 #include "template.h"
@@ -301,9 +301,9 @@ int batch_register(struct inserter *ins);
 int64_t *batch_row(struct inserter *ins, enum batch_id id); // cells to fill
 void batch_flush(struct inserter *ins);
 void batch_finish(struct inserter *ins); // after the database is closed
-// Makes the batch what its statement reads; an SQLite error code.
-int batch_show(struct inserter *ins, const struct batch *b);
-enum statement batch_statement(const struct batch *b);
+// By the thread that stores: the rows of a batch; before a commit, those that were kept for a leaf.
+void batch_store(struct inserter *ins, const struct batch *b);
+void batch_store_rest(struct inserter *ins);
 
 // --- store.c: the database
 struct inserter {
@@ -323,11 +323,11 @@ struct inserter {
 	} served[HOST_REASONS]; // by reason; 0: the machine
 	struct proc **proc;	// by number
 	uint32_t nproc;
-	struct batch *batch[BATCHES];	  // being filled
-	const struct batch *batch_stored; // being stored
-	struct row_image *image;	  // of such rows
-	struct boot_template *booted;	  // what processes begin with; NULL: none yet
-	sqlite3 *naming;		  // see naming.c
+	struct batch *batch[BATCHES];	      // being filled
+	const struct batch *batch_stored;     // being stored
+	struct leaf_rows *leaf_rows[BATCHES]; // see batch.c; NULL: none yet
+	struct boot_template *booted;	      // what processes begin with; NULL: none yet
+	sqlite3 *naming;		      // see naming.c
 	sqlite3_stmt *naming_address;
 	struct store_queue *queue;   // NULL: everything is stored at once
 	uint64_t modules, unclaimed; // rows: of modules; of transitions without an event
@@ -349,7 +349,9 @@ struct inserter {
 };
 enum statement {
 	ST_EVENTS,
+	ST_EVENT_LEAF,
 	ST_CLOCK,
+	ST_CLOCK_LEAF,
 	ST_TRANSITIONS,
 	ST_CALL,
 	ST_CONTEXT,

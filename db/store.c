@@ -19,8 +19,10 @@ enum {
 };
 
 static const char *const sql[ST_COUNT] = {
-	[ST_EVENTS] = "INSERT INTO main.event_row SELECT * FROM image.event_row",
-	[ST_CLOCK] = "INSERT INTO main.clock SELECT * FROM image.clock",
+	[ST_EVENTS] = "INSERT INTO event_row SELECT * FROM event_batch",
+	[ST_EVENT_LEAF] = "INSERT INTO event_row(rowid, call) VALUES(?,?)",
+	[ST_CLOCK] = "INSERT INTO clock SELECT * FROM clock_batch",
+	[ST_CLOCK_LEAF] = "INSERT INTO clock VALUES(?,?)",
 	[ST_CALL] = "INSERT INTO call VALUES(?,?,?,?)",
 	[ST_TRANSITIONS] = "INSERT OR REPLACE INTO transition SELECT * FROM transition_batch",
 	[ST_CONTEXT] = "INSERT INTO context VALUES(?,?,?,?,?,?,?,?,?,?)",
@@ -91,8 +93,7 @@ static void bind(sqlite3_stmt *s, int i, const struct store_value *v)
 		sqlite3_bind_null(s, i);
 }
 
-static void run_now(struct inserter *ins, enum statement st, const struct store_value *v,
-		    unsigned n)
+void store_now(struct inserter *ins, enum statement st, const struct store_value *v, unsigned n)
 {
 	sqlite3_stmt *s = ins->stmt[st];
 
@@ -128,14 +129,13 @@ static void log_now(struct inserter *ins, struct store_job *job)
 {
 	if (job->entries)
 		log_encode_job(ins, job);
-	run_now(ins, ST_LOG, job->value, job->n);
+	store_now(ins, ST_LOG, job->value, job->n);
 	free((void *)job->value[job->n - 1].data);
 }
 
 static void batch_now(struct inserter *ins, struct batch *b)
 {
-	if (!ins->error && check(ins, batch_show(ins, b)))
-		run_now(ins, batch_statement(b), NULL, 0);
+	batch_store(ins, b);
 	free(b);
 }
 
@@ -151,8 +151,10 @@ static void commit_now(struct inserter *ins, const struct store_value *events)
 	const struct store_value meta[] = {{.type = 's', .data = "events", .size = 6}, *events};
 
 	if (ins->in_transaction) {
-		run_now(ins, ST_META, meta, 2);
+		batch_store_rest(ins);
+		store_now(ins, ST_META, meta, 2);
 		exec_now(ins, "COMMIT");
+		sqlite3_db_release_memory(ins->db); // see leaf.h
 		start_writing(ins);
 	}
 	ins->in_transaction = false;
@@ -162,7 +164,7 @@ void store_do(struct inserter *ins, struct store_job *job)
 {
 	switch (job->kind) {
 	case JOB_RUN:
-		run_now(ins, job->statement, job->value, job->n);
+		store_now(ins, job->statement, job->value, job->n);
 		break;
 	case JOB_EXEC:
 		begin(ins);
@@ -250,7 +252,7 @@ void store_run(struct inserter *ins, enum statement st, const char *types, ...)
 	n = arguments(types, &ap, v);
 	va_end(ap);
 	if (!ins->queue) {
-		run_now(ins, st, v, n);
+		store_now(ins, st, v, n);
 		return;
 	}
 	job = job_make(ins, JOB_RUN, v, n);
@@ -434,10 +436,11 @@ int store_open(struct inserter *ins)
 {
 	if (create_file(ins))
 		return ins->error;
-	if (!check(ins, sqlite3_open_v2(ins->output, &ins->db,
+	if (!check(ins, leaf_vfs_register()) ||
+	    !check(ins, sqlite3_open_v2(ins->output, &ins->db,
 					SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
 						SQLITE_OPEN_NOMUTEX, // one thread at a time
-					NULL)))
+					LEAF_VFS)))
 		return ins->error;
 	// closed behind the database: a file's locks go with the first descriptor of it that is closed
 	ins->output_fd = open(ins->output, O_RDONLY | O_CLOEXEC);

@@ -6,10 +6,10 @@
 #include "inserter.h"
 
 enum store_job_kind {
-	JOB_RUN,    // statement with the arguments in value
-	JOB_EXEC,   // the SQL text in value[0]
-	JOB_BATCH,  // rows of batch, freed
-	JOB_LOG,    // a row of log: value, the last of which is made of the entries unless they are gone
+	JOB_RUN,   // statement with the arguments in value
+	JOB_EXEC,  // the SQL text in value[0]
+	JOB_BATCH, // rows of batch, freed
+	JOB_LOG, // a row of log: value, the last of which is made of the entries unless they are gone
 	JOB_COMMIT, // with the number of events in value[0]
 };
 
@@ -38,3 +38,5 @@ void store_queue_stop(struct inserter *ins); // after the last job; NULL is fine
 void store_give(struct inserter *ins, struct store_job *job);
 bool store_behind(struct inserter *ins); // half the queue is full: the other thread has more to do
 void store_do(struct inserter *ins, struct store_job *job); // in store.c; frees it
+// A statement, at once: by whoever has the database.
+void store_now(struct inserter *ins, enum statement st, const struct store_value *v, unsigned n);

@@ -333,8 +333,8 @@ def probe(cases):
         n = m["rows"]
         rows.append((case, f"{n:,.0f}", "%.2f" % (n / m["limit"] / 1e6), "%.2f" % (n / m["recover"] / 1e6),
                      ratio(m["limit"], m["recover"])))
-    return ("Millions of rows a second: SQLite given the finished rows (tests/bench/sqlite_probe.c: same schema, "
-            "settings and virtual tables), and the recorder from a whole spool to the finished, symbolised file.\n\n" +
+    return ("Millions of rows a second: SQLite given the finished rows (tests/bench/sqlite_probe.c: same schema and "
+            "settings, records copied whole), and the recorder from a whole spool to the finished, symbolised file.\n\n" +
             table(("program", "rows", "SQLite's limit", "recorder", "ratio"), rows))
 
 
