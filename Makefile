@@ -4,7 +4,7 @@
 # make tsan   tests with threads under ThreadSanitizer
 # make model  rings and spool, every interleaving of a model (part of make test: the smallest)
 # make coverage  which lines of core/ the tests reach
-# make consumers  the exports again, with large programs that read them (go tool pprof, promtool ...)
+# make consumers  the exports again, with programs that read them (go tool pprof, speedscope, DuckDB ...)
 # make tutorial  the outputs and pictures of viewer/TUTORIAL.md again
 # make pictures  the pictures of README.md again, from the real window
 # make deb    build a Debian package into build/deb
@@ -36,7 +36,8 @@ FUZZ_PACKAGES = clang libclang-rt-14-dev
 SUITE_PACKAGES = libpython3.11-testsuite dpkg-dev cmake libgtest-dev libgmock-dev
 DEB_PACKAGES = dpkg-dev debhelper lintian fakeroot
 # What else reads our exports; tests/export.sh uses what it finds of them.
-CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus
+CONSUMER_PACKAGES = golang-go libdevel-nytprof-perl prometheus chromium $(if $(shell command -v npm),,nodejs npm)
+CONSUMER_MODULES = speedscope @duckdb/node-api
 
 BUILD = build
 export LC_ALL = C.UTF-8
@@ -96,6 +97,7 @@ coverage: setup
 
 consumers: all
 	@tests/setup.sh $(CONSUMER_PACKAGES)
+	@npm install --silent --no-save --prefix $(BUILD)/consumers $(CONSUMER_MODULES)
 	@tests/export.sh $(BUILD)
 
 tutorial: all

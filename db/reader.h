@@ -13,7 +13,7 @@
 #include "../core/fold.h"
 
 // Pragmas of the file: application_id tells what it is, user_version how its tables look.
-enum { RECORDING_APPLICATION_ID = 0x4b414c4f /* "KALO" */, RECORDING_VERSION = 3 };
+enum { RECORDING_APPLICATION_ID = 0x4b414c4f /* "KALO" */, RECORDING_VERSION = 4 };
 
 struct recording;
 

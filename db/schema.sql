@@ -306,30 +306,32 @@ FROM event_row e CROSS JOIN call l USING (call);
 CREATE VIEW events(id, t_ns, process, thread, cpu, kind, path, addr, req, alloc, gfp, stack, ref,
 	cache, reason, flags, old) AS
 SELECT e.rowid, e.t_ns, c.process, c.thread, c.cpu, k.name, p.name,
-	CASE WHEN e.addr < 0 THEN e.addr + 4294967296 ELSE e.addr END,
-	e.req,
-	CASE c.alloc WHEN -1 THEN e.req ELSE ifnull(c.alloc, (e.req + 4095) & ~4095) END, c.gfp, e.stack,
-	CASE WHEN e.back THEN e.rowid - e.back ELSE 0 END,
-	CASE WHEN p.name IN ('kmalloc', 'slab') AND c.cache THEN
+	CAST(CASE WHEN e.addr < 0 THEN e.addr + 4294967296 ELSE e.addr END AS INTEGER),
+	CAST(e.req AS INTEGER),
+	CAST(CASE c.alloc WHEN -1 THEN e.req ELSE ifnull(c.alloc, (e.req + 4095) & ~4095) END AS INTEGER),
+	c.gfp, e.stack,
+	CAST(CASE WHEN e.back THEN e.rowid - e.back ELSE 0 END AS INTEGER),
+	CAST(CASE WHEN p.name IN ('kmalloc', 'slab') AND c.cache THEN
 		(SELECT x.name FROM cache x WHERE x.process = c.process AND x.cache = c.cache
 			AND x.event < e.rowid ORDER BY x.event DESC LIMIT 1)
 		WHEN p.name = 'own_pool' THEN
-		(SELECT x.name FROM pool x WHERE x.process = c.process AND x.pool = c.cache) END,
-	CASE WHEN p.name = 'host' THEN (SELECT r.name FROM reason_name r WHERE r.reason = c.cache) END,
+		(SELECT x.name FROM pool x WHERE x.process = c.process AND x.pool = c.cache) END AS TEXT),
+	CAST(CASE WHEN p.name = 'host' THEN (SELECT r.name FROM reason_name r WHERE r.reason = c.cache) END AS TEXT),
 	c.flags,
-	CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise', 'exit', 'thread_start', 'thread_exit') THEN
+	CAST(CASE WHEN k.name IN ('realloc', 'mremap', 'mprotect', 'madvise', 'exit', 'thread_start', 'thread_exit') THEN
 		ifnull((SELECT o.old FROM event_old o WHERE o.event = e.rowid),
 			CASE WHEN e.back THEN (SELECT CASE WHEN a.addr < 0 THEN a.addr + 4294967296
 				ELSE a.addr END FROM event_row a WHERE a.rowid = e.rowid - e.back)
-			WHEN k.name = 'exit' THEN 0 END) END
+			WHEN k.name = 'exit' THEN 0 END) END AS INTEGER)
 FROM event e CROSS JOIN context c USING (context)
 	JOIN kind_name k USING (kind) JOIN path_name p USING (path);
 
 -- One row per thing the machine did, or per run of them.
 CREATE VIEW transitions(id, event, process, cpu, kind, zone, pfn, "order", order2, migratetype,
 	cache, addr, count, stride, value, migratetype2, flags) AS
-SELECT (t.event << 20) + t.seq, t.event, c.process, c.cpu, k.name, z.name, t.pfn, c."order", c.order2,
-	m.name, c.cache, CASE WHEN t.addr < 0 THEN t.addr + 4294967296 ELSE t.addr END,
+SELECT CAST((t.event << 20) + t.seq AS INTEGER), t.event, c.process, c.cpu, k.name, z.name, t.pfn, c."order", c.order2,
+	m.name, c.cache,
+	CAST(CASE WHEN t.addr < 0 THEN t.addr + 4294967296 ELSE t.addr END AS INTEGER),
 	t.count, t.stride, t.value, c.migratetype2, c.flags
 FROM transition t JOIN transition_context c USING (context)
 	JOIN kind_name k USING (kind)
@@ -338,9 +340,9 @@ FROM transition t JOIN transition_context c USING (context)
 
 -- One row per frame, innermost first; `inlined` orders the functions inlined into one frame.
 CREATE VIEW stacks(stack, depth, function, file, line, module, inlined, ip) AS
-SELECT s.stack, s.depth,
-	coalesce(f.function, m.path || '+' || printf('0x%x', a.offset), printf('0x%x', a.ip)),
-	f.file, f.line, m.path, ifnull(f.inline_order, 0), a.ip
+SELECT s.stack, CAST(s.depth AS INTEGER),
+	CAST(coalesce(f.function, m.path || '+' || printf('0x%x', a.offset), printf('0x%x', a.ip)) AS TEXT),
+	f.file, f.line, m.path, CAST(ifnull(f.inline_order, 0) AS INTEGER), a.ip
 FROM stack_frame s JOIN address a USING (address)
 	LEFT JOIN frame f USING (address)
 	LEFT JOIN module m ON m.module = a.module;
@@ -348,8 +350,8 @@ FROM stack_frame s JOIN address a USING (address)
 -- One row per call site (stack), all processes together.
 CREATE VIEW sites(stack, calls, bytes, live_bytes, live_count, peak_bytes, temporary, function,
 	alloc_bytes, failed) AS
-SELECT s.stack, sum(calls), sum(bytes), sum(live_bytes), sum(live_count), sum(peak_bytes),
-	sum(temporary),
-	(SELECT x.function FROM stacks x WHERE x.stack = s.stack ORDER BY x.depth, x.inlined LIMIT 1),
-	sum(alloc_bytes), sum(failed)
+SELECT s.stack, CAST(sum(calls) AS INTEGER), CAST(sum(bytes) AS INTEGER), CAST(sum(live_bytes) AS INTEGER),
+	CAST(sum(live_count) AS INTEGER), CAST(sum(peak_bytes) AS INTEGER), CAST(sum(temporary) AS INTEGER),
+	CAST((SELECT x.function FROM stacks x WHERE x.stack = s.stack ORDER BY x.depth, x.inlined LIMIT 1) AS TEXT),
+	CAST(sum(alloc_bytes) AS INTEGER), CAST(sum(failed) AS INTEGER)
 FROM stack_stat s GROUP BY s.stack;

@@ -386,7 +386,7 @@ static int wait_for_reader(void *ctx, int tries)
 static const char settings[] =
 	"PRAGMA page_size=16384; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
 	"PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY;"
-	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=3";
+	"PRAGMA application_id=0x4b414c4f; PRAGMA user_version=4";
 
 // What an earlier try left: a recording, or the file before anything was committed to it.
 static bool earlier_try(int fd)

@@ -61,6 +61,34 @@ if command -v xmllint >/dev/null; then
 	xmllint --noout known.svg >out 2>err
 	result 'xmllint: the flame graph' $?
 fi
+# What make consumers fetched as npm packages: speedscope, whose importer is a page, and DuckDB.
+modules=$build/consumers/node_modules
+if [ -d "$modules/speedscope" ] && command -v chromium >/dev/null; then
+	{ printf 'speedscope.loadFileFromBase64("known", "' && base64 -w 0 known.speedscope && printf '")'; } >page.js
+	timeout 60 chromium --headless=new --no-sandbox --enable-unsafe-swiftshader --use-angle=swiftshader \
+		--user-data-dir="$folder/chromium" --virtual-time-budget=8000 --allow-file-access-from-files --dump-dom \
+		"file://$modules/speedscope/dist/release/index.html#localProfilePath=$folder/page.js&view=sandwich" \
+		2>err | sed 's/<[^>]*>/ /g' | tr -s ' \n' ' ' >out
+	grep -q 'bytes alive at the peak 10.00 MB .*allocations 14 .* 10.00 MB (&gt;99%) 10.00 MB (&gt;99%) main' out
+	result 'speedscope: its profiles, and who held the peak' $?
+fi
+if [ -d "$modules/@duckdb/node-api" ]; then
+	cat >duck.cjs <<-'EOF'
+		const { DuckDBInstance } = require("@duckdb/node-api");
+		(async () => {
+			const db = await (await DuckDBInstance.create(":memory:")).connect();
+			const table = "read_csv('known.csv') WHERE kind IN ('malloc', 'calloc', 'realloc')";
+			for (const what of ["typeof(addr), typeof(req), typeof(kind)", "count(*), sum(req)"]) {
+				const read = await db.runAndReadAll(`SELECT ${what} FROM ${table} GROUP BY ALL`);
+				console.log(...read.getRowsJson()[0]);
+			}
+		})();
+	EOF
+	NODE_PATH=$modules node duck.cjs >out 2>err
+	is 'DuckDB: types, calls and bytes' "BIGINT BIGINT VARCHAR
+$("$kalloscope" sql -n known.k "SELECT count(*) || ' ' || sum(req) FROM events WHERE kind IN ('malloc', 'calloc', 'realloc')")" \
+		"$(cat out)"
+fi
 
 # --- what is chosen
 is '--measure calls' 14 "$("$kalloscope" export -F folded -m calls known.k | awk '{n += $NF} END {print n}')"
