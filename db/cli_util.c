@@ -68,7 +68,7 @@ static uint64_t mark_event(struct recording *r, const char *text)
 	sqlite3_stmt *s = NULL;
 	int64_t event = -1;
 	sqlite3_prepare_v2(recording_db(r),
-			   "SELECT event + 1 FROM mark WHERE substr(text, 1, length(?1)) = ?1"
+			   "SELECT event FROM mark WHERE substr(text, 1, length(?1)) = ?1"
 			   " ORDER BY rowid LIMIT 1",
 			   -1, &s, NULL);
 	sqlite3_bind_text(s, 1, text, -1, SQLITE_STATIC);

@@ -193,6 +193,7 @@ struct ring_queue {
 	size_t text_len;
 	char thread_name[32]; // for the thread of the next operation
 	char pool_name[256];  // the same, for the pool it creates
+	char *mark;	      // the same, for the mark it sets; NULL: none
 };
 struct thread_info {
 	uint64_t first, last, events;

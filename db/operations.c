@@ -377,6 +377,11 @@ uint64_t operation(struct proc *p, const struct record *r)
 		store_run(p->ins, ST_POOL, "iiis", (int64_t)p->number, (int64_t)r->op.cache,
 			  (int64_t)event, q->pool_name);
 	q->pool_name[0] = 0;
+	if (r->kind == EV_MARK)
+		store_run(p->ins, ST_MARK, "iiis", (int64_t)event, (int64_t)p->number, t_ns,
+			  q->mark ? q->mark : "");
+	if (r->kind == EV_MARK && q->mark)
+		q->mark[0] = 0;
 	if (t) {
 		t->first = t->first ? t->first : event;
 		t->last = event;

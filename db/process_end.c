@@ -110,6 +110,7 @@ static void release(struct proc *p)
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		free(p->queue[i].buf);
 		free(p->queue[i].trace);
+		free(p->queue[i].mark);
 		p->queue[i] = (struct ring_queue){0};
 		p->merge.ring[i] = (struct merge_ring){.ended = true};
 	}

@@ -130,7 +130,7 @@ uint64_t recording_each_site(struct recording *r, int process,
 unsigned recording_marks(struct recording *r, int process, struct mark_row *rows, unsigned max)
 {
 	sqlite3_stmt *s = prepare(r,
-				  "SELECT event + 1, t_ns, text FROM mark WHERE process = ?1"
+				  "SELECT event, t_ns, text FROM mark WHERE process = ?1"
 				  " ORDER BY event LIMIT ?2",
 				  process, max);
 	unsigned n = 0;

@@ -23,8 +23,8 @@ static GArray *read_marks(struct report *rp)
 	sqlite3_stmt *s = NULL;
 	g_array_set_clear_func(a, mark_clear);
 	sqlite3_prepare_v2(rp->db,
-			   "SELECT event + 1, t_ns, text FROM mark WHERE process = ?1"
-			   " AND event + 1 BETWEEN ?2 AND ?3 ORDER BY event",
+			   "SELECT event, t_ns, text FROM mark WHERE process = ?1"
+			   " AND event BETWEEN ?2 AND ?3 ORDER BY event",
 			   -1, &s, NULL);
 	sqlite3_bind_int(s, 1, rp->p->process);
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)rp->from);

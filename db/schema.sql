@@ -265,7 +265,7 @@ CREATE TABLE keyframe(
 
 -- Program marks (kalloscope_mark).
 CREATE TABLE mark(
-	event INTEGER,       -- last event before it
+	event INTEGER,       -- its own
 	process INTEGER,
 	t_ns INTEGER,
 	text TEXT

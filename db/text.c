@@ -151,8 +151,8 @@ static void text_done(struct proc *p, struct ring_queue *q, enum text_what what)
 			 text);
 		break;
 	case TEXT_MARK:
-		store_run(p->ins, ST_MARK, "iiis", (int64_t)p->last_event, (int64_t)p->number,
-			  q->t_ns, text);
+		free(q->mark);
+		q->mark = strdup(text);
 		break;
 	default:
 		break;

@@ -156,8 +156,8 @@ def whole(recording, process):
     lines = {"process " + " ".join(row) for row in
              sql(recording, "SELECT process, parent, how, pid, events FROM process")}
     return lines | {"mark " + " ".join(row) for row in
-                    sql(recording, f"""SELECT (SELECT min(e.id) FROM events e WHERE e.process = m.process AND
-                        e.kind = 'mark' AND e.id > m.event), t_ns, text FROM mark m WHERE process = {process}""")}
+                    sql(recording, f"""SELECT e.id, m.t_ns, text FROM events e
+                        JOIN mark m ON m.event = e.id WHERE e.kind = 'mark' AND e.process = {process}""")}
 
 
 def said(recording, process, at):

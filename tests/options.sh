@@ -73,7 +73,7 @@ expect 0 '^ran$' 'marks of a program that is only run' run -- "$paced" .05 1
 is 'a program with marks runs alone' ran "$("$paced" .05 1)"
 "$kalloscope" record -q -o marks.k -- "$paced" .2 2 >out 2>err
 is 'marks are events, with their text beside them' 'begin: with a text longer than one record|end "quoted"' "$(query marks.k "
-	SELECT group_concat(m.text, '|') FROM mark m JOIN events e ON e.id = m.event + 1 AND e.kind = 'mark'")"
+	SELECT group_concat(m.text, '|') FROM mark m JOIN events e ON e.id = m.event AND e.kind = 'mark'")"
 is 'with their backtrace' main "$(query marks.k "SELECT DISTINCT s.function FROM events e JOIN stacks s USING (stack)
 	WHERE e.kind = 'mark' AND s.function = 'main'")"
 expect 0 '2 marks' 'report marks' report marks marks.k
@@ -90,6 +90,28 @@ if command -v c++ >/dev/null; then
 	printf '#include <kalloscope.h>\nint main() { kalloscope_mark("from C++"); }\n' >mark.cc
 	c++ -Wall -Wextra -Werror -O2 -I"$include" mark.cc -o mark && ./mark && "$kalloscope" record -q -o cxx.k -- ./mark
 	is 'the header in C++' 'from C++' "$(query cxx.k 'SELECT text FROM mark')"
+fi
+
+if command -v cc >/dev/null; then
+	cat >child.c <<-'EOF'
+		#include <kalloscope.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			kalloscope_mark("parent");
+			if (!fork()) {
+				kalloscope_mark("child");
+				_exit(0);
+			}
+			wait(NULL);
+			return 0;
+		}
+	EOF
+	cc -Wall -Wextra -Werror -O2 -I"$include" child.c -o child && "$kalloscope" record -q -o child.k -- ./child
+	is 'a mark is its own event, in a child too' '1:parent|2:child' "$(query child.k "
+		SELECT group_concat(e.process || ':' || m.text, '|') FROM mark m JOIN events e
+			ON e.id = m.event AND e.process = m.process AND e.kind = 'mark'")"
 fi
 
 # --- pools of the program's own

@@ -424,6 +424,50 @@ static void torn_spool_is_finished(void)
 	CHECK(query("SELECT count(*) FROM events") < (int64_t)(truth->ops[0] + truth->ops[1]));
 }
 
+static void put_time(struct target *t, unsigned cpu, uint64_t ns)
+{
+	struct record time = {.kind = EV_TIME, .arg = {(uint32_t)ns, (uint32_t)(ns >> 32)}};
+
+	model_put(t, cpu, time);
+}
+
+// Between a mark's text and its event on one CPU the other one does something.
+static void run_marking_model(void)
+{
+	static struct target t = {.seed = 11};
+	struct record mark = {.kind = EV_MARK, .lock = 1, .path = PATH_NONE};
+	uint64_t now;
+
+	model_start(&t, folder);
+	now = clock_monotonic_ns();
+	put_time(&t, 0, now);
+	model_text(&t, TEXT_MARK, "here", 4);
+	put_time(&t, 0, now + 2000000);
+	put_time(&t, 1, now + 1000000);
+	t.ops = 1; // no further stamps
+	model_alloc(&t, 1, &t.block[0], 100);
+	model_op(&t, &t.cpu[0], mark);
+	model_exit(&t);
+}
+
+static void marks_stand_at_their_event(void)
+{
+	pid_t target, drainer;
+
+	session();
+	target = spawn_model(run_marking_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK_EQ(
+		query("SELECT group_concat(kind) = 'malloc,mark' FROM (SELECT kind FROM events ORDER BY id)"),
+		1);
+	CHECK_EQ(
+		query("SELECT count(*) FROM mark JOIN events e ON e.id = mark.event AND kind = 'mark'"),
+		1);
+}
+
 // The program does not wait and nobody drains for a while.
 static void run_lossy_model(void)
 {
@@ -659,6 +703,7 @@ int main(void)
 	RUN(drainer_may_be_killed);
 	RUN(recover_takes_what_the_rings_hold);
 	RUN(torn_spool_is_finished);
+	RUN(marks_stand_at_their_event);
 	RUN(losses_are_counted);
 	RUN(damaged_chunk_is_passed_over);
 	RUN(broken_spool_is_kept);
