@@ -9,6 +9,7 @@
 
 #include "../core/translate.h"
 #include "cli.h"
+#include "touched.h"
 
 struct place { // an address at a moment
 	struct recording *r;
@@ -17,21 +18,38 @@ struct place { // an address at a moment
 	uint64_t event;
 };
 
-// One row of a query with the place's process, event and address as ?1, ?2, ?3; NULL: none. The
-// caller finalises.
-static sqlite3_stmt *first_row(const struct place *at, const char *sql, int64_t value)
+// What a query finds last, or first: ?1 is the place's process, ?2 and ?3 the events it may look at,
+// ?4 value. They are asked for where something may have touched the bytes first..last.
+struct search {
+	const char *sql;
+	enum touched_space space;
+	uint64_t first, last, from, to; // to < from: the last one is wanted
+	int64_t value;
+};
+
+// NULL: none. The caller finalises.
+static sqlite3_stmt *first_row(const struct place *at, const struct search *f)
 {
+	struct touched_runs runs;
+	uint64_t begin, end;
+	bool found = false;
 	sqlite3_stmt *q;
 
-	if (sqlite3_prepare_v2(recording_db(at->r), sql, -1, &q, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(recording_db(at->r), f->sql, -1, &q, NULL) != SQLITE_OK)
 		return NULL;
 	sqlite3_bind_int(q, 1, at->process);
-	sqlite3_bind_int64(q, 2, (int64_t)at->event);
-	sqlite3_bind_int64(q, 3, value);
-	if (sqlite3_step(q) == SQLITE_ROW)
-		return q;
-	sqlite3_finalize(q);
-	return NULL;
+	sqlite3_bind_int64(q, 4, f->value);
+	touched_begin(&runs, at->r, f->space, f->first, f->last, f->from, f->to);
+	while (!found && touched_next(&runs, &begin, &end)) {
+		sqlite3_reset(q);
+		sqlite3_bind_int64(q, 2, (int64_t)begin);
+		sqlite3_bind_int64(q, 3, (int64_t)end);
+		found = sqlite3_step(q) == SQLITE_ROW;
+	}
+	touched_end(&runs);
+	if (!found)
+		sqlite3_finalize(q);
+	return found ? q : NULL;
 }
 
 static const char *text_of(sqlite3_stmt *q, int column)
@@ -55,17 +73,19 @@ static void print_caller(struct recording *r, uint32_t stack)
 // The block's event is the last one before the moment whose bytes cover the address. Host blocks
 // lie elsewhere.
 static const char block_sql[] =
-	"SELECT id, kind, path, addr, req, stack FROM events WHERE process = ?1 AND id <= ?2 AND "
-	"addr <= ?3 AND addr + max(alloc, 1) > ?3 AND path NOT IN ('host', 'file', 'none') AND "
+	"SELECT id, kind, path, addr, req, stack FROM events WHERE process = ?1 AND id BETWEEN ?2 AND "
+	"?3 AND addr <= ?4 AND addr + max(alloc, 1) > ?4 AND path NOT IN ('host', 'file', 'none') AND "
 	"kind IN ('malloc', 'calloc', 'realloc', 'memalign', 'mmap', 'mremap') AND NOT flags & 4 "
 	"ORDER BY id DESC LIMIT 1";
 static const char gone_sql[] =
-	"SELECT id, kind FROM events WHERE process = ?1 AND id > ?3 AND id <= ?2 AND ref = ?3 AND "
+	"SELECT id, kind FROM events WHERE process = ?1 AND id BETWEEN ?2 AND ?3 AND ref = ?4 AND "
 	"kind IN ('free', 'realloc', 'munmap', 'mremap') ORDER BY id LIMIT 1";
 
 static bool print_block(const struct place *at)
 {
-	sqlite3_stmt *q = first_row(at, block_sql, at->t.addr), *gone;
+	sqlite3_stmt *q = first_row(at, &(struct search){block_sql, TOUCHED_BLOCK, at->t.addr,
+							 at->t.addr, at->event, 1, at->t.addr});
+	sqlite3_stmt *gone;
 
 	if (!q)
 		return false;
@@ -75,7 +95,10 @@ static bool print_block(const struct place *at)
 	       (unsigned long long)id, text_of(q, 1), sqlite3_column_int64(q, 4), text_of(q, 2),
 	       (long long)addr, (long long)(at->t.addr - addr));
 	print_caller(at->r, (uint32_t)sqlite3_column_int64(q, 5));
-	gone = first_row(at, gone_sql, (int64_t)id);
+	gone = id < at->event ? first_row(at, &(struct search){gone_sql, TOUCHED_BLOCK,
+							       (uint64_t)addr, (uint64_t)addr,
+							       id + 1, at->event, (int64_t)id})
+			      : NULL;
 	if (gone)
 		printf("; gone since event #%lld: %s", sqlite3_column_int64(gone, 0),
 		       text_of(gone, 1));
@@ -87,19 +110,19 @@ static bool print_block(const struct place *at)
 
 // A transition may stand for a run of pages.
 static const char map_sql[] =
-	"SELECT event, kind FROM transitions WHERE process = ?1 AND event <= ?2 AND "
-	"kind IN ('map_vm_area', 'kmap', 'kmap_atomic') AND addr <= ?3 AND addr + count * 4096 > ?3 "
+	"SELECT event, kind FROM transitions WHERE process = ?1 AND event BETWEEN ?2 AND ?3 AND "
+	"kind IN ('map_vm_area', 'kmap', 'kmap_atomic') AND addr <= ?4 AND addr + count * 4096 > ?4 "
 	"ORDER BY event DESC, id DESC LIMIT 1";
 static const char frame_sql[] =
-	"SELECT event, kind FROM transitions WHERE process = ?1 AND event <= ?2 AND "
+	"SELECT event, kind FROM transitions WHERE process = ?1 AND event BETWEEN ?2 AND ?3 AND "
 	"kind = 'mm_page_alloc' AND CASE WHEN count > 1 THEN stride <> 0 AND "
-	"(?3 - pfn) % stride = 0 AND (?3 - pfn) / stride BETWEEN 0 AND count - 1 "
-	"ELSE ?3 BETWEEN pfn AND pfn + (1 << \"order\") - 1 END "
+	"(?4 - pfn) % stride = 0 AND (?4 - pfn) / stride BETWEEN 0 AND count - 1 "
+	"ELSE ?4 BETWEEN pfn AND pfn + (1 << \"order\") - 1 END "
 	"ORDER BY event DESC, id DESC LIMIT 1";
 
-static bool print_step(const struct place *at, const char *what, const char *sql, int64_t value)
+static bool print_step(const struct place *at, const char *what, const struct search *f)
 {
-	sqlite3_stmt *q = first_row(at, sql, value);
+	sqlite3_stmt *q = first_row(at, f);
 
 	if (!q)
 		return false;
@@ -112,11 +135,17 @@ static bool print_step(const struct place *at, const char *what, const char *sql
 static void print_origin(struct place at)
 {
 	bool block = false, mapped = at.t.region == LINEAR_LOWMEM, frame = !at.t.page;
+	uint64_t bytes = (uint64_t)at.t.pfn * PAGE_SIZE;
 
 	for (const struct process_info *p; (p = recording_process(at.r, at.process)) != NULL;) {
 		block = block || print_block(&at);
-		mapped = mapped || print_step(&at, "mapped", map_sql, at.t.addr);
-		frame = frame || print_step(&at, "frame", frame_sql, at.t.pfn);
+		mapped = mapped || print_step(&at, "mapped",
+					      &(struct search){map_sql, TOUCHED_MAPPED, at.t.addr,
+							       at.t.addr, at.event, 0, at.t.addr});
+		frame = frame ||
+			print_step(&at, "frame",
+				   &(struct search){frame_sql, TOUCHED_FRAME, bytes,
+						    bytes + PAGE_SIZE - 1, at.event, 0, at.t.pfn});
 		if (!p->fork_event || !p->parent)
 			break;
 		at.process = p->parent;

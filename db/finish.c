@@ -232,6 +232,7 @@ void finish_recording(struct inserter *ins)
 	int64_t start_ns = (int64_t)clock_monotonic_ns();
 
 	insert_report(ins, "finishing", true);
+	touching_flush(ins);
 	store_stacks(ins);
 	insert_report(ins, "symbols", true);
 	naming_resolve(ins);

@@ -347,6 +347,7 @@ static void stop(struct inserter *ins)
 	intern_finish(&ins->contexts);
 	intern_finish(&ins->transition_contexts);
 	calls_finish(ins);
+	free(ins->touched);
 	rest_finish(ins->rest);
 	free(ins->stack_seen);
 	spool_close(&ins->spool);

@@ -22,6 +22,7 @@
 #include "recorder.h"
 #include "session_file.h"
 #include "template.h"
+#include "touched.h"
 
 enum {
 	LOG_ENTRIES = 16384,		     // of a log blob
@@ -340,6 +341,11 @@ struct inserter {
 	struct rest *rest;   // who does so; NULL: nobody
 	char *argv;	     // of the program, newlines between
 	uint8_t *stack_seen; // bit per depot node that an event names
+	struct touched_part *touched; // of the newest events; NULL: none yet
+	uint64_t touched_at;	      // its number
+	struct touched_block {
+		uint32_t addr, bytes, chunk;
+	} touched_last[512]; // blocks that are in the newest filter, by address
 	int64_t commit_ns;
 	_Atomic int error; // first failure, negative errno
 	char *err;	   // ERR_LEN
@@ -376,6 +382,7 @@ enum statement {
 	ST_FRAMES,
 	ST_SERVED,
 	ST_FRAME,
+	ST_TOUCHED,
 	ST_COUNT,
 };
 int store_open(struct inserter *ins);
@@ -392,6 +399,11 @@ void store_batch(struct inserter *ins, struct batch *b); // takes it over
 // A row of log: columns as in store_run, then the entries, which it takes over, as a blob.
 void store_log(struct inserter *ins, struct log_entry *e, size_t n, const char *types, ...);
 void store_wait(struct inserter *ins); // until everything asked for so far is done; store_queue.c
+
+// --- touching.c: what events touched, for those who look for it
+void touching_block(struct inserter *ins, uint64_t event, uint64_t addr, uint64_t bytes);
+void touching_frames(struct inserter *ins, uint64_t event, const struct trace_event *t);
+void touching_flush(struct inserter *ins); // when no event follows
 
 // --- naming.c: functions of addresses, by the thread that folds
 int naming_open(struct inserter *ins);

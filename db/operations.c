@@ -59,7 +59,14 @@ static uint64_t alloc_value(int64_t alloc, uint64_t req)
 
 struct ended { // the allocation an operation ended; 0: none known
 	uint64_t event, key;
+	uint64_t bytes; // asked for; of a mapping, its whole length
 };
+
+static struct ended ended_of(const struct live *l)
+{
+	return (struct ended){l->event, l->key & ~LIVE_SHADOW,
+			      l->flags & LIVE_MAP ? l->span : l->bytes};
+}
 
 static struct thread_info *thread_of(struct proc *p, unsigned number)
 {
@@ -85,7 +92,7 @@ static struct ended end_block(struct proc *p, struct live *l, const struct threa
 
 	stats_free(&p->stats, &copy, copy.bytes, true, counts && t && t->last_alloc == copy.event);
 	matching_remove(&p->live, l);
-	return (struct ended){copy.event, copy.key & ~LIVE_SHADOW};
+	return ended_of(&copy);
 }
 
 // Part of a mapping goes: the rest keeps its event.
@@ -96,7 +103,7 @@ static struct ended cut_mapping(struct proc *p, struct live *l, uint64_t bytes)
 	matching_touch(&p->live, l);
 	stats_free(&p->stats, l, bytes, false, false);
 	l->bytes -= bytes;
-	return (struct ended){l->event, l->key & ~LIVE_SHADOW};
+	return ended_of(l);
 }
 
 static struct live *find_block(struct proc *p, const struct record *r, uint64_t key)
@@ -229,7 +236,7 @@ static struct ended op_pool(struct proc *p, const struct record *r, uint64_t eve
 	struct ended ended = {0};
 
 	if (l && r->kind == EV_POOL_FREE && l->spacing == new.spacing)
-		ended = (struct ended){l->event, l->key};
+		ended = ended_of(l);
 	if (l)
 		matching_remove(&p->live, l);
 	if (r->kind == EV_POOL_ALLOC && new.key)
@@ -329,8 +336,11 @@ void operation_details(struct proc *p, struct ring_queue *q, uint64_t event)
 {
 	uint64_t seq = 0, *next = event ? &seq : &p->ins->unclaimed;
 
-	for (size_t i = 0; i < q->ntrace; i++)
+	for (size_t i = 0; i < q->ntrace; i++) {
 		transition_row(p, &q->trace[i], event, (*next)++);
+		if (event)
+			touching_frames(p->ins, event, &q->trace[i]);
+	}
 	p->ins->transitions += q->ntrace;
 	q->ntrace = 0;
 }
@@ -355,6 +365,37 @@ static void clock_row(struct inserter *ins, uint64_t event, int64_t t_ns)
 	cell[1] = ins->clock_ns = t_ns;
 }
 
+static bool is_object(unsigned path)
+{
+	return path == PATH_KMALLOC || path == PATH_SLAB;
+}
+
+// Bytes a block that ended may have taken, at most: an object of the operation's own cache takes what
+// that gives, of another one it is not known how much more than was asked for.
+static uint64_t room_of(const struct proc *p, const struct record *r, const struct ended *e)
+{
+	bool moved = r->kind == EV_REALLOC || r->kind == EV_MREMAP;
+	unsigned cache = (unsigned)r->op.cache;
+
+	if (!is_object(moved ? r->op.old_path : r->path))
+		return 2 * page_round(e->bytes);
+	if (moved || cache >= MAX_CACHES)
+		return 2 * e->bytes + 256;
+	return e->bytes > p->m.caches[cache].buffer_size ? e->bytes
+							 : p->m.caches[cache].buffer_size;
+}
+
+static void touch(struct proc *p, const struct record *r, uint64_t event, int64_t alloc,
+		  const struct ended *e)
+{
+	uint64_t old = e->key & ((1ull << HOST_KEY_BIT) - 1);
+
+	if (e->event)
+		touching_block(p->ins, event, old, room_of(p, r, e));
+	if (r->op.addr && (old != r->op.addr || alloc))
+		touching_block(p->ins, event, r->op.addr, alloc_value(alloc, r->op.req));
+}
+
 uint64_t operation(struct proc *p, const struct record *r)
 {
 	struct ring_queue *q = &p->queue[p->ring];
@@ -370,6 +411,7 @@ uint64_t operation(struct proc *p, const struct record *r)
 	if (gives_memory(r->kind) && !(r->op.flags & OPF_FAILED))
 		served_count(p->ins, r, event);
 	event_row(p, r, event, call, in_row, &ended);
+	touch(p, r, event, alloc, &ended);
 	clock_row(p->ins, event, t_ns);
 	operation_details(p, q, event);
 	timeline_event(p->ins, p, event, t_ns, gives_memory(r->kind) && r->op.flags & OPF_FAILED);

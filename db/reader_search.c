@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "touched.h"
+
 // A block may begin before the addresses asked for: as far as the largest vmalloc area reaches.
 enum {
 	REACH = 128 << 20
@@ -37,38 +39,49 @@ static sqlite3_stmt *touch_statement(struct recording *r, bool machine, bool bac
 	return s;
 }
 
-static uint64_t each(sqlite3_stmt *s, match_fn fn, void *ctx)
+// *on: FALSE when fn had enough, or the statement was interrupted.
+static uint64_t each(sqlite3_stmt *s, match_fn fn, void *ctx, bool *on)
 {
 	uint64_t n = 0;
+	int rc;
 
-	while (s && sqlite3_step(s) == SQLITE_ROW) {
-		n++;
-		if (!fn(ctx, (uint64_t)sqlite3_column_int64(s, 0)))
-			break;
+	while (*on && (rc = sqlite3_step(s)) != SQLITE_DONE) {
+		n += rc == SQLITE_ROW;
+		*on = rc == SQLITE_ROW && fn(ctx, (uint64_t)sqlite3_column_int64(s, 0));
 	}
-	sqlite3_finalize(s);
+	sqlite3_reset(s);
 	return n;
 }
 
 uint64_t recording_each_touch(struct recording *r, const struct touch *t, bool machine,
 			      uint64_t from, uint64_t to, match_fn fn, void *ctx)
 {
-	bool backwards = to < from;
+	struct touched_runs runs;
+	uint64_t n = 0, begin, end;
+	bool on = true;
 	sqlite3_stmt *s;
 
 	if (machine ? !t->has_pfn : t->first > t->last)
 		return 0;
-	s = touch_statement(r, machine, backwards);
+	s = touch_statement(r, machine, to < from);
 	if (!s)
 		return 0;
-	sqlite3_bind_int64(s, 1, (int64_t)(backwards ? to : from));
-	sqlite3_bind_int64(s, 2, (int64_t)(backwards ? from : to));
 	// simulated addresses are stored as signed 32-bit numbers
 	sqlite3_bind_int64(s, 3, machine ? (int64_t)t->pfn : (int64_t)(int32_t)t->first);
 	sqlite3_bind_int64(s, 4, machine ? 0 : (int64_t)(int32_t)t->last);
 	sqlite3_bind_int(s, 5, t->process);
 	sqlite3_bind_int64(s, 6, REACH);
-	return each(s, fn, ctx);
+	touched_begin(&runs, r, machine ? TOUCHED_FRAME : TOUCHED_BLOCK,
+		      machine ? (uint64_t)t->pfn * PAGE_SIZE : t->first,
+		      machine ? (uint64_t)t->pfn * PAGE_SIZE + PAGE_SIZE - 1 : t->last, from, to);
+	while (on && touched_next(&runs, &begin, &end)) {
+		sqlite3_bind_int64(s, 1, (int64_t)begin);
+		sqlite3_bind_int64(s, 2, (int64_t)end);
+		n += each(s, fn, ctx, &on);
+	}
+	touched_end(&runs);
+	sqlite3_finalize(s);
+	return n;
 }
 
 void event_filter_init(struct event_filter *f)
@@ -151,5 +164,10 @@ sqlite3_stmt *event_filter_statement(struct recording *r, const struct event_fil
 uint64_t recording_each_match(struct recording *r, const struct event_filter *f, match_fn fn,
 			      void *ctx)
 {
-	return each(event_filter_statement(r, f, "NULL"), fn, ctx);
+	sqlite3_stmt *s = event_filter_statement(r, f, "NULL");
+	bool on = true;
+	uint64_t n = s ? each(s, fn, ctx, &on) : 0;
+
+	sqlite3_finalize(s);
+	return n;
 }

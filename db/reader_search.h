@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Searches through the events of a recording. They read the events one by one (addresses have no
-// index), so whoever asks does it in a worker and can stop it: by sqlite3_progress_handler() on
-// recording_db(), or by returning false.
+// Searches through the events of a recording. They read events one by one, those of addresses and
+// frames the runs that may have touched them (touched.h), so whoever asks does it in a worker and can
+// stop it: by sqlite3_progress_handler() on recording_db(), or by returning false.
 #pragma once
 
 #include "reader.h"

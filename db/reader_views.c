@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "reader_impl.h"
 #include "reader_views.h"
+#include "touched.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,14 +147,30 @@ unsigned recording_marks(struct recording *r, int process, struct mark_row *rows
 
 uint64_t recording_freed_by(struct recording *r, uint64_t event, uint64_t within)
 {
-	// `back` says how far before it the allocation lies; there is no index the other way round
-	sqlite3_stmt *s = prepare(
-		r,
-		"SELECT rowid FROM event WHERE rowid > ?1 AND rowid <= ?2 AND back = rowid - ?1"
-		" LIMIT 1",
-		(int64_t)event, (int64_t)(event + within));
-	uint64_t id = s && sqlite3_step(s) == SQLITE_ROW ? column(s, 0) : 0;
+	// `back` says how far before it the allocation lies: it is looked for where the block's first
+	// byte may have been touched
+	static const char sql[] = "SELECT rowid FROM event WHERE rowid BETWEEN ?2 AND ?3"
+				  " AND back = rowid - ?1 LIMIT 1";
+	sqlite3_stmt *s = prepare(r, sql, (int64_t)event, 0);
+	struct event_row row;
+	struct touched_runs runs;
+	uint64_t id = 0, begin, end, last = recording_events(r);
+	int rc = SQLITE_DONE;
 
+	last = within < last - event ? event + within : last;
+	if (!s || event >= last || recording_rows(r, event, 1, &row) != 1) {
+		sqlite3_finalize(s);
+		return 0;
+	}
+	touched_begin(&runs, r, TOUCHED_BLOCK, row.addr, row.addr, event + 1, last);
+	while (!id && rc == SQLITE_DONE && touched_next(&runs, &begin, &end)) {
+		sqlite3_bind_int64(s, 2, (int64_t)begin);
+		sqlite3_bind_int64(s, 3, (int64_t)end);
+		rc = sqlite3_step(s);
+		id = rc == SQLITE_ROW ? column(s, 0) : 0;
+		sqlite3_reset(s);
+	}
+	touched_end(&runs);
 	sqlite3_finalize(s);
 	return id;
 }

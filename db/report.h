@@ -150,6 +150,9 @@ uint64_t scan_taken(const struct scan_event *e); // bytes it took
 // Every event of the process in [from, to], in order. Only what --filter wants unless `all`.
 void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
 		 void *ctx);
+// Of all of them, those that may have to do with a block that holds the address (touched.h).
+void report_scan_address(struct report *rp, kaddr_t addr,
+			 void (*fn)(void *ctx, const struct scan_event *e), void *ctx);
 
 // What the machine did in [from, to], by event kind. (report_pressure.c)
 struct tally {

@@ -69,7 +69,7 @@ int report_history(struct report *rp)
 						{0}};
 	struct history h = {.rp = rp};
 	out_table(rp, "history", columns);
-	report_scan(rp, true, add, &h);
+	report_scan_address(rp, (kaddr_t)rp->addr, add, &h);
 	out_end(rp);
 	if (h.skipped)
 		out_note(rp, "%s more events; --top=0 shows all", fmt_count(h.skipped));

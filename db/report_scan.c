@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "touched.h"
 
 enum {
 	PROGRESS_ROWS = 1 << 16, // between two looks at the clock
@@ -46,6 +47,13 @@ static void clock_step(struct scan_clock *c)
 		c->next_t_ns = sqlite3_column_int64(c->s, 1);
 }
 
+static void clock_seek(struct scan_clock *c, uint64_t event)
+{
+	sqlite3_reset(c->s);
+	sqlite3_bind_int64(c->s, 1, (int64_t)event);
+	clock_step(c);
+}
+
 static void clock_open(struct scan_clock *c, struct report *rp)
 {
 	sqlite3_prepare_v2(
@@ -53,8 +61,7 @@ static void clock_open(struct scan_clock *c, struct report *rp)
 		"SELECT event, t_ns FROM clock WHERE event >="
 		" ifnull((SELECT max(event) FROM clock WHERE event <= ?1), 0) ORDER BY event",
 		-1, &c->s, NULL);
-	sqlite3_bind_int64(c->s, 1, (int64_t)rp->from);
-	clock_step(c);
+	clock_seek(c, rp->from);
 }
 
 static int64_t clock_at(struct scan_clock *c, uint64_t event)
@@ -123,6 +130,8 @@ static void take_row(sqlite3_context *context, int columns, sqlite3_value **row)
 		n->fn(n->ctx, &e);
 }
 
+static const char scan_name[] = "kalloscope_scan";
+
 static void no_result(sqlite3_context *context)
 {
 	(void)context;
@@ -145,25 +154,59 @@ static void scan_end(struct scan *n)
 	shared_values_free(&n->shared);
 }
 
-void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
-		 void *ctx)
+// The statement that hands the events ?1..?2 to the pass; scan_close() with what it gave.
+static sqlite3_stmt *scan_open(struct scan *n)
 {
-	static const char name[] = "kalloscope_scan";
-	struct scan n = {.rp = rp, .all = all, .fn = fn, .ctx = ctx};
 	sqlite3_stmt *s = NULL;
-	scan_begin(&n, rp);
-	sqlite3_create_function(rp->db, name, 4, SQLITE_UTF8 | SQLITE_DIRECTONLY, &n, NULL,
+	scan_begin(n, n->rp);
+	sqlite3_create_function(n->rp->db, scan_name, 4, SQLITE_UTF8 | SQLITE_DIRECTONLY, n, NULL,
 				take_row, no_result);
 	// freed blocks' addresses are not asked for: see the view `event`
-	sqlite3_prepare_v2(rp->db,
+	sqlite3_prepare_v2(n->rp->db,
 			   "SELECT kalloscope_scan(rowid, call, addr, arg) FROM event_row"
 			   " WHERE rowid BETWEEN ?1 AND ?2",
 			   -1, &s, NULL);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)rp->from);
-	sqlite3_bind_int64(s, 2, (sqlite3_int64)rp->to);
-	if (s)
-		sqlite3_step(s);
+	return s;
+}
+
+static void scan_run(sqlite3_stmt *s, uint64_t from, uint64_t to)
+{
+	if (!s)
+		return;
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)from);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)to);
+	sqlite3_step(s);
+	sqlite3_reset(s);
+}
+
+static void scan_close(struct scan *n, sqlite3_stmt *s)
+{
 	sqlite3_finalize(s);
-	sqlite3_create_function(rp->db, name, 4, SQLITE_UTF8, NULL, NULL, NULL, NULL);
-	scan_end(&n);
+	sqlite3_create_function(n->rp->db, scan_name, 4, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	scan_end(n);
+}
+
+void report_scan(struct report *rp, bool all, void (*fn)(void *ctx, const struct scan_event *e),
+		 void *ctx)
+{
+	struct scan n = {.rp = rp, .all = all, .fn = fn, .ctx = ctx};
+	sqlite3_stmt *s = scan_open(&n);
+	scan_run(s, rp->from, rp->to);
+	scan_close(&n, s);
+}
+
+void report_scan_address(struct report *rp, kaddr_t addr,
+			 void (*fn)(void *ctx, const struct scan_event *e), void *ctx)
+{
+	struct scan n = {.rp = rp, .all = true, .fn = fn, .ctx = ctx};
+	sqlite3_stmt *s = scan_open(&n);
+	struct touched_runs runs;
+	uint64_t begin, end;
+	touched_begin(&runs, rp->r, TOUCHED_BLOCK, addr, addr, rp->from, rp->to);
+	while (touched_next(&runs, &begin, &end)) {
+		clock_seek(&n.clock, begin);
+		scan_run(s, begin, end);
+	}
+	touched_end(&runs);
+	scan_close(&n, s);
 }

@@ -263,6 +263,13 @@ CREATE TABLE keyframe(
 	PRIMARY KEY(process, seq)
 ) WITHOUT ROWID;
 
+-- Which events may have touched an address or a frame, so that looking for them need not read all:
+-- per part of 16,384 events 64 Bloom filters of 256 events each, as touched.h has them. No row: any may.
+CREATE TABLE touched(
+	part INTEGER PRIMARY KEY, -- event / 16384
+	filter BLOB
+);
+
 -- Program marks (kalloscope_mark).
 CREATE TABLE mark(
 	event INTEGER,       -- its own

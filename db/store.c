@@ -48,6 +48,7 @@ static const char *const sql[ST_COUNT] = {
 	[ST_PARTS] = "INSERT INTO stack_part SELECT * FROM part_batch",
 	[ST_FRAMES] = "INSERT INTO chunk_frame SELECT * FROM frame_batch",
 	[ST_FRAME] = "INSERT OR REPLACE INTO frame VALUES(?,?,?,?,?,?,?)",
+	[ST_TOUCHED] = "INSERT INTO touched VALUES(?,?)",
 	[ST_SERVED] = "INSERT OR REPLACE INTO served VALUES(?,?,?,?,?)",
 };
 

@@ -90,6 +90,55 @@ static void an_address_is_found_in_every_block_that_held_it(void)
 	CHECK(compared > 5);
 }
 
+static unsigned work;
+
+static int count_work(void *ctx)
+{
+	(void)ctx;
+	work++;
+	return 0;
+}
+
+static bool drop(void *ctx, uint64_t event)
+{
+	(void)ctx;
+	(void)event;
+	return true;
+}
+
+// What SQLite does for it, in hundreds of its instructions: an event takes ten at least.
+static unsigned work_of(const struct touch *t, bool machine)
+{
+	work = 0;
+	sqlite3_progress_handler(recording_db(recording), 100, count_work, NULL);
+	recording_each_touch(recording, t, machine, 1, recording_events(recording), drop, NULL);
+	sqlite3_progress_handler(recording_db(recording), 0, NULL, NULL);
+	return work;
+}
+
+// The recorder says which events may have touched what; others are not read.
+static void a_search_reads_few_events(void)
+{
+	unsigned least = UINT_MAX, all = (unsigned)(recording_events(recording) / 10), searched = 0;
+	struct touch nowhere = {.process = 1, .first = 0xc0000123, .last = 0xc0000123};
+
+	if (recording_events(recording) < 10000)
+		return; // one that is made here has no such table
+	for (unsigned i = 0; i < nrows; i += 1 + nrows / 50, searched++) {
+		struct touch t = {.process = row[i].process,
+				  .first = (kaddr_t)row[i].addr,
+				  .last = (kaddr_t)row[i].addr + 7};
+
+		if (row[i].addr && row[i].addr <= UINT32_MAX)
+			least = MIN(least, work_of(&t, false));
+	}
+	printf("# searches: %u at least, %u for no block, of %u\n", least, work_of(&nowhere, false),
+	       all);
+	CHECK(searched > 10);
+	CHECK(least < all / 4);
+	CHECK(work_of(&nowhere, false) < all / 10);
+}
+
 static bool moves(const struct transition_row *t, pfn_t pfn)
 {
 	int64_t first = t->t.pfn, last = first + (int64_t)t->t.stride * ((int64_t)t->t.count - 1);
@@ -725,6 +774,7 @@ int main(int argc, char **argv)
 	recording = source_recording(source);
 	nrows = recording_rows(recording, 1, MOST_ROWS, row);
 	RUN(an_address_is_found_in_every_block_that_held_it);
+	RUN(a_search_reads_few_events);
 	RUN(a_frame_is_found_where_the_machine_moved_it);
 	RUN(filters_find_what_looking_finds);
 	RUN(events_come_in_the_order_asked_for);
