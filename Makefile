@@ -104,7 +104,7 @@ tutorial: all
 	@tests/tutorial.py $(BUILD) --write
 
 pictures: all
-	@xvfb-run -a -s "-screen 0 1280x800x24" dbus-run-session -- /usr/bin/python3 tests/screenshots.py $(BUILD) --readme
+	@xvfb-run -w 30 -a -s "-screen 0 1280x800x24" dbus-run-session -- /usr/bin/python3 tests/screenshots.py $(BUILD) --readme
 
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)

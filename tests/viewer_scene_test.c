@@ -8,6 +8,7 @@
 #include "harness.h"
 #include "core/bootlog.h"
 #include "viewer/draw/pen.h"
+#include "viewer/draw/timeline.h"
 #include "viewer/explain.h"
 #include "viewer/lessons.h"
 
@@ -622,6 +623,56 @@ static void the_timeline_goes_back_and_forth(void)
 	CHECK_EQ(timeline_event_at(model, &vp, 5000), 600);
 }
 
+// Rows of a column of the picture that are not its ground.
+static unsigned painted(cairo_surface_t *s, int x, int from, int to)
+{
+	const unsigned char *data = cairo_image_surface_get_data(s);
+	int stride = cairo_image_surface_get_stride(s);
+	unsigned n = 0;
+
+	for (int y = from; y < to; y++)
+		n += memcmp(data + y * stride + 4 * x, data + from * stride + 4 * x, 3) != 0;
+	return n;
+}
+
+static void a_lane_that_does_not_change_is_a_line(void)
+{
+	struct viewport vp = {.width = 1000, .height = 96, .bare = true};
+	struct timeline_bucket *was = malloc(sizeof(*was) * model->nbuckets);
+	cairo_surface_t *s;
+
+	memcpy(was, model->bucket, sizeof(*was) * model->nbuckets);
+	for (unsigned i = 0; i < model->nbuckets; i++)
+		model->bucket[i].min[TL_PROGRAM_BYTES] = model->bucket[i].max[TL_PROGRAM_BYTES] =
+			300000;
+	s = picture(view_find("timeline"), &vp, false);
+	CHECK(painted(s, 500, 8, 22) <= 4); // of a lane 24 pixels high
+	cairo_surface_destroy(s);
+	memcpy(model->bucket, was, sizeof(*was) * model->nbuckets);
+	s = picture(view_find("timeline"), &vp, false);
+	CHECK(painted(s, 900, 8, 22) > 4);
+	cairo_surface_destroy(s);
+	free(was);
+}
+
+static void watermarks_stand_where_the_free_pages_come_down_to_them(void)
+{
+	struct model_zone z = {.start = 1000, .end = 11000, .watermark = {100, 125, 150}};
+	uint64_t near = 9000, far = 3000, below = 9999;
+
+	CHECK_EQ(timeline_watermark(&z, WMARK_MIN), 9900);
+	CHECK_EQ(timeline_watermark(&z, WMARK_HIGH), 9850);
+	timeline_reach(&z, 5000, &near);
+	CHECK_EQ(near, 9900);
+	timeline_reach(&z, 1000, &far); // 6,850 pages further, and the lane spans 2,000
+	CHECK_EQ(far, 3000);
+	timeline_reach(&z, 1000, &below);
+	CHECK_EQ(below, 9999);
+	CHECK(timeline_zone(model, TL_NORMAL_USED) != NULL);
+	CHECK(timeline_zone(model, TL_PROGRAM_BYTES) == NULL);
+	CHECK(timeline_frames(model) >= model->zone[0].end - model->zone[0].start);
+}
+
 static void the_flame_graph_zooms(void)
 {
 	static struct draw_result out;
@@ -803,6 +854,8 @@ int main(int argc, char **argv)
 	RUN(boot_goes_through_its_stages);
 	RUN(the_map_names_the_frame_under_the_pointer);
 	RUN(the_timeline_goes_back_and_forth);
+	RUN(a_lane_that_does_not_change_is_a_line);
+	RUN(watermarks_stand_where_the_free_pages_come_down_to_them);
 	RUN(marks_stand_on_the_timeline);
 	RUN(positions_are_understood);
 	RUN(figures_read_well);

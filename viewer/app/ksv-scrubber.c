@@ -47,10 +47,19 @@ static void redraw(KsvScrubber *self)
 	gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
+static gboolean same_zones(const struct view_model *a, const struct view_model *b)
+{
+	for (unsigned i = 0; i < a->nzones && i < b->nzones; i++)
+		if (memcmp(a->zone[i].watermark, b->zone[i].watermark,
+			   sizeof(a->zone[i].watermark)))
+			return FALSE;
+	return a->nzones == b->nzones;
+}
+
 static gboolean same_ground(const struct view_model *a, const struct view_model *b)
 {
 	return a && b && a->first_event == b->first_event && a->last_event == b->last_event &&
-	       a->nbuckets == b->nbuckets && a->nmarks == b->nmarks &&
+	       a->nbuckets == b->nbuckets && a->nmarks == b->nmarks && same_zones(a, b) &&
 	       (!a->nbuckets || !memcmp(a->bucket, b->bucket, a->nbuckets * sizeof(*a->bucket))) &&
 	       (!a->nmarks || !memcmp(a->mark, b->mark, a->nmarks * sizeof(*a->mark)));
 }

@@ -3,27 +3,25 @@
 // The timeline and scrubber: a lane per figure over the events, each on its own scale.
 //
 // A zone of 900 MiB and the few MiB a program uses do not fit one axis, so every lane spans from its
-// own smallest to its largest value, written beside it. A bucket is drawn from its minimum to its
-// maximum: nothing that happened inside it is lost.
+// own smallest to its largest value, written beside it; one lane has all zones on one scale. A bucket
+// is drawn from its minimum to its maximum: nothing that happened inside it is lost.
 #include <math.h>
 #include <stdio.h>
 
-#include "pen.h"
+#include "timeline.h"
 
 enum {
 	LABEL = 150,
 	AXIS = 20,
-	LANES = TL_ITEMS
+	LANE_ALL = TL_ITEMS, // the zones on top of each other
+	LANES,
+	SEEN = 8 // a small picture has that lane when this part of the frames is used
 };
 
-static const char *const lane_name[LANES] = {"DMA", "Normal", "HighMem", "program", "host"};
-static const enum timeline_item lane_order[LANES] = {TL_PROGRAM_BYTES, TL_NORMAL_USED,
-						     TL_HIGHMEM_USED, TL_DMA_USED, TL_HOST_BYTES};
-
-struct plot {
-	double x, w;
-	uint64_t from, to;
-};
+static const char *const lane_name[LANES] = {"DMA",	    "Normal",	"HighMem",
+					     N_("program"), N_("host"), N_("all zones")};
+static const int lane_order[LANES] = {TL_PROGRAM_BYTES, LANE_ALL,    TL_NORMAL_USED,
+				      TL_HIGHMEM_USED,	TL_DMA_USED, TL_HOST_BYTES};
 
 static struct plot plot_of(const struct view_model *v, const struct viewport *vp)
 {
@@ -38,7 +36,7 @@ static struct plot plot_of(const struct view_model *v, const struct viewport *vp
 	return pl;
 }
 
-static double x_of(const struct plot *pl, uint64_t event)
+double timeline_x(const struct plot *pl, uint64_t event)
 {
 	return pl->x + pl->w * ((double)event - (double)pl->from) / (double)(pl->to - pl->from);
 }
@@ -52,16 +50,23 @@ uint64_t timeline_event_at(const struct view_model *v, const struct viewport *vp
 	return pl.from + (uint64_t)llround(part * (double)(pl.to - pl.from));
 }
 
-static void range_of(const struct view_model *v, enum timeline_item item, uint64_t *min,
-		     uint64_t *max)
+static uint64_t value_of(const struct timeline_bucket *b, int lane, bool smallest)
+{
+	return lane == LANE_ALL ? timeline_used(b, smallest)
+	       : smallest	? b->min[lane]
+				: b->max[lane];
+}
+
+static void range_of(const struct view_model *v, int lane, uint64_t *min, uint64_t *max)
 {
 	*min = UINT64_MAX;
 	*max = 0;
 	for (unsigned i = 0; i < v->nbuckets; i++) {
-		if (v->bucket[i].min[item] < *min)
-			*min = v->bucket[i].min[item];
-		if (v->bucket[i].max[item] > *max)
-			*max = v->bucket[i].max[item];
+		uint64_t least = value_of(&v->bucket[i], lane, true);
+		uint64_t most = value_of(&v->bucket[i], lane, false);
+
+		*min = least < *min ? least : *min;
+		*max = most > *max ? most : *max;
 	}
 }
 
@@ -77,9 +82,9 @@ static struct rgb lane_colour(const struct palette *pal, enum timeline_item item
 	}
 }
 
-static double y_of(uint64_t value, uint64_t min, uint64_t max, double y, double h)
+double timeline_y(uint64_t value, uint64_t min, uint64_t max, double y, double h)
 {
-	return y + h - (max > min ? (double)(value - min) / (double)(max - min) : 0.5) * h;
+	return y + h - (max > min ? (double)(value - min) / (double)(max - min) : 0) * h;
 }
 
 // One path for all buckets: filling each by itself took most of a frame.
@@ -90,13 +95,15 @@ static void add_buckets(struct pen *p, const struct plot *pl, enum timeline_item
 
 	for (unsigned i = 0; i < v->nbuckets; i++) {
 		const struct timeline_bucket *b = &v->bucket[i];
-		double x = x_of(pl, b->first_event), top = y_of(b->max[item], min, max, y, h);
-		double w = fmax(1, x_of(pl, b->last_event + 1) - x);
+		double x = timeline_x(pl, b->first_event),
+		       top = timeline_y(b->max[item], min, max, y, h);
+		double w = fmax(1, timeline_x(pl, b->last_event + 1) - x);
 
 		if (lines)
 			cairo_rectangle(p->cr, x, top - 0.75, w, 1.5);
 		else
-			cairo_rectangle(p->cr, x, top, w, y_of(b->min[item], min, max, y, h) - top);
+			cairo_rectangle(p->cr, x, top, w,
+					timeline_y(b->min[item], min, max, y, h) - top);
 	}
 }
 
@@ -107,15 +114,15 @@ static void lane_shape(struct pen *p, const struct plot *pl, enum timeline_item 
 	const struct view_model *v = p->v;
 	struct rgb colour = lane_colour(p->pal, item);
 
-	cairo_move_to(p->cr, x_of(pl, v->bucket[0].first_event), y + h);
+	cairo_move_to(p->cr, timeline_x(pl, v->bucket[0].first_event), y + h);
 	for (unsigned i = 0; i < v->nbuckets; i++) {
 		const struct timeline_bucket *b = &v->bucket[i];
-		double top = y_of(b->max[item], min, max, y, h);
+		double top = timeline_y(b->max[item], min, max, y, h);
 
-		cairo_line_to(p->cr, x_of(pl, b->first_event), top);
-		cairo_line_to(p->cr, x_of(pl, b->last_event + 1), top);
+		cairo_line_to(p->cr, timeline_x(pl, b->first_event), top);
+		cairo_line_to(p->cr, timeline_x(pl, b->last_event + 1), top);
 	}
-	cairo_line_to(p->cr, x_of(pl, v->bucket[v->nbuckets - 1].last_event + 1), y + h);
+	cairo_line_to(p->cr, timeline_x(pl, v->bucket[v->nbuckets - 1].last_event + 1), y + h);
 	pen_alpha(p, colour, 0.3);
 	cairo_fill(p->cr);
 	add_buckets(p, pl, item, min, max, y, h, false);
@@ -137,7 +144,7 @@ static void mark_peak(struct pen *p, const struct plot *pl, enum timeline_item i
 
 	while (b->max[item] != max)
 		b++;
-	x = (x_of(pl, b->first_event) + x_of(pl, b->last_event + 1)) / 2;
+	x = (timeline_x(pl, b->first_event) + timeline_x(pl, b->last_event + 1)) / 2;
 	if (x < pl->x || x > pl->x + pl->w || !max)
 		return;
 	pen_colour(p, lane_colour(p->pal, item));
@@ -153,9 +160,10 @@ static void mark_peak(struct pen *p, const struct plot *pl, enum timeline_item i
 	pen_text(p, STYLE_SMALL, ALIGN_LEFT, x, y - 4, 0, p->pal->text, text);
 }
 
-static const char *lane_value(enum timeline_item item, uint64_t value, struct text64 *t)
+static const char *lane_value(int lane, uint64_t value, struct text64 *t)
 {
-	*t = item <= TL_HIGHMEM_USED ? fmt_bytes(value << 12) : fmt_bytes(value);
+	*t = lane == TL_PROGRAM_BYTES || lane == TL_HOST_BYTES ? fmt_bytes(value)
+							       : fmt_bytes(value << 12);
 	return t->s;
 }
 
@@ -172,29 +180,58 @@ static bool tall(double h)
 	return h >= 34;
 }
 
-static void draw_lane(struct pen *p, const struct plot *pl, enum timeline_item item, double y,
-		      double h)
+static void lane_label(struct pen *p, int lane, uint64_t min, uint64_t max, double y, double h)
 {
-	uint64_t min, max;
+	const struct model_zone *z = timeline_zone(p->v, (enum timeline_item)lane);
 	struct text64 lo, hi;
 
-	range_of(p->v, item, &min, &max);
+	pen_text(p, tall(h) ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN,
+		 y + (tall(h) ? 0 : h / 2 - 8), LABEL - 70, p->pal->text, gettext(lane_name[lane]));
+	if (tall(h) && max > min)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 18, LABEL, p->pal->dim, "%s – %s",
+			  lane_value(lane, min, &lo), lane_value(lane, max, &hi));
+	else if (tall(h))
+		pen_text(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 18, LABEL, p->pal->dim,
+			 _("does not change"));
+	if (h < 50 || (!z && lane != LANE_ALL))
+		return;
+	if (z)
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 32, LABEL, p->pal->dim,
+			  _("low watermark at %s"),
+			  fmt_bytes(timeline_watermark(z, WMARK_LOW) << 12).s);
+	else
+		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 32, LABEL, p->pal->dim,
+			  _("of %s; line: free"), fmt_bytes(timeline_frames(p->v) << 12).s);
+}
+
+// What never changes is a line at the foot: there is nothing to compare it with.
+static void draw_lane(struct pen *p, const struct plot *pl, int lane, double y, double h)
+{
+	const struct model_zone *z = timeline_zone(p->v, (enum timeline_item)lane);
+	uint64_t min, max, top;
+
+	range_of(p->v, lane, &min, &max);
+	top = max;
+	if (z && max > min)
+		timeline_reach(z, min, &top);
 	cairo_save(p->cr);
 	cairo_rectangle(p->cr, pl->x, y, pl->w, h);
 	cairo_clip(p->cr);
-	lane_shape(p, pl, item, min, max, y + 4, h - 6);
+	if (lane == LANE_ALL)
+		timeline_stack(p, pl, y + 4, h - 6);
+	else
+		lane_shape(p, pl, (enum timeline_item)lane, min, top, y + 4, h - 6);
+	if (z)
+		timeline_watermark_lines(p, pl, z, min, top, y + 4, h - 6);
 	cairo_restore(p->cr);
-	if (item == TL_PROGRAM_BYTES)
-		mark_peak(p, pl, item, max, y + 4);
+	if (lane == TL_PROGRAM_BYTES)
+		mark_peak(p, pl, TL_PROGRAM_BYTES, max, y + 4);
 	pen_line(p, pl->x, y + h, pl->x + pl->w, y + h, p->pal->border);
-	pen_text(p, tall(h) ? STYLE_BOLD : STYLE_SMALL, ALIGN_LEFT, MARGIN,
-		 y + (tall(h) ? 0 : h / 2 - 8), LABEL - 70, p->pal->text, lane_name[item]);
-	if (tall(h))
-		pen_textf(p, STYLE_SMALL, ALIGN_LEFT, MARGIN, y + 18, LABEL, p->pal->dim, "%s – %s",
-			  lane_value(item, min, &lo), lane_value(item, max, &hi));
+	lane_label(p, lane, min, max, y, h);
 }
 
-static unsigned lanes_shown(const struct view_model *v, double h, enum timeline_item *shown)
+// In a low picture those that change, and all zones together where they can be seen at all.
+static unsigned lanes_shown(const struct view_model *v, double h, int *shown)
 {
 	unsigned n = 0, most = h > 250 ? LANES : 4;
 
@@ -202,7 +239,9 @@ static unsigned lanes_shown(const struct view_model *v, double h, enum timeline_
 		uint64_t min, max;
 
 		range_of(v, lane_order[i], &min, &max);
-		if (max > min || i < 2)
+		if (lane_order[i] == LANE_ALL ? most == LANES || max > timeline_frames(v) / SEEN
+					      : max > min || lane_order[i] == TL_PROGRAM_BYTES ||
+							lane_order[i] == TL_NORMAL_USED)
 			shown[n++] = lane_order[i];
 	}
 	return n;
@@ -227,7 +266,7 @@ static void axis(struct pen *p, const struct plot *pl, double y)
 
 	for (uint64_t e = (pl->from + step - 1) / step * step; e <= pl->to; e += step) {
 		const struct timeline_bucket *b = bucket_at(p->v, e);
-		double x = x_of(pl, e);
+		double x = timeline_x(pl, e);
 
 		char text[96];
 
@@ -240,22 +279,30 @@ static void axis(struct pen *p, const struct plot *pl, double y)
 	}
 }
 
+// A line with a cross at its foot.
 static void failures(struct pen *p, const struct plot *pl, double y, double h)
 {
 	for (unsigned i = 0; i < p->v->nbuckets; i++) {
-		double x = x_of(pl, p->v->bucket[i].first_event);
+		double x = timeline_x(pl, p->v->bucket[i].first_event);
 
 		if (!p->v->bucket[i].failures || x < pl->x || x > pl->x + pl->w)
 			continue;
 		pen_alpha(p, p->pal->bad, 0.6);
 		cairo_rectangle(p->cr, x, y, 2, h);
 		cairo_fill(p->cr);
+		pen_colour(p, p->pal->bad);
+		cairo_set_line_width(p->cr, 2);
+		cairo_move_to(p->cr, x - 3, y + h - 8);
+		cairo_line_to(p->cr, x + 5, y + h);
+		cairo_move_to(p->cr, x + 5, y + h - 8);
+		cairo_line_to(p->cr, x - 3, y + h);
+		cairo_stroke(p->cr);
 	}
 }
 
 static void handle(struct pen *p, const struct plot *pl, double y, double h)
 {
-	double x = x_of(pl, p->vp->position ? p->vp->position : p->v->event);
+	double x = timeline_x(pl, p->vp->position ? p->vp->position : p->v->event);
 
 	if (x < pl->x - 1 || x > pl->x + pl->w + 1)
 		return;
@@ -278,8 +325,8 @@ static void brush(struct pen *p, const struct plot *pl, double y, double h)
 
 	if (!p->vp->brush_to)
 		return;
-	from = fmax(pl->x, x_of(pl, p->vp->brush_from));
-	to = fmin(pl->x + pl->w, x_of(pl, p->vp->brush_to));
+	from = fmax(pl->x, timeline_x(pl, p->vp->brush_from));
+	to = fmin(pl->x + pl->w, timeline_x(pl, p->vp->brush_to));
 	if (to < from)
 		return;
 	pen_alpha(p, p->pal->accent, 0.15);
@@ -293,7 +340,7 @@ static void brush(struct pen *p, const struct plot *pl, double y, double h)
 static void bookmarks(struct pen *p, const struct plot *pl, double y, double h)
 {
 	for (unsigned i = 0; i < p->vp->nmarks; i++) {
-		double x = x_of(pl, p->vp->marks[i]);
+		double x = timeline_x(pl, p->vp->marks[i]);
 
 		if (x < pl->x || x > pl->x + pl->w)
 			continue;
@@ -314,7 +361,7 @@ static void marks(struct pen *p, const struct plot *pl, double y, double h)
 
 	for (unsigned i = 0; i < p->v->nmarks; i++) {
 		const struct mark_row *m = &p->v->mark[i];
-		double x = x_of(pl, m->event), w;
+		double x = timeline_x(pl, m->event), w;
 
 		if (x < pl->x || x > pl->x + pl->w)
 			continue;
@@ -334,7 +381,7 @@ static void marks(struct pen *p, const struct plot *pl, double y, double h)
 // Where the lanes of a picture lie.
 struct lanes {
 	struct plot pl;
-	enum timeline_item shown[LANES];
+	int shown[LANES]; // enum timeline_item or LANE_ALL
 	unsigned n;
 	double y, h, lane; // top, height of all and of one
 };
@@ -383,7 +430,7 @@ static void draw_value(struct pen *p, const struct lanes *l, unsigned i)
 	struct text64 now;
 
 	pen_text(p, STYLE_SMALL, ALIGN_RIGHT, l->pl.x - 8, tall(h) ? y + 1 : y + h / 2 - 8, 0,
-		 p->pal->text, lane_value(l->shown[i], b->max[l->shown[i]], &now));
+		 p->pal->text, lane_value(l->shown[i], value_of(b, l->shown[i], false), &now));
 }
 
 void draw_timeline_now(cairo_t *cr, const struct view_model *v, const struct viewport *vp,
