@@ -50,6 +50,9 @@ done
 "$render" --view map --at '#50' -o early.png r.kalloscope && "$render" --view map --at end -o late.png r.kalloscope &&
 	! cmp -s early.png late.png
 result $? "the map at two events differs"
+"$render" --view flame -o flame.csv r.kalloscope && "$render" --view flame --inverted --fold -o folded.csv r.kalloscope
+[ "$(head -1 flame.csv)" = "$(head -1 folded.csv)" ] && ! cmp -s flame.csv folded.csv
+result $? "the flame graph begins at the sites and folds recursion"
 "$render" --view slab --cache size-64 --dark -o dark.png r.kalloscope
 result $? "a named cache"
 

@@ -703,6 +703,65 @@ static void the_flame_graph_zooms(void)
 	CHECK(!hit_describe(model, HIT_CALL, 1000, text, sizeof(text)));
 }
 
+static uint32_t call_named(const struct calltree *t, uint32_t parent, const char *name)
+{
+	for (uint32_t c = calltree_node(t, parent)->child; c; c = calltree_node(t, c)->next)
+		if (!strcmp(calltree_name(t, c), name))
+			return c;
+	return 0;
+}
+
+static void recursion_folds_into_the_first_call(void)
+{
+	static const char *const again[] = {"main", "walk", "visit", "walk", "grow"},
+				 *const once[] = {"main", "walk", "visit", "note"};
+	const struct site_row ten = {.calls = 10, .bytes = 1000}, five = {.calls = 5, .bytes = 7};
+	struct calltree *t = calltree_new(), *folded;
+	uint32_t main_call, walk, visit;
+
+	CHECK_EQ(calltree_add(t, again, 5, &ten), 0);
+	CHECK_EQ(calltree_add(t, once, 4, &five), 0);
+	folded = calltree_fold(t);
+	CHECK_EQ(calltree_node(folded, 0)->cost[COST_CALLS], 15);
+	main_call = call_named(folded, 0, "main");
+	walk = call_named(folded, main_call, "walk");
+	visit = call_named(folded, walk, "visit");
+	CHECK_EQ(calltree_node(folded, walk)->cost[COST_CALLS], 15);
+	CHECK_EQ(calltree_node(folded, visit)->cost[COST_CALLS], 5);
+	CHECK_EQ(calltree_node(folded, visit)->cost[COST_BYTES], 7);
+	CHECK_EQ(call_named(folded, visit, "walk"), 0);
+	CHECK_EQ(calltree_node(folded, call_named(folded, walk, "grow"))->cost[COST_CALLS], 10);
+	CHECK_EQ(calltree_node(folded, call_named(folded, visit, "note"))->cost[COST_CALLS], 5);
+	for (unsigned c = 0; c < COSTS; c++)
+		CHECK_EQ(calltree_matching(folded, "grow", c), calltree_matching(t, "grow", c));
+	calltree_unref(folded);
+	calltree_unref(t);
+}
+
+static double top_of(const struct draw_result *out, uint64_t id)
+{
+	for (unsigned i = 0; i < out->nhits; i++)
+		if (out->hit[i].kind == HIT_CALL && out->hit[i].id == id)
+			return out->hit[i].y;
+	return -1;
+}
+
+static void an_inverted_flame_graph_hangs_from_the_top(void)
+{
+	static struct draw_result out;
+	struct viewport vp = {.width = 1000, .height = 500, .out = &out};
+	uint32_t child = calltree_node(model->calls, 0)->child;
+
+	cairo_surface_destroy(picture(view_find("flame"), &vp, false));
+	CHECK(top_of(&out, child) < top_of(&out, 0));
+	vp.calls = model->callers;
+	vp.inverted = true;
+	child = calltree_node(model->callers, 0)->child;
+	cairo_surface_destroy(picture(view_find("flame"), &vp, false));
+	CHECK(top_of(&out, 0) >= 0 && top_of(&out, 0) < 100);
+	CHECK(top_of(&out, child) > top_of(&out, 0));
+}
+
 static void marks_stand_on_the_timeline(void)
 {
 	static struct draw_result out;
@@ -839,6 +898,8 @@ int main(int argc, char **argv)
 	add_parts(model, &machine);
 	RUN(call_trees_add_up);
 	RUN(the_flame_graph_zooms);
+	RUN(recursion_folds_into_the_first_call);
+	RUN(an_inverted_flame_graph_hangs_from_the_top);
 	RUN(an_event_is_told_with_its_numbers);
 	RUN(every_kind_of_transition_is_explained);
 	RUN(a_hostile_transition_is_told_or_left_out);

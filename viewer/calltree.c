@@ -199,6 +199,64 @@ int calltree_add(struct calltree *t, const char *const *names, unsigned n,
 	return add_path(t, id, n, figures);
 }
 
+// ---- recursion ----
+
+// The node itself or the one above it that has this name; 0 none.
+static uint32_t caller_named(const struct calltree *t, uint32_t id, uint32_t name)
+{
+	while (id && t->node[id].name != name)
+		id = t->node[id].parent;
+	return id;
+}
+
+// What nodes cost beside their children, from nodes that have both; and back.
+static void costs_of_their_own(struct calltree *t, const struct calltree *of, const uint32_t *place)
+{
+	for (uint32_t i = 0; i < of->n; i++) {
+		const struct call_node *n = &of->node[i];
+
+		for (unsigned c = 0; c < COSTS; c++) {
+			t->node[place[i]].cost[c] += n->cost[c];
+			if (i)
+				t->node[place[n->parent]].cost[c] -= n->cost[c];
+		}
+	}
+}
+
+static void costs_with_children(struct calltree *t)
+{
+	for (uint32_t i = t->n; i-- > 1;)
+		for (unsigned c = 0; c < COSTS; c++)
+			t->node[t->node[i].parent].cost[c] += t->node[i].cost[c];
+}
+
+struct calltree *calltree_fold(const struct calltree *t)
+{
+	struct calltree *folded = calltree_new();
+	uint32_t *place = calloc(t->n, sizeof(*place)); // node of t -> its node in the folded tree
+	bool ok = folded && place;
+
+	for (uint32_t i = 1; ok && i < t->nnames; i++) // in order: numbers stay
+		ok = intern(folded, t->name[i]) == i;
+	for (uint32_t i = 1; ok && i < t->n; i++) {
+		uint32_t above = place[t->node[i].parent], name = t->node[i].name;
+
+		place[i] = caller_named(folded, above, name);
+		if (!place[i])
+			place[i] = descend(folded, above, name);
+		ok = place[i] != 0;
+	}
+	if (ok) {
+		costs_of_their_own(folded, t, place);
+		costs_with_children(folded);
+	} else {
+		calltree_unref(folded);
+		folded = NULL;
+	}
+	free(place);
+	return folded;
+}
+
 // ---- from a recording ----
 
 struct name_of { // names of an address: `count` from `first` on in build.names

@@ -43,6 +43,9 @@ struct calltree *calltree_new(void); // the root alone
 // Adds one call path, names from the root outwards; 0 or -ENOMEM.
 int calltree_add(struct calltree *t, const char *const *names, unsigned n,
 		 const struct site_row *figures);
+// The same with recursion folded: what a function does when it is called again below itself counts as
+// done by its first call, and what led there stands only for what it did itself. NULL: no memory.
+struct calltree *calltree_fold(const struct calltree *t);
 struct calltree *calltree_ref(struct calltree *t);
 void calltree_unref(struct calltree *t); // NULL is fine
 uint32_t calltree_size(const struct calltree *t);

@@ -28,7 +28,7 @@ struct arguments {
 	const char *search;
 	unsigned step;
 	double moment;
-	bool dark;
+	bool dark, inverted, folded;
 };
 
 static const char help[] =
@@ -46,6 +46,8 @@ static const char help[] =
 	"  --scope SCOPE    flame, sites: all (default) or live, what is alive at the event\n"
 	"  --colour WHAT    map: state (default), order, type, age, site or cache\n"
 	"  --search TEXT    flame: functions to highlight\n"
+	"  --inverted       flame: from the allocating functions, their callers below\n"
+	"  --fold           flame: without recursion\n"
 	"  --step N[:PART]  steps, boot: the Nth step, at a part of its way (0.5: half way; default: done)\n"
 	"  --size WxH       size in pixels (default: 1280x800)\n"
 	"  --dark           dark colours\n"
@@ -117,6 +119,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"scope", required_argument, NULL, 'L'},
 		{"colour", required_argument, NULL, 'F'},
 		{"step", required_argument, NULL, 'T'},
+		{"inverted", no_argument, NULL, 'i'},
+		{"fold", no_argument, NULL, 'f'},
 		{"dark", no_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
@@ -177,6 +181,12 @@ static int parse(int argc, char **argv, struct arguments *a)
 					     "cache, not",
 					     optarg);
 			break;
+		case 'i':
+			a->inverted = true;
+			break;
+		case 'f':
+			a->folded = true;
+			break;
 		case 'd':
 			a->dark = true;
 			break;
@@ -202,8 +212,16 @@ static int parse(int argc, char **argv, struct arguments *a)
 	return 0;
 }
 
+// The tree the flame graph draws, a reference; NULL: the model has none.
+static struct calltree *calls_of(const struct arguments *a, const struct view_model *v)
+{
+	struct calltree *calls = a->inverted ? v->callers : v->calls;
+
+	return !calls ? NULL : a->folded ? calltree_fold(calls) : calltree_ref(calls);
+}
+
 static int write_picture(const struct arguments *a, const struct view_model *v,
-			 const struct holders *holders)
+			 const struct holders *holders, const struct calltree *calls)
 {
 	cairo_surface_t *s =
 		a->svg ? cairo_svg_surface_create(a->output, a->width, a->height)
@@ -215,6 +233,8 @@ static int write_picture(const struct arguments *a, const struct view_model *v,
 			      .cost = a->cost,
 			      .colour = a->colour,
 			      .holders = holders,
+			      .calls = calls,
+			      .inverted = a->inverted,
 			      .search = a->search,
 			      .step = a->step,
 			      .moment = a->moment};
@@ -236,19 +256,23 @@ static int write_picture(const struct arguments *a, const struct view_model *v,
 	return status == CAIRO_STATUS_SUCCESS ? 0 : EXIT_USAGE;
 }
 
-static int write_table(const struct arguments *a, const struct view_model *v)
+static int write_table(const struct arguments *a, const struct view_model *v,
+		       const struct calltree *calls)
 {
 	FILE *f = fopen(a->output, "w");
 	struct table t;
 	int ret = 0;
 
-	if (!table_build(v, a->view->id, &t)) {
+	if (!strcmp(a->view->id, "flame")) {
+		table_build_calls(calls, &t);
+	} else if (!table_build(v, a->view->id, &t)) {
 		fprintf(stderr,
 			"kalloscope-render: %s has no table here; kalloscope export --format "
 			"csv writes all events\n",
 			a->view->id);
 		ret = EXIT_USAGE;
-	} else if (!f || table_write_csv(&t, f)) {
+	}
+	if (!ret && (!f || table_write_csv(&t, f))) {
 		fprintf(stderr, "kalloscope-render: cannot write %s: %s\n", a->output,
 			strerror(errno));
 		ret = EXIT_USAGE;
@@ -308,6 +332,7 @@ static struct view_model *model_for(struct source *s, struct arguments *a, char 
 int main(int argc, char **argv)
 {
 	struct holders *holders = NULL;
+	struct calltree *calls = NULL;
 	struct arguments a = {
 		.at = "end", .process = -1, .moment = 1, .width = 1280, .height = 800};
 	enum recording_error code;
@@ -328,12 +353,14 @@ int main(int argc, char **argv)
 	v = model_for(s, &a, err, sizeof(err));
 	if (v && (a.colour == MAP_BY_AGE || a.colour == MAP_BY_SITE))
 		holders = holders_build(v, source_recording(s), NULL, NULL);
+	calls = v ? calls_of(&a, v) : NULL;
 	if (v)
-		ret = a.csv ? write_table(&a, v) : write_picture(&a, v, holders);
+		ret = a.csv ? write_table(&a, v, calls) : write_picture(&a, v, holders, calls);
 	else
 		fprintf(stderr, "kalloscope-render: %s\n", err);
 	model_unref(v);
 	holders_unref(holders);
+	calltree_unref(calls);
 	source_close(s);
 	return v ? ret : EXIT_USAGE;
 }

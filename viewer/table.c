@@ -313,6 +313,12 @@ bool table_build(const struct view_model *v, const char *view, struct table *t)
 	return false;
 }
 
+void table_build_calls(const struct calltree *tree, struct table *t)
+{
+	*t = (struct table){0};
+	calls_table(tree, t);
+}
+
 const char *table_cell_text(const struct table *t, unsigned r, unsigned c)
 {
 	const char *s = r < t->rows && c < t->columns ? t->cell[(size_t)r * t->columns + c] : NULL;

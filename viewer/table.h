@@ -25,6 +25,8 @@ struct table {
 
 // Fills the table of a view by its id; false: this view has none (its page is one already).
 bool table_build(const struct view_model *v, const char *view, struct table *t);
+// Of a tree that is not the model's own.
+void table_build_calls(const struct calltree *tree, struct table *t);
 const char *table_cell_text(const struct table *t, unsigned row, unsigned column);
 void table_finish(struct table *t); // frees the cells; a zeroed table is fine
 // As RFC 4180, with a line of titles. 0, or -1 when it could not be written.

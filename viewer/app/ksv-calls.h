@@ -13,6 +13,10 @@ G_DECLARE_FINAL_TYPE(KsvSitesPage, ksv_sites_page, KSV, SITES_PAGE, GtkWidget)
 GtkWidget *ksv_flame_page_new(KsvCanvas *canvas, GtkWidget *scope);
 void ksv_flame_page_set_search(GtkWidget *page, const char *text);
 void ksv_flame_page_focus_search(GtkWidget *page);
+gboolean ksv_flame_page_is_inverted(GtkWidget *page); // from the allocating functions
+gboolean ksv_flame_page_is_folded(GtkWidget *page);   // without recursion
+// Called with the data when one of these is switched.
+void ksv_flame_page_on_switch(GtkWidget *page, GCallback fn, gpointer data);
 
 GtkWidget *ksv_sites_page_new(void);
 // Signals: "site" (string): a function was selected. "events" (string): its events are wanted.

@@ -104,7 +104,7 @@ static void put_cursor(KsvCanvas *self, enum hit_kind kind, uint64_t id)
 	self->hover_kind = kind;
 	self->hover_id = id;
 	gtk_widget_queue_draw(GTK_WIDGET(self));
-	if (kind != HIT_NONE && hit_describe(self->model, kind, id, text, sizeof(text)))
+	if (kind != HIT_NONE && canvas_describe(self, kind, id, text, sizeof(text)))
 		gtk_accessible_update_property(GTK_ACCESSIBLE(self),
 					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
 }

@@ -47,6 +47,8 @@ void canvas_scroll_by(KsvCanvas *self, double x, double y, double pixels); // th
 gboolean canvas_cursor_key(KsvCanvas *self, guint key); // FALSE: not one of the cursor's
 void canvas_end_cursor(KsvCanvas *self);
 void canvas_invalidate(KsvCanvas *self);
+// What there is to say of something in it; FALSE: nothing.
+gboolean canvas_describe(KsvCanvas *self, enum hit_kind kind, uint64_t id, char *buf, gsize size);
 gboolean canvas_clamp_scroll(KsvCanvas *self); // TRUE: something moved, draw again
 // The hit that has the id, NULL when it is not drawn.
 const struct hit *canvas_hit_of(KsvCanvas *self, enum hit_kind kind, uint64_t id);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "../draw/flame.h"
+
 G_DEFINE_FINAL_TYPE(KsvCanvas, ksv_canvas, GTK_TYPE_WIDGET)
 
 guint canvas_signals[SIGNALS];
@@ -127,6 +129,13 @@ static void ksv_canvas_measure(GtkWidget *widget, GtkOrientation orientation, in
 	*minimum_baseline = *natural_baseline = -1;
 }
 
+gboolean canvas_describe(KsvCanvas *self, enum hit_kind kind, uint64_t id, char *buf, gsize size)
+{
+	if (kind == HIT_CALL) // a node of the tree that is drawn
+		return call_describe(ksv_canvas_get_calls(self), id, buf, size);
+	return hit_describe(self->model, kind, id, buf, size);
+}
+
 static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, GtkTooltip *tooltip,
 			   gpointer data)
 {
@@ -140,7 +149,7 @@ static gboolean on_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard, G
 	if (keyboard || !self->drawn)
 		return FALSE;
 	h = hit_find(self->out, x / self->text, y / self->text, &id);
-	if (!h || !hit_describe(self->model, h->kind, id, text, sizeof(text)))
+	if (!h || !canvas_describe(self, h->kind, id, text, sizeof(text)))
 		return FALSE;
 	if (h->kind == HIT_PAGE && self->view->draw == draw_map)
 		map_describe(self->model, &self->vp, id, text, sizeof(text));
@@ -178,10 +187,12 @@ void ksv_canvas_set_search(KsvCanvas *self, const char *text)
 	canvas_invalidate(self);
 }
 
-void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls)
+void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls, gboolean inverted)
 {
-	if (calls == self->calls)
+	if (calls == self->calls && inverted == self->vp.inverted)
 		return;
+	self->vp.inverted = inverted;
+	self->vp.scroll[0] = 0;
 	calltree_unref(self->calls);
 	self->calls = calls ? calltree_ref(calls) : NULL;
 	self->vp.calls = self->calls;
@@ -319,7 +330,7 @@ static void tell_selected(KsvCanvas *self)
 {
 	char text[512];
 
-	if (hit_describe(self->model, self->selected_kind, self->selected_id, text, sizeof(text)))
+	if (canvas_describe(self, self->selected_kind, self->selected_id, text, sizeof(text)))
 		gtk_accessible_update_property(GTK_ACCESSIBLE(self),
 					       GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
 }

@@ -23,8 +23,9 @@ void ksv_canvas_set_palette(KsvCanvas *self, const struct palette *pal);
 void ksv_canvas_select(KsvCanvas *self, enum hit_kind kind, uint64_t id);
 void ksv_canvas_set_cost(KsvCanvas *self, enum cost cost);
 void ksv_canvas_set_search(KsvCanvas *self, const char *text);
-// Flame graph: a tree to draw instead of the model's; takes a reference. NULL: the model's.
-void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls);
+// Flame graph: a tree to draw instead of the model's, inverted when it begins at the sites; takes a
+// reference. NULL: the model's.
+void ksv_canvas_set_calls(KsvCanvas *self, struct calltree *calls, gboolean inverted);
 const struct calltree *ksv_canvas_get_calls(KsvCanvas *self); // the one drawn
 // Map: colours; which frames that have to do with the selected page are pointed out (none, block,
 // cache or site); both may need holders, of which it takes a reference.

@@ -42,6 +42,36 @@ void ksv_flame_page_focus_search(GtkWidget *page)
 	gtk_widget_grab_focus(search_of(page));
 }
 
+static GtkToggleButton *toggle_of(GtkWidget *page, const char *name)
+{
+	return g_object_get_data(G_OBJECT(page), name);
+}
+
+gboolean ksv_flame_page_is_inverted(GtkWidget *page)
+{
+	return gtk_toggle_button_get_active(toggle_of(page, "inverted"));
+}
+
+gboolean ksv_flame_page_is_folded(GtkWidget *page)
+{
+	return gtk_toggle_button_get_active(toggle_of(page, "folded"));
+}
+
+void ksv_flame_page_on_switch(GtkWidget *page, GCallback fn, gpointer data)
+{
+	g_signal_connect_swapped(toggle_of(page, "inverted"), "toggled", fn, data);
+	g_signal_connect_swapped(toggle_of(page, "folded"), "toggled", fn, data);
+}
+
+static GtkWidget *toggle(GtkWidget *page, const char *name, const char *label, const char *tooltip)
+{
+	GtkWidget *button = gtk_toggle_button_new_with_label(label);
+
+	gtk_widget_set_tooltip_text(button, tooltip);
+	g_object_set_data(G_OBJECT(page), name, button);
+	return button;
+}
+
 GtkWidget *ksv_flame_page_new(KsvCanvas *canvas, GtkWidget *scope)
 {
 	GtkWidget *page = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
@@ -62,6 +92,12 @@ GtkWidget *ksv_flame_page_new(KsvCanvas *canvas, GtkWidget *scope)
 	g_object_set_data(G_OBJECT(page), "search", search);
 	gtk_box_append(GTK_BOX(bar), chooser);
 	gtk_box_append(GTK_BOX(bar), search);
+	gtk_box_append(GTK_BOX(bar),
+		       toggle(page, "inverted", _("Inverted"),
+			      _("Begin at the allocating functions, their callers below")));
+	gtk_box_append(GTK_BOX(bar),
+		       toggle(page, "folded", _("Fold recursion"),
+			      _("A function that is called again below itself is drawn once")));
 	gtk_box_append(GTK_BOX(page), bar);
 	gtk_box_append(GTK_BOX(page), scope);
 	gtk_box_append(GTK_BOX(page), GTK_WIDGET(canvas));

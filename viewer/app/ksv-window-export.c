@@ -191,10 +191,16 @@ static void export_events(KsvWindow *self, const char *path)
 	g_task_run_in_thread(task, events_thread);
 }
 
-// With a free list picked the table of the zones is that of its blocks.
-static const char *table_id(KsvWindow *self, const char *view)
+// The table of what the view shows: with a free list picked that of its blocks, and of the calls that
+// are drawn. FALSE: it has none.
+static gboolean build_table(KsvWindow *self, const char *view, struct table *t)
 {
-	return !strcmp(view, "zones") && self->model->has_list ? "free-list" : view;
+	if (!strcmp(view, "zones") && self->model->has_list)
+		view = "free-list";
+	if (strcmp(view, "flame"))
+		return table_build(self->model, view, t);
+	table_build_calls(ksv_canvas_get_calls(self->canvas[ksv_window_view_index("flame")]), t);
+	return TRUE;
 }
 
 gboolean ksv_window_export_table(KsvWindow *self, const char *path, GError **error)
@@ -209,7 +215,7 @@ gboolean ksv_window_export_table(KsvWindow *self, const char *path, GError **err
 	}
 	if (!strcmp(view, "sql"))
 		ksv_sql_page_append_csv(self->sql_page, csv);
-	else if (self->model && table_build(self->model, table_id(self, view), &t))
+	else if (self->model && build_table(self, view, &t))
 		table_append_csv(&t, csv);
 	table_finish(&t);
 	if (!g_file_set_contents(path, csv->str, (gssize)csv->len, error))
@@ -268,8 +274,7 @@ static void table_action(GtkWidget *widget, const char *name, GVariant *paramete
 
 	(void)name;
 	(void)parameter;
-	if (!self->model || view >= VIEWS ||
-	    !table_build(self->model, table_id(self, views[view].id), &t)) {
+	if (!self->model || view >= VIEWS || !build_table(self, views[view].id, &t)) {
 		ksv_window_toast(self, _("This page is a table already"));
 		return;
 	}

@@ -62,6 +62,7 @@ struct _KsvWindow {
 	KsvScan *holders_scan;	 // of the map; NULL: none wanted yet
 	KsvScan *calls_scan;	 // of less than the whole process; NULL: none
 	enum call_scope scope;	 // of call sites and flame graph
+	struct calltree *folded, *folded_of; // without recursion; NULL: none was wanted
 	struct scan_of {
 		int process;
 		uint64_t from, to;

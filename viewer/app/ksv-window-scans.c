@@ -25,12 +25,20 @@ static void forget(KsvWindow *self, KsvScan **scan)
 	g_clear_object(scan);
 }
 
+static void forget_folded(KsvWindow *self)
+{
+	calltree_unref(self->folded);
+	calltree_unref(self->folded_of);
+	self->folded = self->folded_of = NULL;
+}
+
 void ksv_window_forget_scans(KsvWindow *self)
 {
 	forget(self, &self->holders_scan);
 	forget(self, &self->calls_scan);
+	forget_folded(self);
 	ksv_canvas_set_holders(canvas_of(self, "map"), NULL);
-	ksv_canvas_set_calls(canvas_of(self, "flame"), NULL);
+	ksv_canvas_set_calls(canvas_of(self, "flame"), NULL, FALSE);
 }
 
 void ksv_window_stop_scans(KsvWindow *self)
@@ -86,6 +94,32 @@ static char *scope_text(KsvWindow *self)
 	return g_strdup_printf(_("alive at event %s"), fmt_count(of->to).s);
 }
 
+// Folding reads a tree once; trees do not change.
+static struct calltree *folded(KsvWindow *self, struct calltree *calls)
+{
+	if (calls == self->folded_of)
+		return self->folded;
+	forget_folded(self);
+	self->folded = calltree_fold(calls);
+	self->folded_of = calltree_ref(calls);
+	return self->folded;
+}
+
+// NULL for the model's own, from the entry.
+static void show_flame(KsvWindow *self, struct calltree *calls, struct calltree *callers)
+{
+	gboolean inverted = ksv_flame_page_is_inverted(self->flame_page);
+	struct calltree *shown = inverted ? callers : calls;
+
+	if (!shown && self->model)
+		shown = inverted ? self->model->callers : self->model->calls;
+	if (shown && ksv_flame_page_is_folded(self->flame_page))
+		shown = folded(self, shown);
+	else if (!inverted)
+		shown = calls;
+	ksv_canvas_set_calls(canvas_of(self, "flame"), shown, inverted && shown);
+}
+
 static void show_calls(KsvWindow *self)
 {
 	KsvScan *scan = self->scope != SCOPE_ALL ? self->calls_scan : NULL;
@@ -99,7 +133,7 @@ static void show_calls(KsvWindow *self)
 	// the last tree stays while the next one is counted; its text says so
 	if (scan && ksv_reading_is_running(KSV_READING(scan)))
 		return;
-	ksv_canvas_set_calls(canvas_of(self, "flame"), calls);
+	show_flame(self, calls, callers);
 	if (!callers && self->model)
 		callers = self->model->callers;
 	if (callers)

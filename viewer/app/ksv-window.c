@@ -153,12 +153,19 @@ static GtkWidget *add_map_page(KsvWindow *self, KsvCanvas *canvas)
 	return self->map_page;
 }
 
+static GtkWidget *add_flame_page(KsvWindow *self, KsvCanvas *canvas)
+{
+	self->flame_page = ksv_flame_page_new(canvas, add_scope_bar(self, 1));
+	ksv_flame_page_on_switch(self->flame_page, G_CALLBACK(ksv_window_show_scans), self);
+	return self->flame_page;
+}
+
 static GtkWidget *page_of(KsvWindow *self, const char *id, KsvCanvas *canvas)
 {
 	if (!strcmp(id, "map"))
 		return add_map_page(self, canvas);
 	if (!strcmp(id, "flame"))
-		return self->flame_page = ksv_flame_page_new(canvas, add_scope_bar(self, 1));
+		return add_flame_page(self, canvas);
 	if (!strcmp(id, "steps")) {
 		self->steps_page = KSV_STEPS_PAGE(ksv_steps_page_new(canvas));
 		return GTK_WIDGET(self->steps_page);

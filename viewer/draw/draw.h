@@ -124,6 +124,7 @@ struct viewport {
 	struct map_focus focus;	       // map
 	const struct holders *holders; // map: NULL none
 	const struct calltree *calls;  // flame graph: instead of the model's, NULL none
+	bool inverted;		       // flame graph: `calls` begin at the sites; drawn from the top
 	unsigned sort;		       // slab table: column
 	uint64_t selected_event;       // events: row shown as selected, 0 the position
 	uint64_t from, to;	       // timeline: events shown, 0,0 = all

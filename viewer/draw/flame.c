@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 // Flame graph: the program's entry at the bottom, callees above their callers, width = cost. What
-// is zoomed to fills the width, with its callers as full rows below it.
+// is zoomed to fills the width, with its callers as full rows below it. Inverted it hangs from the
+// top, where the allocating functions are, callers still below what they call.
 #include <math.h>
 #include <stdio.h>
 
@@ -10,7 +11,8 @@
 enum {
 	BAR = 20,
 	MOST_CHILDREN = 1024,
-	HEAD = 26
+	HEAD = 26,
+	LEAST_SHARE = 1000 // of the width; narrower bars are left out
 };
 
 struct flame {
@@ -18,6 +20,8 @@ struct flame {
 	const struct calltree *t;
 	double bottom, top; // y of the root's bar; bars above `top` are not drawn
 	uint32_t zoomed, deepest;
+	double width;  // of what is zoomed to
+	bool left_out; // something is too narrow to be drawn
 };
 
 // The same function has the same shade everywhere.
@@ -35,7 +39,8 @@ static struct rgb shade(const struct flame *f, uint32_t id)
 static void bar(const struct flame *f, uint32_t id, double x, double w)
 {
 	uint32_t depth = calltree_node(f->t, id)->depth;
-	double y = f->bottom - depth * BAR;
+	double y = f->p->vp->inverted ? f->top + 2 + depth * BAR - f->p->vp->scroll[0]
+				      : f->bottom - depth * BAR;
 	bool dim = depth < calltree_node(f->t, f->zoomed)->depth;
 	struct pen *p = f->p;
 
@@ -48,7 +53,7 @@ static void bar(const struct flame *f, uint32_t id, double x, double w)
 			 calltree_name(f->t, id));
 }
 
-// Narrower than a pixel nothing is drawn, so the recursion ends where the picture does.
+// Narrower than a pixel or 0.1 % nothing is drawn, so the recursion ends where the picture does.
 static void subtree(struct flame *f, uint32_t id, double x, double w)
 {
 	enum cost by = f->p->vp->cost;
@@ -63,8 +68,10 @@ static void subtree(struct flame *f, uint32_t id, double x, double w)
 	for (unsigned i = 0; i < n; i++) {
 		double part = (double)calltree_node(f->t, child[i])->cost[by] / (double)whole * w;
 
-		if (part < 1)
+		if (part < 1 || part * LEAST_SHARE < f->width) {
+			f->left_out = true;
 			break;
+		}
 		subtree(f, child[i], x, part);
 		x += part;
 	}
@@ -106,12 +113,15 @@ static void heading(struct flame *f, double y, double w)
 
 	used = pen_textf(f->p, STYLE_BODY, ALIGN_LEFT, MARGIN, y, w * 0.6, f->p->pal->text,
 			 _("Width: %s · %s%s%s"), cost_name(vp->cost), cost_text(all, vp->cost).s,
-			 f->zoomed ? " · zoomed to " : "",
+			 f->zoomed ? _(" · zoomed to ") : "",
 			 f->zoomed ? calltree_name(f->t, f->zoomed) : "");
 	if (f->zoomed)
 		pen_textf(f->p, STYLE_BODY, ALIGN_LEFT, MARGIN + used + 8, y, w * 0.3,
 			  f->p->pal->dim, "%s, %s", cost_text(n->cost[vp->cost], vp->cost).s,
 			  fmt_share(n->cost[vp->cost], all).s);
+	if (f->left_out && !(vp->search && *vp->search))
+		pen_text(f->p, STYLE_SMALL, ALIGN_RIGHT, MARGIN + w, y + 2, w * 0.35,
+			 f->p->pal->dim, _("bars below 0.1 % of the width are left out"));
 	if (vp->search && *vp->search) {
 		uint64_t found = calltree_matching(f->t, vp->search, vp->cost);
 
@@ -139,6 +149,7 @@ static void graph(struct flame *f, double y, double w, double h)
 	cairo_clip(p->cr);
 	f->top = y;
 	f->bottom = y + h - BAR - 4 + p->vp->scroll[0];
+	f->width = w;
 	subtree(f, f->zoomed, MARGIN, w);
 	ancestors(f, w);
 	cairo_restore(p->cr);
@@ -164,10 +175,10 @@ void draw_flame(cairo_t *cr, const struct view_model *v, const struct viewport *
 		return;
 	}
 	f.zoomed = vp->zoomed_call < calltree_size(f.t) ? vp->zoomed_call : 0;
-	heading(&f, y - 2, w);
 	if (calltree_node(f.t, 0)->cost[vp->cost])
 		graph(&f, y + HEAD, w, vp->height - y - HEAD);
 	else
 		pen_empty(&p, y, _("Nothing to show"), cost_name(vp->cost));
+	heading(&f, y - 2, w);
 	pen_end(&p);
 }
