@@ -44,6 +44,13 @@ hit_inline void hit_end(struct thread *t)
 		call_drain(t);
 }
 
+// Not a hit. The call goes on, and what waits for its end goes on waiting.
+hit_inline void hit_give_up(struct thread *t)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->inside = NULL;
+}
+
 // The caller's trace, NULL when there is none to record. False: the thread is new.
 hit_inline bool hit_trace(struct thread *t, void *const *frame, struct cached_trace **e)
 {
@@ -163,8 +170,12 @@ hit_inline void *hit_alloc(enum event_kind kind, size_t size, enum gfp_code gfp,
 			cpu_give(t, cpu);
 		}
 	}
+	if (unlikely(!a)) {
+		hit_give_up(t);
+		return NULL;
+	}
 	hit_end(t);
-	return likely(a) ? to_host(a) : NULL;
+	return to_host(a);
 }
 
 // The cache of the slab an address of lowmem lies in; 0: no slab.
@@ -221,6 +232,9 @@ hit_inline bool hit_free(void *ptr, void *frame)
 			hit_record(t, e, p, h);
 		cpu_give(t, cpu);
 	}
-	hit_end(t);
+	if (likely(done))
+		hit_end(t);
+	else
+		hit_give_up(t);
 	return done;
 }

@@ -7,6 +7,7 @@
 // made is served by glibc and counted.
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,12 +152,18 @@ void process_start(void)
 // Recording ends while the program goes on: with every CPU held, no call is half recorded.
 static void process_unrecorded(struct thread *t)
 {
+	uint64_t all = ~0ull, old;
+	bool blocked = !capture_no_syscalls &&
+		       !sys(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, sizeof(old));
+
 	t->inside = __builtin_frame_address(0);
 	cpu_lock_all();
 	session_stop();
 	atomic_store(&process.over, 2);
 	cpu_unlock_all();
 	t->inside = NULL;
+	if (blocked)
+		sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 }
 
 // A child nobody announced (raw clone, _Fork): what other threads held at that moment nobody will
@@ -183,6 +190,7 @@ static uint32_t outer_abandoned(struct thread *t, uint32_t mode)
 
 	t->inside = NULL;
 	t->internal = 0;
+	finish_forget(t);
 	nested_abandoned(t);
 	if (sound || mode != MODE_LIVE)
 		return mode;
@@ -201,9 +209,13 @@ __attribute__((noinline, cold)) enum service call_begin_slow(struct thread *t, v
 	}
 	if (t->inside && nested_outer_gone(t, frame))
 		mode = outer_abandoned(t, mode);
+	else if (t->inside && !t->internal && mode != MODE_PASSIVE)
+		finish_outer(t, frame);
 	if (t->internal || mode == MODE_STARTING || mode == MODE_PASSIVE) {
 		if (mode == MODE_STARTING)
 			atomic_fetch_add(&early_calls, 1);
+		if (!t->inside && !t->internal)
+			leave_now(); // nobody else will
 		return SERVE_GLIBC;
 	}
 	if (!*process.wipe && child_unannounced(t) == MODE_PASSIVE)
@@ -227,7 +239,7 @@ static void fork_prepare(void)
 	fork_held = atomic_load(&process.mode) != MODE_STARTING;
 	if (!fork_held)
 		return;
-	fork_nested = t->inside != NULL;
+	fork_nested = t->inside && !finish_outer(t, __builtin_frame_address(0));
 	if (fork_nested)
 		return;
 	this_thread(__builtin_frame_address(0));

@@ -11,8 +11,12 @@
 // blocked stays blocked until the jump. The frame the kernel made for the handler is found by
 // unwinding; where that fails, or where going back makes no sense (a fault would strike again),
 // the jump is made at once and what it leaves behind is undo.c's.
+//
+// A handler that leaves for another context, or ends its thread, may come back or runs destructors: there
+// the call comes to its end first (finish.c).
 #undef _FORTIFY_SOURCE // would make every longjmp here a __longjmp_chk, which is defined here, too
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -38,7 +42,16 @@ enum {
 	SIGSET_BYTES = 8, // the kernel's own, short set
 };
 
-static _Atomic(jump_fn) real[EXIT];
+// libc's own.
+enum next {
+	NEXT_JUMP,
+	NEXT_JUMP_CHECKED,
+	NEXT_SETCONTEXT,
+	NEXT_SWAPCONTEXT,
+	NEXT_PTHREAD_EXIT,
+	NR_NEXT
+};
+static _Atomic(void *) next[NR_NEXT];
 
 // What this thread's interrupted call does when it has ended.
 static __thread struct {
@@ -47,22 +60,29 @@ static __thread struct {
 	struct __jmp_buf_tag env; // the handler's own copy may be gone by then
 } leaving __attribute__((tls_model("initial-exec")));
 
-static jump_fn real_jump(enum way way)
+static void *next_of(enum next which)
 {
-	jump_fn fn = atomic_load_explicit(&real[way], memory_order_relaxed);
+	static const char *const name[NR_NEXT] = {"siglongjmp", "__longjmp_chk", "setcontext",
+						  "swapcontext", "pthread_exit"};
+	void *fn = atomic_load_explicit(&next[which], memory_order_relaxed);
 
 	if (!fn) {
-		fn = (jump_fn)dlsym(RTLD_NEXT, way == JUMP ? "siglongjmp" : "__longjmp_chk");
-		atomic_store_explicit(&real[way], fn, memory_order_relaxed);
+		fn = dlsym(RTLD_NEXT, name[which]);
+		atomic_store_explicit(&next[which], fn, memory_order_relaxed);
 	}
 	return fn;
+}
+
+static jump_fn real_jump(enum way way)
+{
+	return (jump_fn)next_of(way == JUMP ? NEXT_JUMP : NEXT_JUMP_CHECKED);
 }
 
 void leave_init(void)
 {
 	thread_self.internal++;
-	real_jump(JUMP);
-	real_jump(JUMP_CHECKED);
+	for (unsigned i = 0; i < NR_NEXT; i++)
+		next_of(i);
 	thread_self.internal--;
 }
 
@@ -105,7 +125,7 @@ static bool may_return(const ucontext_t *context)
 	return true;
 }
 
-static _Noreturn void resume(char *uc)
+void leave_resume(char *uc)
 {
 	__asm__ volatile("mov %0, %%rsp\n\t"
 			 "syscall"
@@ -121,11 +141,10 @@ static _Noreturn void end_handler(char *uc)
 	ucontext_t *context = (ucontext_t *)uc;
 
 	sys(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &context->uc_sigmask, SIGSET_BYTES);
-	resume(uc);
+	leave_resume(uc);
 }
 
-// Of the handler that interrupted this thread's call, seen from frame; NULL: it cannot be gone back to.
-static char *interrupted(struct thread *t, void **frame)
+char *leave_interrupted(struct thread *t, void **frame)
 {
 	struct frame f = {(uintptr_t)frame[1], (uintptr_t)(frame + 2), (uintptr_t)frame[0]};
 	char *uc = unwind_interrupted(t, f, (uintptr_t)t->inside);
@@ -142,7 +161,7 @@ static void leave_jump(enum way way, const struct __jmp_buf_tag *env, int value,
 
 	if (likely(!t->inside) || t->internal)
 		return;
-	uc = interrupted(t, frame);
+	uc = leave_interrupted(t, frame);
 	if (!uc || (to >= (uintptr_t)frame && to < (uintptr_t)uc)) // a jump within the handler
 		return;
 	leaving.env = *env;
@@ -153,7 +172,7 @@ static void leave_jump(enum way way, const struct __jmp_buf_tag *env, int value,
 
 void leave_exit(struct thread *t, int status, void *frame)
 {
-	char *uc = interrupted(t, frame);
+	char *uc = leave_interrupted(t, frame);
 
 	if (!uc)
 		return;
@@ -168,6 +187,7 @@ void leave_now(void)
 	enum way way = leaving.way;
 	struct __jmp_buf_tag env = leaving.env;
 
+	finish_now();
 	if (likely(way == STAY))
 		return;
 	leaving.way = STAY;
@@ -201,4 +221,33 @@ EXPORT _Noreturn void __longjmp_chk(struct __jmp_buf_tag *env, int value)
 {
 	leave_jump(JUMP_CHECKED, env, value, ENTRY_FRAME);
 	real_jump(JUMP_CHECKED)(env, value);
+}
+
+// --- to where more than a stack pointer decides
+
+static void finish_first(void **frame)
+{
+	struct thread *t = &thread_self;
+
+	if (unlikely(t->inside != NULL) && !t->internal)
+		finish_outer(t, frame);
+}
+
+EXPORT int setcontext(const ucontext_t *to)
+{
+	finish_first(ENTRY_FRAME);
+	return ((__typeof__(&setcontext))next_of(NEXT_SETCONTEXT))(to);
+}
+
+EXPORT int swapcontext(ucontext_t *restrict from, const ucontext_t *restrict to)
+{
+	finish_first(ENTRY_FRAME);
+	return ((__typeof__(&swapcontext))next_of(NEXT_SWAPCONTEXT))(from, to);
+}
+
+EXPORT _Noreturn void pthread_exit(void *value)
+{
+	finish_first(ENTRY_FRAME);
+	((__typeof__(&pthread_exit))next_of(NEXT_PTHREAD_EXIT))(value);
+	__builtin_unreachable();
 }

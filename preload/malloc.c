@@ -372,6 +372,16 @@ static void *realloc_copy(struct call *c, void *old, const struct place *place, 
 	return realloc_done(c, p);
 }
 
+// Where the program took the old block's memory away from itself, copying it is a fault, which may be
+// jumped out of: it shows before anything is held or done.
+static void realloc_look(const char *old, size_t bytes)
+{
+	if (likely(!atomic_load_explicit(&arena_nr_altered, memory_order_relaxed)))
+		return;
+	for (size_t at = 0; at < bytes; at += PAGE_SIZE - ((uintptr_t)(old + at) & (PAGE_SIZE - 1)))
+		(void)*(const volatile char *)(old + at);
+}
+
 static void *realloc_machine(struct call *c, void *old, size_t size)
 {
 	struct place place;
@@ -381,6 +391,8 @@ static void *realloc_machine(struct call *c, void *old, size_t size)
 		free_misuse(c, old);
 		return no_memory();
 	}
+	if (place.path != PATH_VMALLOC && !fits(&place, size)) // areas move without being read
+		realloc_look(old, size < place.usable ? size : place.usable);
 	call_lock(c);
 	c->r.op.req = size;
 	c->r.op.old = a;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
-// Calls of signal handlers that interrupted the machine.
+// Calls of signal handlers that interrupted the machine, where what they interrupted could not be brought
+// to its end first (finish.c).
 //
 // They never touch it. Blocks come from a pool of the process: one segment per size class with a
 // bitmap of used slots, taken and given back by single atomic operations, so that it is safe at any

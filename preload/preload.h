@@ -5,7 +5,7 @@
 // One program call runs like this:
 //
 //   entry (malloc.c, mmap.c)
-//     thread = this_thread(frame); thread->inside?  -> nested.c (pool), the machine is not touched
+//     thread = this_thread(frame); thread->inside?  -> finish.c; else nested.c (pool, no machine)
 //     stack  = capture_stack(...)                 no lock held
 //     m      = cpu_enter(thread)                  CPU lock; m->cpu says which
 //       route.c decides, core does its steps, ops->record writes each to the ring
@@ -142,6 +142,15 @@ void arena_settle(const struct machine *m);
 void leave_init(void);
 void leave_exit(struct thread *t, int status, void *frame); // returns when it cannot wait
 void leave_now(void);		     // the outer call has ended: does not return if something waited
+// The kernel's frame of the handler that interrupted this thread's call, seen from a frame inside the
+// handler; NULL: it cannot be gone back to. Otherwise the call will look when it ends (leave_now).
+char *leave_interrupted(struct thread *t, void **frame);
+_Noreturn void leave_resume(char *uc); // to what it interrupted
+// --- finish.c: the interrupted call comes to its end first
+// From an entry called by a handler, with its frame. True: nothing is interrupted any more.
+bool finish_outer(struct thread *t, void **frame);
+void finish_now(void);		      // the call has ended: it returns to the handler
+void finish_forget(struct thread *t); // it was left by a jump meanwhile
 // --- exec.c: programs our library cannot be loaded into are started without it
 void exec_init(void);
 // --- nested.c

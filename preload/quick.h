@@ -60,12 +60,15 @@ hit_inline bool quick_push(struct thread *t, const struct machine *m, kaddr_t a,
 	return true;
 }
 
-hit_inline void quick_end(struct thread *t, unsigned cpu)
+hit_inline void quick_end(struct thread *t, unsigned cpu, bool done)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->undo = UNDO_NOTHING;
 	cpu_give(t, cpu);
-	hit_end(t);
+	if (likely(done))
+		hit_end(t);
+	else
+		hit_give_up(t);
 }
 
 // size is at least 1. NULL: not a hit.
@@ -79,7 +82,7 @@ hit_inline void *quick_alloc(size_t size, void *frame)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	unsigned cpu = cpu_take(t);
 	kaddr_t a = quick_pop(t, &process.cpu[cpu], quick_cache[(size + 15) / 16], cpu);
-	quick_end(t, cpu);
+	quick_end(t, cpu, a != 0);
 	return likely(a) ? to_host(a) : NULL;
 }
 
@@ -104,7 +107,7 @@ hit_inline bool quick_free(void *p, void *frame)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	unsigned cpu = cpu_take(t);
 	bool done = quick_push(t, &process.cpu[cpu], to_sim(p), cache, cpu);
-	quick_end(t, cpu);
+	quick_end(t, cpu, done);
 	return done;
 }
 

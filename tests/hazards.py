@@ -437,6 +437,11 @@ CASES = {
     "handlers that jump out of two": hazard("handlers", "jumping_twice", undefined=True),
     "threads whose handlers jump": hazard("handlers", "threads", undefined=True),
     "faults that are jumped out of": hazard("handlers", "faults"),
+    "handlers that leave by setcontext": hazard("leavers", "contexts", undefined=True),
+    "handlers that leave by an exception": hazard("throwers", undefined=True),
+    "handlers that switch coroutines": hazard("leavers", "switching", undefined=True),
+    "handlers that end their thread": hazard("leavers", "ending", undefined=True),
+    "faults in realloc that are jumped out of": hazard("leavers", "reallocs"),
     "handlers that fork": hazard("handlers", "forking", options=()),
     # stacks
     "coroutines on 4, 8, 16 KiB": hazard("stacks", "contexts"),
