@@ -2,10 +2,13 @@
 # kill -9 of a program at a random moment: the recording opens, verifies, lost nothing, and misses at
 # most the one call each thread had not finished. The program counts its calls itself, in a file.
 #
-#   tests/kill.sh BUILD [TIMES]      TAP on stdout
+#   tests/kill.sh BUILD [TIMES [THREADS...]]      TAP on stdout
 set -u
-build=$(cd "${1:?usage: kill.sh BUILD [TIMES]}" && pwd)
-times=${2:-15} # of one thread, and as many of four
+build=$(cd "${1:?usage: kill.sh BUILD [TIMES [THREADS...]]}" && pwd)
+times=${2:-15} # of a program of one thread, and as many of one of four
+shift
+[ $# = 0 ] || shift
+[ $# -gt 0 ] || set -- 1 4
 kalloscope=$build/kalloscope
 tally=$build/tests/programs/tally
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-kill.XXXXXX")
@@ -55,7 +58,7 @@ kill_one() { # THREADS ROUND
 	[ $ok = 1 ] || fail "at kill $2"
 }
 
-for threads in 1 4; do
+for threads; do
 	n=$((n + 1))
 	ok=1
 	round=0
