@@ -438,12 +438,12 @@ void memblock_enforce_memory_limit(struct memblock *mb, uint32_t limit)
 }
 
 // Shrinks every region of memory to multiples of align. As in the kernel the total keeps counting
-// what was cut off a region that stays.
+// what was cut off a region that stays. The dummy of an empty array is none.
 void memblock_trim_memory(struct memblock *mb, uint32_t align)
 {
 	struct memblock_type *t = &mb->memory;
 
-	for (unsigned i = 0; mb->rounds && i < t->cnt; i++) {
+	for (unsigned i = 0; mb->rounds && i < t->cnt && t->regions[i].size; i++) {
 		struct memblock_region *r = &t->regions[i];
 		uint32_t start = (r->base + align - 1) & ~(align - 1);
 		uint32_t end = region_end(r) & ~(align - 1);

@@ -75,8 +75,10 @@ static const struct scan_call *find_call(const GArray *calls, int64_t call)
 	const struct scan_call *c = (const struct scan_call *)calls->data;
 	if (!calls->len)
 		return NULL;
-	if (call >= c->call && call - c->call < calls->len && c[call - c->call].call == call)
-		return &c[call - c->call];
+	uint64_t at =
+		(uint64_t)call - (uint64_t)c->call; // numbers of a hostile file may lie 2^63 apart
+	if (call >= c->call && at < calls->len && c[at].call == call)
+		return &c[at];
 	return bsearch(&call, c, calls->len, sizeof(*c), by_call);
 }
 

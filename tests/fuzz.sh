@@ -9,7 +9,7 @@ set -u
 build=$(realpath "$1")
 seconds=${2:-12}
 source=$(cd "$(dirname "$0")/.." && pwd)
-targets="fold recording spool view text"
+targets="fold recording spool view text vectors"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kalloscope-fuzz.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1

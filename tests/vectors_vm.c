@@ -114,7 +114,7 @@ static void load_dump(struct vmalloc_run *t, const char *dump)
 		// without VM_IOREMAP, which would ask for another alignment
 		got = __get_vm_area(&t->m, end - start - PAGE_SIZE, VM_ALLOC, start, end);
 		expect(t->v, line, "loaded area", got, start);
-		if (got != start)
+		if (!got || got != start)
 			continue;
 		vmap_area_at(&t->m, start)->vm_flags = flags;
 		vmap_area_at(&t->m, start)->phys = number(t->v, line, "phys", 16);

@@ -68,7 +68,8 @@ static void page_alloc(const struct told *w)
 		snprintf(
 			w->buf, w->size,
 			_("%s of %s: a block of order %u (%u frames) left the zone's free lists, %s"),
-			frames(t).s, zone_of(t), t->order, 1u << t->order, gfp_text(t->value).s);
+			frames(t).s, zone_of(t), t->order,
+			t->order < MAX_ORDER ? 1u << t->order : 0, gfp_text(t->value).s);
 	else
 		snprintf(w->buf, w->size, _("%s of %s popped from CPU %u's per-CPU list (%s), %s"),
 			 frames(t).s, zone_of(t), t->cpu, migratetype_name(t->migratetype),
