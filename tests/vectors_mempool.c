@@ -121,6 +121,7 @@ void vectors_mempool(struct vectors *v)
 
 	if (vectors_machine(v, &m))
 		return;
+	pool = (struct mempool){0}; // the last file's was in the last file's machine
 	while ((line = vectors_line(v))) {
 		if (starts(line, "=== events"))
 			continue;

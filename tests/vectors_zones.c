@@ -15,7 +15,8 @@ static void order_line(struct vectors *v, struct machine *m, const char *line, u
 {
 	const char *at = strstr(line, "order:");
 
-	at += at ? strlen("order:") : 0;
+	if (at)
+		at += strlen("order:");
 	for (int zone = high; at && zone >= 0; zone--) {
 		if (!m->s->zone[zone].present_pages)
 			continue;
