@@ -8,7 +8,7 @@
 #include "inserter.h"
 
 enum {
-	CALL_HITS = 8192,
+	CALL_PAIRS = 4096,
 	CALLS_FREE = 1 << 16, // as many calls as may be without a question
 	CALLS_SHARE = 16,     // events a call must have on average when there are more
 	CALLS_MAX = 1 << 20,  // and as many as may be at all
@@ -103,18 +103,22 @@ static uint32_t context_of(struct inserter *ins, const struct context_key *k)
 
 // --- calls
 
-// What tells calls apart in a record, packed for one comparison; a direct-mapped cache before the
-// hash table, for a program makes few different calls at a time.
+// What tells calls apart in a record, packed for one comparison; a cache before the hash table, for a
+// program makes few different calls at a time. Two of the same hash stand in one line of memory.
 struct call_hit {
 	uint64_t who, what, req;
 	uint32_t call;
 	bool in_row; // of the call: its rows say how many bytes were asked for
 };
+_Static_assert(sizeof(struct call_hit) == 32, "two in a line");
 
 int calls_init(struct inserter *ins)
 {
-	ins->call_hit = calloc(CALL_HITS, sizeof(*ins->call_hit));
-	return ins->call_hit ? intern_init(&ins->calls, sizeof(struct call_key)) : -ENOMEM;
+	ins->call_hit = aligned_alloc(64, CALL_PAIRS * 2 * sizeof(*ins->call_hit));
+	if (!ins->call_hit)
+		return -ENOMEM;
+	calls_forget(ins);
+	return intern_init(&ins->calls, sizeof(struct call_key));
 }
 
 void calls_finish(struct inserter *ins)
@@ -125,7 +129,7 @@ void calls_finish(struct inserter *ins)
 
 void calls_forget(struct inserter *ins)
 {
-	memset(ins->call_hit, 0, CALL_HITS * sizeof(*ins->call_hit));
+	memset(ins->call_hit, 0, CALL_PAIRS * 2 * sizeof(*ins->call_hit));
 }
 
 const struct call_key *call_key(const struct inserter *ins, uint32_t call)
@@ -171,6 +175,11 @@ static uint32_t call_find(struct proc *p, const struct record *r)
 	return call_row(p->ins, &k);
 }
 
+static bool same_call(const struct call_hit *h, uint64_t who, uint64_t what, uint64_t req)
+{
+	return h->who == who && h->what == what && h->req == req;
+}
+
 uint32_t call_of(struct proc *p, const struct record *r, bool *in_row)
 {
 	uint64_t who = r->kind | (uint64_t)r->path << 8 | (uint64_t)r->cpu << 12 |
@@ -178,11 +187,14 @@ uint32_t call_of(struct proc *p, const struct record *r, bool *in_row)
 	uint64_t what = r->op.cache | (uint64_t)r->op.flags << 16 | (uint64_t)r->op.gfp << 32 |
 			(uint64_t)p->number << 40;
 	uint64_t h = (who ^ what * 3 ^ (uint64_t)r->op.req << 20) * 0x9E3779B97F4A7C15ull;
-	struct call_hit *hit = &p->ins->call_hit[h >> 32 & (CALL_HITS - 1)];
+	struct call_hit *pair = &p->ins->call_hit[(h >> 32 & (CALL_PAIRS - 1)) * 2];
+	struct call_hit *hit = same_call(pair, who, what, r->op.req) ? pair : pair + 1;
 
-	if (hit->who != who || hit->what != what || hit->req != r->op.req) {
-		*hit = (struct call_hit){who, what, r->op.req, call_find(p, r), false};
-		hit->in_row = call_key(p->ins, hit->call)->req == REQ_IN_ROW;
+	if (!same_call(hit, who, what, r->op.req)) {
+		pair[1] = pair[0];
+		*pair = (struct call_hit){who, what, r->op.req, call_find(p, r), false};
+		pair->in_row = call_key(p->ins, pair->call)->req == REQ_IN_ROW;
+		hit = pair;
 	}
 	*in_row = hit->in_row;
 	return hit->call;
