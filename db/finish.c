@@ -134,18 +134,22 @@ static void store_chunk(struct finisher *f, uint32_t chunk)
 		store_row(f->ins, BATCH_FRAME, chunk, i, address_of(f, w.image, w.ip[i]));
 }
 
+// Most of them are 0.
 static void each_bit(struct finisher *f, const uint8_t *seen,
 		     void (*fn)(struct finisher *f, uint32_t id))
 {
-	for (uint32_t byte = 0; byte < f->ins->seg.own.max_nodes / 8; byte++)
-		for (unsigned bit = 0; seen[byte] >> bit; bit++)
-			if (seen[byte] >> bit & 1)
-				fn(f, byte * 8 + bit);
+	for (uint32_t id = 0; id < f->ins->seg.own.max_nodes; id += 64) {
+		uint64_t bits;
+
+		memcpy(&bits, seen + id / 8, sizeof(bits));
+		for (; bits; bits &= bits - 1)
+			fn(f, id + (uint32_t)__builtin_ctzll(bits));
+	}
 }
 
 static void store_stacks(struct inserter *ins)
 {
-	struct finisher f = {.ins = ins, .chunk_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1)};
+	struct finisher f = {.ins = ins, .chunk_seen = calloc(node_bits_bytes(ins), 1)};
 
 	if (!f.chunk_seen || intern_init(&f.addresses, sizeof(struct address_key))) {
 		store_fail(ins, -ENOMEM, strerror(ENOMEM));

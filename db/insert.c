@@ -316,7 +316,7 @@ static int start(struct inserter *ins)
 	if (error)
 		return sentence(ins->err, error, "cannot read %s/spool: %s", ins->folder,
 				session_file_why(error));
-	ins->stack_seen = calloc(ins->seg.own.max_nodes / 8 + 1, 1);
+	ins->stack_seen = calloc(node_bits_bytes(ins), 1);
 	if (!ins->stack_seen || intern_init(&ins->contexts, sizeof(struct context_key)) ||
 	    intern_init(&ins->transition_contexts, sizeof(struct transition_key)) ||
 	    calls_init(ins))

@@ -418,5 +418,10 @@ void served_count(struct inserter *ins, const struct record *r, uint64_t event);
 void served_store(struct inserter *ins);
 
 // --- finish.c
+// Of a bit per depot node: whole words.
+static inline size_t node_bits_bytes(const struct inserter *ins)
+{
+	return (size_t)ins->seg.own.max_nodes / 64 * 8 + 8;
+}
 void finish_recording(struct inserter *ins);
 void insert_report(struct inserter *ins, const char *phase, bool now);
