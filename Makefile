@@ -22,7 +22,7 @@ PACKAGES = gcc g++ libc6-dev binutils meson ninja-build pkg-config python3 \
 	libunwind-dev libsqlite3-dev libdw-dev libelf-dev libiberty-dev libzstd-dev zlib1g-dev \
 	libjson-glib-dev libprotobuf-c-dev protobuf-c-compiler libcairo2-dev libgtk-4-dev libadwaita-1-dev \
 	libxml2-utils sqlite3 perl git tar xz-utils findutils file strace procps fonts-dejavu-core \
-	xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme \
+	xvfb xauth xdotool imagemagick dbus-daemon gettext adwaita-icon-theme \
 	at-spi2-core python3-gi gir1.2-atspi-2.0 \
 	valgrind python3-prometheus-client mandoc spin \
 	dash lua5.4 tmux curl nginx-light zstd bzip2
@@ -42,7 +42,7 @@ CONSUMER_MODULES = speedscope @duckdb/node-api
 BUILD = build
 export LC_ALL = C.UTF-8
 
-.PHONY: all setup demo test coverage consumers tutorial pictures bench deb install clean fuzz model tsan hazards hazards-long hazards-compare matrix suites
+.PHONY: all setup demo test coverage consumers tutorial pictures translations bench deb install clean fuzz model tsan hazards hazards-long hazards-compare matrix suites
 
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
@@ -103,8 +103,11 @@ consumers: all
 tutorial: all
 	@tests/tutorial.py $(BUILD) --write
 
+translations: setup
+	@tests/translations.sh --write
+
 pictures: all
-	@xvfb-run -w 30 -a -s "-screen 0 1280x800x24" dbus-run-session -- /usr/bin/python3 tests/screenshots.py $(BUILD) --readme
+	@xvfb-run -w 30 -a -s "-screen 0 1280x800x24 -noreset" dbus-run-session -- /usr/bin/python3 tests/screenshots.py $(BUILD) --readme
 
 bench: all
 	@tests/setup.sh $(BENCH_PACKAGES)

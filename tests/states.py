@@ -4,8 +4,9 @@
 """The viewer with nothing to show, while it reads, stopped in the middle, and on files it cannot show: every
 state is made to happen in the real window, has to say what is the matter, and is kept as a picture.
 
-    tests/states.py BUILD [FOLDER]     TAP on stdout; on a display with a session bus. With FOLDER pictures go there, and
-                                       what has to be caught while it lasts is shown, too (waiting, stopped, live)
+    tests/states.py BUILD [FOLDER]     TAP on stdout; on a display with a session bus. With FOLDER pictures go there
+
+What lasts a moment is held: tests/hold.c lets the window's workers wait before they read, until it was looked at.
 """
 import os
 import shutil
@@ -64,10 +65,21 @@ def open_only(name, path, *said):
         state(window, name, *said)
 
 
-def slowly(path, ms):
-    """strace holds up each read of the file"""
-    return ("strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "trace=pread64", "-e",
-            f"inject=pread64:delay_enter={ms * 1000}")
+class Held:
+    """The workers of a window wait before each read of the recording from hold() until let_go()"""
+
+    def __init__(self, path):
+        self.switch = path + ".hold"
+        preload = f"{build}/tests/libhold.so"
+        sanitizer = os.environ.get("LD_PRELOAD")
+        self.env = {"LD_PRELOAD": f"{sanitizer} {preload}" if sanitizer else preload, "HOLD_READS": os.path.realpath(path),
+                    "HOLD_WHILE": self.switch}
+
+    def hold(self):
+        open(self.switch, "w", encoding="utf-8").close()
+
+    def let_go(self):
+        os.unlink(self.switch)
 
 
 def views_of(window, prefix, expected):
@@ -89,12 +101,51 @@ def files(good):
 
 
 def opening(good):
-    shutil.copy(good, folder + "/slow.kalloscope")
-    with Window(build, folder + "/slow.kalloscope", folder=folder, size=SIZE,
-                through=slowly(folder + "/slow.kalloscope", 1000)) as window:
+    held = Held(good)
+    held.hold()
+    with Window(build, good, folder=folder, size=SIZE, env=held.env) as window:
         state(window, "opening", "Opening", "Cancel")
         result(window.press("Cancel"), "it can be cancelled")
         state(window, "opening cancelled", "Open a Recording")
+        held.let_go()
+
+
+def waiting(good):
+    """Each reading of a worker while it waits, and stopped"""
+    held = Held(good)
+    with Window(build, good, folder=folder, size=SIZE, env=held.env) as window:
+        window.says("event ")
+        act("View: Events")
+        held.hold()
+        key("ctrl+f")
+        write("size>100")
+        key("Return")
+        state(window, "Events searching", "Searching", "Stop searching")
+        result(window.press("Stop searching"), "the search for events can be stopped")
+        held.let_go()
+        state(window, "Events stopped", "stopped: ")
+        key("ctrl+a")
+        write("malloc")
+        state(window, "Events found", " events")
+        key("Escape")
+        act("View: Memory map")
+        go("end")
+        click(500, 570)  # the picture has the keys
+        held.hold()
+        key("c", "c", "c", pause=0)  # by age
+        state(window, "Memory map reading back", "reading back", "Stop reading")
+        result(window.press("Stop reading"), "what the map waits for can be stopped")
+        held.let_go()
+        state(window, "Memory map stopped", "stopped at event")
+        act("View: Call sites")
+        held.hold()
+        click(297, 75)  # what is counted
+        key("Down", "Down", "Return")
+        state(window, "Call sites counting", "reading back", "Stop reading")
+        act("View: Flame graph")
+        state(window, "Flame graph counting", "reading back")
+        held.let_go()
+        state(window, "Flame graph of what is alive", "alive at event")
 
 
 def nothing_in_it():
@@ -161,18 +212,9 @@ def ask(statement):
     key("ctrl+Return")
 
 
-def scan():
-    """What reads the events back: so many that it takes seconds, and is stopped meanwhile"""
-    with Window(build, record("long", build + "/tests/programs/churn", "5", "5000000"), folder=folder, size=SIZE) as window:
-        window.says("event ")
-        act("View: Memory map")
-        go("end")
-        subprocess.run(["xdotool", "mousemove", "500", "570", "click", "1"], check=True)  # the picture has the keys
-        time.sleep(1)
-        key("c", "c", "c", pause=0)  # by age
-        found = window.says("reading back")
-        result(window.press("Stop") and found, "what the map waits for can be stopped")
-        state(window, "Memory map stopped", "stopped at event")
+def click(x, y):
+    subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", "1"], check=True)
+    time.sleep(1)
 
 
 def live():
@@ -197,11 +239,10 @@ def main():
     good = record("good", "sh", "-c", "ls -R /usr/share/doc >/dev/null; ls -lR /etc >/dev/null")
     files(good)
     nothing_in_it()
-    if pictures:  # what has to be caught while it lasts, and may be missed on a busy machine
-        opening(good)
-        asked(good)
-        scan()
-        live()
+    opening(good)
+    asked(good)
+    waiting(good)
+    live()
     shutil.rmtree(folder)
     plan()
 

@@ -46,16 +46,16 @@ def written(path, beginning):
 
 
 with Window(build, recording, folder=folder) as window:
-    time.sleep(4 * SLOWNESS)
-    result(window.says(os.path.basename(recording)), "the recording is open")
+    result(window.says(os.path.basename(recording), 20 * SLOWNESS) and window.says("event ", 20 * SLOWNESS),
+           "the recording is open")
     go("start")
     go("peak")
-    result(window.says(f"event {int(peak):,} of "), "it stands at the peak", f"wanted event {int(peak):,}")
+    result(window.says(f"event {int(peak):,} of ", 20 * SLOWNESS), "it stands at the peak", f"wanted event {int(peak):,}")
     for view in views():
         act("View: " + view)
     result(window.viewer.poll() is None, f"{len(views())} views were shown")
     go("events")
-    result(window.says(function), "the stack of its event is read", f"wanted {function}")
+    result(window.says(function, 20 * SLOWNESS), "the stack of its event is read", f"wanted {function}")
     failed = sql(build, recording, "SELECT count(*) FROM events WHERE flags & 4")[0][0]
     key("ctrl+f")
     write("failed")

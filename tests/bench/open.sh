@@ -23,4 +23,4 @@ done
 sed -n 's/^VmRSS:[^0-9]*/resident KiB: /p' "/proc/$viewer/status"
 kill $viewer
 SH
-xvfb-run -w 30 -a -s "-screen 0 1280x800x24" dbus-run-session -- sh "$folder/session.sh" "$build" "$recording" "$folder" 2>/dev/null | grep -v Spi
+xvfb-run -w 30 -a -s "-screen 0 1280x800x24 -noreset" dbus-run-session -- sh "$folder/session.sh" "$build" "$recording" "$folder" 2>/dev/null | grep -v Spi

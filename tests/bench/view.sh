@@ -11,5 +11,5 @@ trap 'rm -rf "$folder"' EXIT
 export XDG_CONFIG_HOME="$folder" XDG_STATE_HOME="$folder" XDG_CACHE_HOME="$folder" GSETTINGS_BACKEND=memory GSK_RENDERER=cairo GTK_A11Y=none
 
 "$(dirname "$0")/open.sh" "$build" "$recording"
-[ -z "${HEAPTRACK:-}" ] || xvfb-run -w 30 -a -s "-screen 0 1280x900x24" sh "$(dirname "$0")/heaptrack_gui.sh" "$HEAPTRACK"
-xvfb-run -w 30 -a -s "-screen 0 1280x900x24" dbus-run-session -- "$build/tests/window_bench" "$recording" ${3:-}
+[ -z "${HEAPTRACK:-}" ] || xvfb-run -w 30 -a -s "-screen 0 1280x900x24 -noreset" sh "$(dirname "$0")/heaptrack_gui.sh" "$HEAPTRACK"
+xvfb-run -w 30 -a -s "-screen 0 1280x900x24 -noreset" dbus-run-session -- "$build/tests/window_bench" "$recording" ${3:-}

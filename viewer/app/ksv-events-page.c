@@ -137,7 +137,8 @@ static char *state_of(KsvMatches *matches)
 	struct text64 n = fmt_count(ksv_reading_reached(reading));
 
 	if (ksv_reading_is_running(reading))
-		return g_strdup_printf(_("%s events so far…"), n.s);
+		return ksv_reading_reached(reading) ? g_strdup_printf(_("%s events so far…"), n.s)
+						    : g_strdup(_("Searching…"));
 	if (ksv_matches_failed(matches))
 		return g_strdup(_("The events cannot be read, or there is no room for the answer "
 				  "in the folder of temporary files."));

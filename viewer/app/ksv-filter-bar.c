@@ -196,6 +196,7 @@ static void ksv_filter_bar_init(KsvFilterBar *self)
 	gtk_box_append(GTK_BOX(self->row), self->failed);
 	gtk_box_append(GTK_BOX(self->row), self->zone);
 	self->state = ksv_scan_bar_new();
+	ksv_scan_bar_set_stop_name(KSV_SCAN_BAR(self->state), _("Stop searching"));
 	gtk_widget_set_visible(self->state, FALSE);
 	g_signal_connect_swapped(self->state, "stop", G_CALLBACK(on_stop), self);
 	gtk_widget_set_parent(self->row, widget);

@@ -20,6 +20,12 @@ void ksv_scan_bar_set(KsvScanBar *self, const char *text, gboolean running)
 	gtk_widget_set_visible(self->stop, running);
 }
 
+void ksv_scan_bar_set_stop_name(KsvScanBar *self, const char *name)
+{
+	gtk_accessible_update_property(GTK_ACCESSIBLE(self->stop), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       name, -1);
+}
+
 const char *ksv_scan_bar_get_text(KsvScanBar *self)
 {
 	return gtk_label_get_text(GTK_LABEL(self->label));
@@ -58,6 +64,7 @@ static void ksv_scan_bar_init(KsvScanBar *self)
 	gtk_widget_set_hexpand(self->label, TRUE);
 	self->stop = gtk_button_new_with_label(_("Stop"));
 	gtk_widget_set_tooltip_text(self->stop, _("Stop reading the events"));
+	ksv_scan_bar_set_stop_name(self, _("Stop reading"));
 	gtk_widget_set_visible(self->stop, FALSE);
 	gtk_widget_set_parent(self->label, GTK_WIDGET(self));
 	gtk_widget_set_parent(self->stop, GTK_WIDGET(self));

@@ -12,4 +12,6 @@ G_DECLARE_FINAL_TYPE(KsvScanBar, ksv_scan_bar, KSV, SCAN_BAR, GtkWidget)
 
 GtkWidget *ksv_scan_bar_new(void);
 void ksv_scan_bar_set(KsvScanBar *self, const char *text, gboolean running); // NULL: nothing to say
+// What is stopped, for assistive tools: there are several such buttons.
+void ksv_scan_bar_set_stop_name(KsvScanBar *self, const char *name);
 const char *ksv_scan_bar_get_text(KsvScanBar *self);

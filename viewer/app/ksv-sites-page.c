@@ -88,9 +88,9 @@ static const struct {
 	enum cost cost;
 	int width;
 } figures[] = {
-	{"Peak bytes", COST_PEAK, 92},	   {"Calls", COST_CALLS, 70},
+	{"Peak bytes", COST_PEAK, 108},	   {"Calls", COST_CALLS, 70},
 	{"Bytes", COST_BYTES, 98},	   {"Still alive", COST_LIVE, 90},
-	{"Temporary", COST_TEMPORARY, 90},
+	{"Temporary", COST_TEMPORARY, 100},
 };
 
 static int compare(gconstpointer a, gconstpointer b, gpointer data)

@@ -45,6 +45,10 @@ static void open_action(GtkWidget *widget, const char *name, GVariant *parameter
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(self->chooser));
 }
 
+enum {
+	ROW_MARGIN = 12 // of the list around its rows
+};
+
 // In a low window the sidebar scrolls: the chosen view's name stays in sight.
 static void show_row(KsvWindow *self, GtkListBoxRow *row)
 {
@@ -53,7 +57,8 @@ static void show_row(KsvWindow *self, GtkListBoxRow *row)
 
 	if (a && gtk_widget_translate_coordinates(GTK_WIDGET(row), GTK_WIDGET(self->sidebar), 0, 0,
 						  NULL, &y))
-		gtk_adjustment_clamp_page(a, y, y + gtk_widget_get_height(GTK_WIDGET(row)));
+		gtk_adjustment_clamp_page(a, y - ROW_MARGIN,
+					  y + gtk_widget_get_height(GTK_WIDGET(row)) + ROW_MARGIN);
 }
 
 static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, KsvWindow *self)

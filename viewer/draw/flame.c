@@ -121,7 +121,7 @@ static void heading(struct flame *f, double y, double w)
 			  fmt_share(n->cost[vp->cost], all).s);
 	if (f->left_out && !(vp->search && *vp->search))
 		pen_text(f->p, STYLE_SMALL, ALIGN_RIGHT, MARGIN + w, y + 2, w * 0.35,
-			 f->p->pal->dim, _("bars below 0.1 % of the width are left out"));
+			 f->p->pal->dim, _("bars below 0.1 % are left out"));
 	if (vp->search && *vp->search) {
 		uint64_t found = calltree_matching(f->t, vp->search, vp->cost);
 

@@ -27,15 +27,16 @@ static struct rgb slot_colour(const struct palette *pal, enum slot_state s)
 
 static double slot_legend(struct pen *p, double y, double w)
 {
-	static const char *const name[SLOT_STATES] = {
-		"free (0)", "mapped, no user: waits for a flush (1)", "in use (users + 1)"};
+	static const char *const name[SLOT_STATES] = {N_("free (0)"),
+						      N_("mapped, no user: waits for a flush (1)"),
+						      N_("in use (users + 1)")};
 	struct legend l[SLOT_STATES + 1];
 	uint32_t count[SLOT_STATES] = {0};
 
 	for (unsigned i = 0; i < LAST_PKMAP; i++)
 		count[slot_state(p->v->kmap.pkmap_count[i])]++;
 	for (unsigned i = 0; i < SLOT_STATES; i++) {
-		l[i] = (struct legend){.colour = slot_colour(p->pal, i), .name = name[i]};
+		l[i] = (struct legend){.colour = slot_colour(p->pal, i), .name = gettext(name[i])};
 		snprintf(l[i].value, sizeof(l[i].value), "%s", fmt_count(count[i]).s);
 	}
 	l[SLOT_STATES] = (struct legend){.colour = p->pal->focus, .name = "last_pkmap_nr"};
@@ -84,8 +85,9 @@ static double slot_grid(struct pen *p, double y, double w, double h)
 	cell = fmax(4, fmin(cell, cell_h * 2));
 	cell_h = fmax(4, fmin(cell_h, cell * 1.5));
 	for (unsigned r = 0; r < rows; r += cell_h >= 14 ? 1 : 4)
-		pen_textf(p, STYLE_MONO, ALIGN_LEFT, MARGIN, y + (r + 0.5) * cell_h - 8, 0,
+		pen_textf(p, STYLE_MONO, ALIGN_LEFT, MARGIN, y + fmax(0, (r + 0.5) * cell_h - 8), 0,
 			  p->pal->dim, "%08x", p->v->kmap.pkmap_base + r * columns * PAGE_SIZE);
+	pen_fill(p, MARGIN + label - 1, y, columns * cell + 1, rows * cell_h, p->pal->border);
 	slot_cells(p, MARGIN + label, y, columns, cell, cell_h);
 	hit = pen_hit(p, HIT_KMAP, 0, MARGIN + label, y, columns * cell, rows * cell_h);
 	if (hit) {
@@ -106,6 +108,7 @@ static void atomic_row(struct pen *p, unsigned cpu, double x, double y, double w
 	struct hit *hit;
 
 	pen_textf(p, STYLE_BODY, ALIGN_LEFT, x, y + 3, 0, p->pal->text, "CPU %u", cpu);
+	pen_fill(p, x + label - 2, y + 1, KM_TYPE_NR * cell + 2, 22, p->pal->border);
 	for (unsigned i = 0; i < KM_TYPE_NR; i++)
 		pen_fill(p, x + label + i * cell, y + 3, cell - 2, 18,
 			 i < depth ? p->pal->page[PS_KMAP] : p->pal->page[PS_FREE]);
@@ -160,7 +163,7 @@ void draw_highmem(cairo_t *cr, const struct view_model *v, const struct viewport
 		char why[128];
 
 		snprintf(why, sizeof(why),
-			 "All of its %s is below high_memory and has a permanent address.",
+			 _("All of its %s is below high_memory and has a permanent address."),
 			 fmt_bytes((uint64_t)v->max_pfn << 12).s);
 		pen_empty(&p, y, _("This machine has no highmem"), why);
 		pen_end(&p);

@@ -56,7 +56,7 @@ static unsigned facts(const struct view_model *v, const struct model_summary *s,
 	f[3].name = "Temporary";
 	snprintf(f[3].value, sizeof(f[3].value), "%.60s",
 		 fmt_share(t->temporary, t->allocations).s);
-	set_note(&f[3], "freed by the next call");
+	set_note(&f[3], "freed by next call");
 	f[4].name = "Failed calls";
 	snprintf(f[4].value, sizeof(f[4].value), "%.60s", fmt_count(t->failed).s);
 	snprintf(f[4].note, sizeof(f[4].note), "%.40s events lost", fmt_count(s->lost).s);
