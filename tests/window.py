@@ -163,7 +163,9 @@ class Window:
         for node, _ in walk(fresh(self.app), without=(Atspi.Role.TABLE_ROW,)):
             try:
                 if node.get_name() == name and node.get_role() == Atspi.Role.PUSH_BUTTON and been_shown(node):
-                    return Atspi.Action.do_action(node, 0)
+                    done = Atspi.Action.do_action(node, 0)
+                    time.sleep(0.8 * SLOWNESS)  # GTK shows it pressed for a while first
+                    return done
             except gi.repository.GLib.Error:
                 continue
         return False

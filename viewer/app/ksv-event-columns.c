@@ -40,7 +40,7 @@ static const struct {
 	[COL_TIME] = {N_("Time"), 112, 1, FOUND_BY_EVENT},
 	[COL_KIND] = {N_("Operation"), 100, 0, FOUND_BY_KIND},
 	[COL_BYTES] = {N_("Bytes"), 90, 1, FOUND_BY_BYTES},
-	[COL_LIFETIME] = {N_("Lifetime"), 168, 0, FOUND_BY_LIFETIME},
+	[COL_LIFETIME] = {N_("Lifetime"), 184, 0, FOUND_BY_LIFETIME},
 	[COL_SITE] = {N_("Site"), 150, 0, UNSORTED},
 	[COL_ADDRESS] = {N_("Address"), 136, 0, FOUND_BY_ADDRESS},
 	[COL_PATH] = {N_("Path"), 90, 0, FOUND_BY_PATH},

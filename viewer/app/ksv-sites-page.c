@@ -90,7 +90,7 @@ static const struct {
 } figures[] = {
 	{"Peak bytes", COST_PEAK, 108},	   {"Calls", COST_CALLS, 70},
 	{"Bytes", COST_BYTES, 98},	   {"Still alive", COST_LIVE, 90},
-	{"Temporary", COST_TEMPORARY, 100},
+	{"Temporary", COST_TEMPORARY, 92},
 };
 
 static int compare(gconstpointer a, gconstpointer b, gpointer data)
@@ -181,6 +181,8 @@ static void add_columns(KsvSitesPage *self)
 			   G_CALLBACK(on_bind_name), compare_names, NULL);
 
 	gtk_column_view_column_set_expand(c, TRUE);
+	gtk_column_view_column_set_fixed_width(
+		c, 206); // the least: all columns fit beside the inspector
 	for (unsigned i = 0; i < G_N_ELEMENTS(figures); i++) {
 		c = add_column(self, figures[i].title, G_CALLBACK(on_setup), G_CALLBACK(on_bind),
 			       compare, GINT_TO_POINTER(figures[i].cost));

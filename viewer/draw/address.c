@@ -180,6 +180,8 @@ static double directory_grid(struct pen *p, double y, double w, double h)
 	struct hit *hit;
 
 	cell_h = fmax(8, fmin(cell_h, cell * 1.4));
+	pen_fill(p, MARGIN + label - 1, y - 1, cell * PGD_COLUMNS + 1, cell_h * PGD_ROWS + 1,
+		 p->pal->border);
 	for (unsigned i = 0; i < 1024; i++) {
 		double x = MARGIN + label + i % PGD_COLUMNS * cell,
 		       top = y + i / PGD_COLUMNS * cell_h;
