@@ -13,6 +13,7 @@
 #include "viewer/app/ksv-details.h"
 #include "viewer/app/ksv-places.h"
 #include "viewer/filter.h"
+#include "viewer/flow.h"
 #include "viewer/app/ksv-state.h"
 #include "viewer/draw/draw.h"
 #include "viewer/source.h"
@@ -484,6 +485,39 @@ static struct view_model *model_at(uint64_t event, int process, unsigned want)
 	return source_model(source, &q, err, sizeof(err));
 }
 
+// Before + refilled + given back - drained - given out = after, on every list.
+static void lists_moved_what_their_counts_say(void)
+{
+	unsigned checked = 0, refills = 0;
+
+	for (unsigned i = 1; i < nrows && checked < 40; i++) {
+		struct transition_row t[1];
+		struct view_model *before, *after;
+
+		if (recording_events(recording) < 10000 ||
+		    !recording_transitions(recording, row[i].id, t, 1) ||
+		    row[i].process != row[i - 1].process)
+			continue;
+		before = model_at(row[i].id - 1, row[i].process, 0);
+		after = model_at(row[i].id, row[i].process, WANT_HAPPENED);
+		CHECK(after->flow);
+		for (unsigned z = 0; z < after->nzones; z++)
+			for (unsigned cpu = 0; cpu < after->ncpus; cpu++) {
+				const struct page_flow *f = &after->flow->page[z][cpu];
+
+				CHECK_EQ(before->zone[z].pcp[cpu].count + f->refilled + f->given,
+					 after->zone[z].pcp[cpu].count + f->drained + f->taken);
+				refills += f->refilled > 0;
+			}
+		model_unref(before);
+		model_unref(after);
+		checked++;
+		i += nrows / 100;
+	}
+	printf("# events with transitions: %u, with refills: %u\n", checked, refills);
+	CHECK(!checked || refills);
+}
+
 // The free lists of a zone, or none of the model's zones.
 static const uint32_t *lists_of(const struct view_model *v, unsigned zone)
 {
@@ -776,6 +810,7 @@ int main(int argc, char **argv)
 	RUN(an_address_is_found_in_every_block_that_held_it);
 	RUN(a_search_reads_few_events);
 	RUN(a_frame_is_found_where_the_machine_moved_it);
+	RUN(lists_moved_what_their_counts_say);
 	RUN(filters_find_what_looking_finds);
 	RUN(events_come_in_the_order_asked_for);
 	RUN(a_search_that_is_stopped_keeps_what_it_has);

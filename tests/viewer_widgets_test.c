@@ -416,7 +416,7 @@ static void two_columns_of_numbers_are_a_chart(void)
 	g_object_unref(chart);
 }
 
-static void key(GtkWidget *widget, guint value)
+static void key_with(GtkWidget *widget, guint value, GdkModifierType state)
 {
 	g_autoptr(GListModel) controllers = gtk_widget_observe_controllers(widget);
 
@@ -425,9 +425,14 @@ static void key(GtkWidget *widget, guint value)
 		gboolean used;
 
 		if (GTK_IS_EVENT_CONTROLLER_KEY(c))
-			g_signal_emit_by_name(c, "key-pressed", value, 0, 0, &used);
+			g_signal_emit_by_name(c, "key-pressed", value, 0, state, &used);
 	}
 	iterate(60);
+}
+
+static void key(GtkWidget *widget, guint value)
+{
+	key_with(widget, value, 0);
 }
 
 // What a pointer picks the keyboard picks, too.
@@ -469,6 +474,44 @@ static void keys_change_the_maps_colours(void)
 	CHECK_EQ(ksv_canvas_get_pointing(map), FOCUS_BLOCK);
 	ksv_canvas_set_pointing(map, FOCUS_NONE);
 	ksv_canvas_set_colour(map, MAP_BY_STATE);
+}
+
+// Shift and arrows pick out frames from where the cursor stands; what they are is told, and counted.
+static void shift_picks_a_range_of_frames(void)
+{
+	const struct view_model *v = model;
+	char text[512], wanted[96];
+	uint32_t slab = 0;
+	struct touch t;
+
+	gulong id = g_signal_connect(canvas, "picked", G_CALLBACK(on_picked), NULL);
+	pfn_t pfn = v->zone[1].start + 64;
+	ksv_canvas_select(KSV_CANVAS(canvas), HIT_PAGE, pfn);
+	for (unsigned i = 0; i < 3; i++)
+		key_with(canvas, GDK_KEY_Right, GDK_SHIFT_MASK);
+	CHECK_EQ(picked_kind, HIT_PAGES);
+	CHECK_EQ(picked_id >> 32, pfn);
+	CHECK((uint32_t)picked_id > pfn);
+	CHECK(hit_describe(v, HIT_PAGES, picked_id, text, sizeof(text)));
+	snprintf(wanted, sizeof(wanted), "pfn 0x%x – 0x%x", pfn, (pfn_t)picked_id);
+	CHECK(strstr(text, wanted) == text);
+	CHECK(selection_touch(v, HIT_PAGES, picked_id, &t));
+	CHECK_EQ(t.first, model_page_address(v, pfn));
+	CHECK_EQ(t.last, model_page_address(v, (pfn_t)picked_id) + 4095);
+	key_with(canvas, GDK_KEY_Page_Up, GDK_SHIFT_MASK); // back past the beginning
+	CHECK_EQ(picked_kind, HIT_PAGES);
+	CHECK_EQ((uint32_t)picked_id, pfn);
+	key(canvas, GDK_KEY_Escape);
+	CHECK_EQ(picked_kind, HIT_PAGE);
+	CHECK_EQ(picked_id, v->zone[0].start);
+	g_signal_handler_disconnect(canvas, id);
+
+	for (pfn = 0; pfn < v->max_pfn; pfn++)
+		slab += v->state[pfn] == PS_SLAB;
+	CHECK(hit_describe(v, HIT_PAGES, v->max_pfn - 1, text, sizeof(text)));
+	snprintf(wanted, sizeof(wanted), "slab %s", fmt_count(slab).s);
+	CHECK(strstr(text, wanted) != NULL);
+	CHECK(!hit_describe(v, HIT_PAGES, v->max_pfn, text, sizeof(text)));
 }
 
 static void actions_are_found_by_any_word(void)
@@ -756,6 +799,7 @@ int main(void)
 	RUN(two_columns_of_numbers_are_a_chart);
 	RUN(a_cursor_reaches_what_is_drawn);
 	RUN(keys_change_the_maps_colours);
+	RUN(shift_picks_a_range_of_frames);
 	RUN(actions_are_found_by_any_word);
 	RUN(a_program_that_is_not_there_is_told);
 	RUN(a_step_is_there_in_its_own_frame);

@@ -386,6 +386,7 @@ void model_unref(struct view_model *v)
 	free(v->mark);
 	free(v->summary);
 	free(v->happened);
+	free(v->flow);
 	free(v->steps);
 	free(v->boot);
 	free(v->processes);

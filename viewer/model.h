@@ -187,7 +187,8 @@ struct view_model {
 	struct model_stack stack, other;  // of the selected event and of its match
 	struct calltree *calls, *callers; // from the entry, from the sites; NULL: not asked for
 	struct explanation *happened;	  // what `event` did; NULL: not asked for, or nothing
-	struct steps *steps;		  // the same, as it was made; NULL: not asked for
+	struct model_flow *flow; // what it moved into and out of per-CPU lists; as happened
+	struct steps *steps;	 // the same, as it was made; NULL: not asked for
 	unsigned nbuckets;
 	struct timeline_bucket *bucket;
 	unsigned nmarks;

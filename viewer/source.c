@@ -9,6 +9,7 @@
 
 #include "../core/bootlog.h"
 #include "explain.h"
+#include "flow.h"
 
 struct source {
 	struct recording *recording;
@@ -338,15 +339,18 @@ static void add_happened(struct source *s, struct view_model *v)
 {
 	struct transition_row *t;
 	struct event_row row;
+	unsigned n;
 
 	if (!v->event || recording_rows(s->recording, v->event, 1, &row) != 1)
 		return;
 	t = calloc(MODEL_TRANSITIONS, sizeof(*t));
 	v->happened = calloc(1, sizeof(*v->happened));
-	if (t && v->happened)
-		explain_event(v, &row, t,
-			      recording_transitions(s->recording, v->event, t, MODEL_TRANSITIONS),
-			      v->happened);
+	v->flow = calloc(1, sizeof(*v->flow));
+	if (t && v->happened && v->flow) {
+		n = recording_transitions(s->recording, v->event, t, MODEL_TRANSITIONS);
+		explain_event(v, &row, t, n, v->happened);
+		flow_read(v->flow, v, t, n);
+	}
 	free(t);
 }
 

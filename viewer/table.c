@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "table.h"
 
+#include "flow.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,13 +99,18 @@ static void free_list_table(const struct view_model *v, struct table *t)
 
 static void percpu_table(const struct view_model *v, struct table *t)
 {
-	TITLES(t, "Zone", "CPU", "Count", "High", "Batch", "Unmovable", "Reclaimable", "Movable");
+	TITLES(t, "Zone", "CPU", "Count", "High", "Batch", "Unmovable", "Reclaimable", "Movable",
+	       "Refilled", "Drained", "Taken", "Given");
 	for (unsigned z = 0; z < v->nzones; z++)
 		for (unsigned cpu = 0; cpu < v->ncpus; cpu++) {
 			const struct model_pcp *p = &v->zone[z].pcp[cpu];
 
-			row(t, "%s\t%u\t%u\t%u\t%u\t%u\t%u\t%u", v->zone[z].name, cpu, p->count,
-			    p->high, p->batch, p->list[0], p->list[1], p->list[2]);
+			const struct page_flow f =
+				v->flow ? v->flow->page[z][cpu] : (struct page_flow){0};
+
+			row(t, "%s\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u", v->zone[z].name,
+			    cpu, p->count, p->high, p->batch, p->list[0], p->list[1], p->list[2],
+			    f.refilled, f.drained, f.taken, f.given);
 		}
 }
 

@@ -4,44 +4,68 @@
 // and from thing to thing in every other picture.
 #include "ksv-canvas-private.h"
 
+#include "../draw/page_range.h"
+
 gboolean ksv_canvas_has_cursor(KsvCanvas *self)
 {
-	return self->model &&
-	       (self->cursor || (self->view->draw == draw_map && self->selected_kind == HIT_PAGE));
+	return self->model && (self->cursor || (self->view->draw == draw_map &&
+						(self->selected_kind == HIT_PAGE ||
+						 self->selected_kind == HIT_PAGES)));
 }
 
 // ---- on the map: frames ----
 
-static void move_cursor(KsvCanvas *self, int64_t by)
+static pfn_t cursor_pfn(KsvCanvas *self)
 {
-	int64_t pfn = (int64_t)self->selected_id + by;
+	return self->selected_kind == HIT_PAGES ? self->head : (pfn_t)self->selected_id;
+}
+
+static void pick(KsvCanvas *self, enum hit_kind kind, uint64_t id)
+{
+	ksv_canvas_select(self, kind, id);
+	g_signal_emit(self, canvas_signals[SIGNAL_PICKED], 0, (int)kind, (guint64)id);
+}
+
+void canvas_pick_pages(KsvCanvas *self, pfn_t anchor, pfn_t head)
+{
+	self->anchor = anchor;
+	self->head = head;
+	if (anchor == head)
+		pick(self, HIT_PAGE, head);
+	else
+		pick(self, HIT_PAGES, page_range(anchor, head));
+}
+
+static void move_cursor(KsvCanvas *self, int64_t by, gboolean extend)
+{
+	int64_t pfn = (int64_t)cursor_pfn(self) + by;
+	pfn_t anchor = self->selected_kind == HIT_PAGES ? self->anchor : cursor_pfn(self);
 
 	pfn = CLAMP(pfn, 0, (int64_t)self->model->max_pfn - 1);
-	ksv_canvas_select(self, HIT_PAGE, (uint64_t)pfn);
-	g_signal_emit(self, canvas_signals[SIGNAL_PICKED], 0, (int)HIT_PAGE, (guint64)pfn);
+	canvas_pick_pages(self, extend ? anchor : (pfn_t)pfn, (pfn_t)pfn);
 }
 
 // The start of the zone before or after the cursor's.
-static void move_to_zone(KsvCanvas *self, int by)
+static void move_to_zone(KsvCanvas *self, int by, gboolean extend)
 {
 	const struct view_model *v = self->model;
-	const struct model_zone *z = model_zone_of(v, (pfn_t)self->selected_id);
+	const struct model_zone *z = model_zone_of(v, cursor_pfn(self));
 	int to = (z ? (int)(z - v->zone) : 0) + by;
 
 	to = CLAMP(to, 0, (int)v->nzones - 1);
-	move_cursor(self, (int64_t)v->zone[to].start - (int64_t)self->selected_id);
+	move_cursor(self, (int64_t)v->zone[to].start - (int64_t)cursor_pfn(self), extend);
 }
 
 static int64_t cursor_row(KsvCanvas *self)
 {
-	const struct hit *h = canvas_hit_of(self, HIT_PAGE, self->selected_id);
+	const struct hit *h = canvas_hit_of(self, HIT_PAGE, cursor_pfn(self));
 
 	return h && h->columns ? (int64_t)h->columns * h->per_cell : 64;
 }
 
 static int64_t cursor_cell(KsvCanvas *self)
 {
-	const struct hit *h = canvas_hit_of(self, HIT_PAGE, self->selected_id);
+	const struct hit *h = canvas_hit_of(self, HIT_PAGE, cursor_pfn(self));
 
 	return h && h->columns ? h->per_cell : 1;
 }
@@ -54,12 +78,11 @@ static void start_cursor(KsvCanvas *self)
 
 	while (pfn + 1 < v->max_pfn && v->state[pfn] <= PS_RESERVED)
 		pfn++;
-	self->selected_id = pfn;
-	move_cursor(self, 0);
+	pick(self, HIT_PAGE, pfn);
 }
 
 // Keys of the map's cell cursor; FALSE: not one of them.
-static gboolean map_cursor_key(KsvCanvas *self, guint key)
+static gboolean map_cursor_key(KsvCanvas *self, guint key, gboolean extend)
 {
 	if (!ksv_canvas_has_cursor(self)) {
 		if (key != GDK_KEY_Return && key != GDK_KEY_KP_Enter)
@@ -68,17 +91,17 @@ static gboolean map_cursor_key(KsvCanvas *self, guint key)
 		return TRUE;
 	}
 	if (key == GDK_KEY_Left)
-		move_cursor(self, -cursor_cell(self));
+		move_cursor(self, -cursor_cell(self), extend);
 	else if (key == GDK_KEY_Right)
-		move_cursor(self, cursor_cell(self));
+		move_cursor(self, cursor_cell(self), extend);
 	else if (key == GDK_KEY_Up)
-		move_cursor(self, -cursor_row(self));
+		move_cursor(self, -cursor_row(self), extend);
 	else if (key == GDK_KEY_Down)
-		move_cursor(self, cursor_row(self));
+		move_cursor(self, cursor_row(self), extend);
 	else if (key == GDK_KEY_Return || key == GDK_KEY_KP_Enter)
-		canvas_press(self, HIT_PAGE, self->selected_id, 2);
+		canvas_press(self, HIT_PAGE, cursor_pfn(self), 2);
 	else if (key == GDK_KEY_Page_Up || key == GDK_KEY_Page_Down)
-		move_to_zone(self, key == GDK_KEY_Page_Up ? -1 : 1);
+		move_to_zone(self, key == GDK_KEY_Page_Up ? -1 : 1, extend);
 	else
 		return FALSE;
 	return TRUE;
@@ -200,10 +223,10 @@ void canvas_end_cursor(KsvCanvas *self)
 	self->cursor = FALSE;
 }
 
-gboolean canvas_cursor_key(KsvCanvas *self, guint key)
+gboolean canvas_cursor_key(KsvCanvas *self, guint key, gboolean extend)
 {
 	if (!self->model)
 		return FALSE;
-	return self->view->draw == draw_map ? map_cursor_key(self, key)
+	return self->view->draw == draw_map ? map_cursor_key(self, key, extend)
 					    : thing_cursor_key(self, key);
 }

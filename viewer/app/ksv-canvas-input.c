@@ -68,6 +68,8 @@ static gboolean on_map_key(KsvCanvas *self, guint key)
 		ksv_canvas_set_colour(self, (self->vp.colour + 1) % MAP_COLOURS);
 	else if (key == GDK_KEY_Escape && self->selected_kind == HIT_LEGEND)
 		ksv_canvas_select(self, HIT_NONE, 0);
+	else if (key == GDK_KEY_Escape && self->selected_kind == HIT_PAGES)
+		canvas_pick_pages(self, self->head, self->head);
 	else if (key == GDK_KEY_h)
 		ksv_canvas_set_pointing(self, (self->pointing + 1) % (FOCUS_SITE + 1));
 	else
@@ -179,7 +181,7 @@ static gboolean on_key(GtkEventControllerKey *controller, guint key, guint code,
 	if (key < 128 && g_ascii_isalpha((char)key) && !self->letters)
 		return FALSE;
 	if (on_flame_key(self, key) || on_map_key(self, key) || on_boot_key(self, key) ||
-	    canvas_cursor_key(self, key))
+	    canvas_cursor_key(self, key, (state & GDK_SHIFT_MASK) != 0))
 		return TRUE;
 	switch (key) {
 	case GDK_KEY_Up:
@@ -243,23 +245,47 @@ static void on_pinch(GtkGestureZoom *gesture, double scale, KsvCanvas *self)
 	self->pinched = scale;
 }
 
+// The frame of the map under a point; FALSE: none.
+static gboolean page_at(KsvCanvas *self, double x, double y, pfn_t *pfn)
+{
+	uint64_t id;
+	const struct hit *h = self->drawn && self->view->draw == draw_map
+				      ? hit_find(self->out, x / self->text, y / self->text, &id)
+				      : NULL;
+
+	if (!h || h->kind != HIT_PAGE)
+		return FALSE;
+	*pfn = (pfn_t)id;
+	return TRUE;
+}
+
 static void on_drag_begin(GtkGestureDrag *drag, double x, double y, KsvCanvas *self)
 {
 	guint button = gtk_gesture_single_get_current_button(GTK_GESTURE_SINGLE(drag));
 	GdkModifierType state =
 		gtk_event_controller_get_current_event_state(GTK_EVENT_CONTROLLER(drag));
 
-	(void)x;
-	(void)y;
 	self->drag_from = self->vp.scroll[0];
+	self->picking = button == GDK_BUTTON_PRIMARY && !(state & GDK_CONTROL_MASK) &&
+			page_at(self, x, y, &self->anchor);
+	if (self->picking)
+		return;
 	if (button == GDK_BUTTON_PRIMARY && !(state & GDK_CONTROL_MASK))
 		gtk_gesture_set_state(GTK_GESTURE(drag), GTK_EVENT_SEQUENCE_DENIED);
 }
 
 static void on_drag_update(GtkGestureDrag *drag, double dx, double dy, KsvCanvas *self)
 {
-	(void)drag;
-	(void)dx;
+	double x, y;
+	pfn_t head;
+
+	if (self->picking) {
+		if (gtk_gesture_drag_get_start_point(drag, &x, &y) &&
+		    page_at(self, x + dx, y + dy, &head) &&
+		    (head != self->anchor || self->selected_kind == HIT_PAGES))
+			canvas_pick_pages(self, self->anchor, head);
+		return;
+	}
 	self->vp.scroll[0] = self->drag_from - dy / self->text;
 	canvas_clamp_scroll(self);
 	canvas_invalidate(self);

@@ -29,6 +29,8 @@ struct _KsvCanvas {
 	enum focus_kind pointing; // what of the selected page the map points out
 	double pinched;		  // scale at the last zoom step of a gesture
 	double drag_from;	  // scroll position when a drag began
+	gboolean picking;	  // the drag picks frames, from `anchor` on
+	pfn_t anchor, head;	  // of a range of frames: where it began, where the cursor is
 };
 
 enum canvas_signal {
@@ -44,7 +46,9 @@ void canvas_add_input(KsvCanvas *self); // its event controllers
 // What a click, or twice, on something does.
 void canvas_press(KsvCanvas *self, enum hit_kind kind, uint64_t id, int times);
 void canvas_scroll_by(KsvCanvas *self, double x, double y, double pixels); // the pane there
-gboolean canvas_cursor_key(KsvCanvas *self, guint key); // FALSE: not one of the cursor's
+// FALSE: not one of the cursor's. extend: frames are picked on the way.
+gboolean canvas_cursor_key(KsvCanvas *self, guint key, gboolean extend);
+void canvas_pick_pages(KsvCanvas *self, pfn_t anchor, pfn_t head);
 void canvas_end_cursor(KsvCanvas *self);
 void canvas_invalidate(KsvCanvas *self);
 // What there is to say of something in it; FALSE: nothing.

@@ -270,6 +270,8 @@ static void update_focus(KsvCanvas *self)
 	else if (self->selected_kind == HIT_AREA)
 		f.kind = frame_of_area(self->model, self->selected_id, &f.id) ? FOCUS_BLOCK
 									      : FOCUS_NONE;
+	else if (self->selected_kind == HIT_PAGES)
+		f = (struct map_focus){FOCUS_PAGES, self->selected_id};
 	else if (self->selected_kind == HIT_PAGE)
 		f = focus_of_page(self);
 	else if (now->kind == FOCUS_CATEGORY && self->selected_kind == HIT_LEGEND)

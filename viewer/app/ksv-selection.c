@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: 2026 The kalloscope authors
 #include "ksv-selection.h"
 
+#include "../draw/page_range.h"
+
 struct _KsvSelection {
 	GObject parent_instance;
 	struct selection now;
@@ -76,6 +78,18 @@ static bool touch_pages(const struct view_model *v, pfn_t pfn, struct touch *t)
 	return true;
 }
 
+// Frames of low memory follow each other in addresses, too; others have none of their own.
+static bool touch_range(const struct view_model *v, uint64_t id, struct touch *t)
+{
+	pfn_t first = page_range_first(id), last = page_range_last(id);
+
+	if (first > last || last >= v->max_low_pfn || last >= v->max_pfn)
+		return false;
+	t->first = v->page_offset + first * (kaddr_t)PAGE_SIZE;
+	t->last = v->page_offset + last * (kaddr_t)PAGE_SIZE + PAGE_SIZE - 1;
+	return true;
+}
+
 static bool touch_object(const struct view_model *v, uint64_t id, struct touch *t)
 {
 	const struct model_cache *c = v->selected < v->ncaches ? &v->cache[v->selected] : NULL;
@@ -94,6 +108,8 @@ bool selection_touch(const struct view_model *v, enum hit_kind kind, uint64_t id
 	switch (kind) {
 	case HIT_PAGE:
 		return id < v->max_pfn && touch_pages(v, (pfn_t)id, t);
+	case HIT_PAGES:
+		return touch_range(v, id, t);
 	case HIT_OBJECT:
 		return touch_object(v, id, t);
 	case HIT_AREA:

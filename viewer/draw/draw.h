@@ -34,6 +34,7 @@ double palette_contrast(struct rgb a, struct rgb b); // WCAG ratio, 1..21
 enum hit_kind {
 	HIT_NONE,
 	HIT_PAGE,      // id: pfn
+	HIT_PAGES,     // id: as page_range(); drawn nowhere, picked on the map
 	HIT_ZONE,      // id: index in model->zone
 	HIT_FREE_AREA, // id: zone << 16 | order << 8 | migratetype
 	HIT_PCP,       // id: zone << 8 | cpu
@@ -109,6 +110,7 @@ enum focus_kind { // which frames the map points out
 	FOCUS_SITE,	 // id: pfn; all of its call site; needs holders
 	FOCUS_FREE_LIST, // id: as HIT_FREE_AREA
 	FOCUS_CATEGORY,	 // id: as HIT_LEGEND
+	FOCUS_PAGES,	 // id: as HIT_PAGES
 };
 struct map_focus {
 	enum focus_kind kind;

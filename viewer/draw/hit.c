@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "../../core/event.h"
+#include "../flow.h"
 #include "../text.h"
 #include "flame.h"
+#include "page_range.h"
 
 const struct view views[VIEWS + 1] = {
 	{"map", N_("Memory map"), draw_map, false, map_same},
@@ -218,22 +220,34 @@ static bool describe_area(const struct view_model *v, uint64_t i, char *buf, siz
 	return true;
 }
 
+static bool describe_pcp(const struct view_model *v, uint64_t id, char *buf, size_t size)
+{
+	unsigned zone = (unsigned)(id >> 8), cpu = id & 255;
+	const struct model_pcp *pcp = &v->zone[zone].pcp[cpu];
+	struct page_flow f = v->flow ? v->flow->page[zone][cpu] : (struct page_flow){0};
+	int n = snprintf(buf, size, "CPU %u of %s\n%s on its lists, drained from %u by %u", cpu,
+			 v->zone[zone].name, fmt_pages(pcp->count).s, pcp->high, pcp->batch);
+
+	if (f.refilled || f.drained || f.taken || f.given)
+		snprintf(buf + n, size - (size_t)n,
+			 "\nthis event: %u from the free lists, %u to them, %u given out, %u given "
+			 "back",
+			 f.refilled, f.drained, f.taken, f.given);
+	return true;
+}
+
 bool hit_describe(const struct view_model *v, enum hit_kind kind, uint64_t id, char *buf,
 		  size_t size)
 {
-	const struct model_pcp *pcp;
-
 	switch (kind) {
 	case HIT_PAGE:
 		return describe_page(v, id, buf, size);
+	case HIT_PAGES:
+		return page_range_describe(v, id, buf, size);
 	case HIT_FREE_AREA:
 		return describe_free_area(v, id, buf, size);
 	case HIT_PCP:
-		pcp = &v->zone[id >> 8].pcp[id & 255];
-		snprintf(buf, size, "CPU %u of %s\n%s on its lists, drained from %u by %u",
-			 (unsigned)(id & 255), v->zone[id >> 8].name, fmt_pages(pcp->count).s,
-			 pcp->high, pcp->batch);
-		return true;
+		return describe_pcp(v, id, buf, size);
 	case HIT_CACHE:
 		return describe_cache(v, id, buf, size);
 	case HIT_OBJECT:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../../core/event.h"
+#include "page_range.h"
 
 enum { // the categories all sorts of colours begin with
 	CELL_HOLE,
@@ -222,6 +223,10 @@ static void begin_pointing(struct map_cells *c)
 	case FOCUS_FREE_LIST:
 	case FOCUS_CATEGORY:
 		return;
+	case FOCUS_PAGES:
+		c->first = page_range_first(f->id);
+		c->last = page_range_last(f->id);
+		return;
 	default:
 		c->pointing = false;
 	}
@@ -246,6 +251,8 @@ static bool pointed(const struct map_cells *c, pfn_t pfn, unsigned cell)
 		if (c->by_address)
 			return v->state[pfn] == PS_VMALLOC && v->owner[pfn] >= c->first &&
 			       v->owner[pfn] <= c->last;
+		return pfn >= c->first && pfn <= c->last;
+	case FOCUS_PAGES:
 		return pfn >= c->first && pfn <= c->last;
 	case FOCUS_CACHE:
 		return v->state[pfn] == PS_SLAB && v->owner[pfn] == c->vp->focus.id;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../../core/event.h"
+#include "../flow.h"
 #include "pen.h"
 
 static void level(struct pen *p, const struct column *c, double y, uint32_t count, uint32_t limit,
@@ -20,6 +21,39 @@ static void level(struct pen *p, const struct column *c, double y, uint32_t coun
 			 p->pal->text);
 }
 
+// An arrow towards the list (from the free lists or slabs behind it), or away from it, and how many.
+// Where it ended.
+static double arrow(struct pen *p, double x, double y, bool in, uint32_t n)
+{
+	struct rgb c = in ? p->pal->accent : p->pal->warn;
+	double tip = in ? x + 12 : x;
+
+	if (!n)
+		return x;
+	pen_fill(p, in ? x : x + 4, y + ROW / 2.0 - 1.5, 8, 3, c);
+	pen_colour(p, c);
+	cairo_move_to(p->cr, tip, y + ROW / 2.0);
+	cairo_line_to(p->cr, tip + (in ? -6 : 6), y + ROW / 2.0 - 5);
+	cairo_line_to(p->cr, tip + (in ? -6 : 6), y + ROW / 2.0 + 5);
+	cairo_fill(p->cr);
+	return x + 16 + 8 +
+	       pen_text(p, STYLE_BOLD, ALIGN_LEFT, x + 16, y + 4, 0, p->pal->text, fmt_count(n).s);
+}
+
+static void pageset_flow(struct pen *p, const struct column *c, unsigned zone, unsigned cpu,
+			 double y)
+{
+	const struct page_flow *f = p->v->flow ? &p->v->flow->page[zone][cpu] : NULL;
+	double x = c->x + 6;
+
+	if (!f || (!f->refilled && !f->drained)) {
+		table_cell(p, c, y, STYLE_BODY, p->pal->dim, "–");
+		return;
+	}
+	x = arrow(p, x, y, true, f->refilled);
+	arrow(p, x, y, false, f->drained);
+}
+
 static void pageset_row(struct pen *p, const struct column *c, unsigned zone, unsigned cpu,
 			double y)
 {
@@ -33,8 +67,9 @@ static void pageset_row(struct pen *p, const struct column *c, unsigned zone, un
 	table_cell(p, &c[2], y, STYLE_BODY, p->pal->text, fmt_count(pcp->high).s);
 	table_cell(p, &c[3], y, STYLE_BODY, p->pal->text, fmt_count(pcp->batch).s);
 	level(p, &c[4], y, pcp->count, pcp->high, pcp->batch, p->pal->page[PS_PCP]);
+	pageset_flow(p, &c[5], zone, cpu, y);
 	for (unsigned mt = 0; mt < MIGRATE_PCPTYPES; mt++)
-		table_cell(p, &c[5 + mt], y, STYLE_BODY, pcp->list[mt] ? p->pal->text : p->pal->dim,
+		table_cell(p, &c[6 + mt], y, STYLE_BODY, pcp->list[mt] ? p->pal->text : p->pal->dim,
 			   pcp->list[mt] ? fmt_count(pcp->list[mt]).s : "–");
 }
 
@@ -48,6 +83,8 @@ static double pageset_card(struct pen *p, unsigned zone, double y, double w)
 		{"high", 70, 0, ALIGN_RIGHT, 0},
 		{"batch", 70, 0, ALIGN_RIGHT, 0},
 		{w < TIGHT ? "of high" : "count of high, mark at batch", 0, 2, ALIGN_LEFT, 0},
+		{w < TIGHT ? "moved" : "moved by this event", w < TIGHT ? 80 : 160, 0, ALIGN_LEFT,
+		 0},
 		{"Unmovable", 90, 0, ALIGN_RIGHT, 0},
 		{"Reclaimable", 90, 0, ALIGN_RIGHT, 0},
 		{"Movable", 90, 0, ALIGN_RIGHT, 0},
@@ -61,8 +98,8 @@ static double pageset_card(struct pen *p, unsigned zone, double y, double w)
 		  z->name);
 	pen_textf(p, STYLE_BODY, ALIGN_RIGHT, x + inner, y + 12, 0, p->pal->dim,
 		  _("%s on per-CPU lists"), fmt_pages(sum).s);
-	table_layout(c, 8, x, inner);
-	table_header(p, c, 8, x, at, inner);
+	table_layout(c, 9, x, inner);
+	table_header(p, c, 9, x, at, inner);
 	for (unsigned cpu = 0; cpu < p->v->ncpus; cpu++) {
 		at += ROW;
 		table_stripe(p, x, at, inner, cpu);
@@ -74,6 +111,7 @@ static double pageset_card(struct pen *p, unsigned zone, double y, double w)
 
 static void array_row(struct pen *p, const struct column *c, const struct model_cache *k, double y)
 {
+	struct object_flow moved;
 	char text[64];
 
 	table_cell(p, &c[0], y, STYLE_BODY, p->pal->text, k->name);
@@ -90,6 +128,9 @@ static void array_row(struct pen *p, const struct column *c, const struct model_
 		cairo_fill(p->cr);
 		snprintf(text, sizeof(text), limit ? "%u / %u" : "–", avail, limit);
 		table_cell(p, col, y, STYLE_BODY, avail ? p->pal->text : p->pal->dim, text);
+		if (!shared && flow_of_array(p->v->flow, k->id, cpu, &moved))
+			arrow(p, arrow(p, col->x + 8, y, true, moved.refilled), y, false,
+			      moved.flushed);
 	}
 }
 
@@ -107,7 +148,7 @@ static double array_card(struct pen *p, double y, double w)
 	pen_card(p, MARGIN, y, w, h);
 	pen_text(p, STYLE_HEADING, ALIGN_LEFT, x, y + 11, 0, p->pal->text, _("Array caches"));
 	pen_text(p, STYLE_BODY, ALIGN_RIGHT, x + inner, y + 12, 0, p->pal->dim,
-		 _("objects ready to be handed out / limit, largest caches first"));
+		 _("objects ready to be handed out / limit; arrows: moved by this event"));
 	for (unsigned cpu = 0; cpu < p->v->ncpus; cpu++) {
 		snprintf(title[cpu], sizeof(title[cpu]), "CPU %u", cpu);
 		c[2 + cpu] = (struct column){title[cpu], 0, 1, ALIGN_CENTER, 0};
