@@ -53,6 +53,7 @@ struct drainer {
 	uint64_t moved;	     // records this round
 	bool wrote;	     // chunks since the last ROUND
 	bool took_over;	     // another drainer was here before
+	bool maps_tell;	     // /proc/PID/maps shows who has the segment (not on every file system)
 	int program;	     // the first process of the recording
 	uint64_t program_start;
 };
@@ -257,6 +258,18 @@ static void resume_ring(const struct drainer *d, struct ring *seen, uint64_t *ne
 		*next = tail;
 }
 
+// When the process a slot names started; 0: it is gone, or the slot is not its own, for anybody can write
+// any number there: it would have the segment mapped. Of one that does not let us look, all there is to
+// know is that it is no older than the program.
+static uint64_t owner_start(const struct drainer *d, int pid)
+{
+	uint64_t start = pid_start_time(pid);
+
+	if (!start || !d->maps_tell || pid_maps_file(pid, d->seg.fd))
+		return start;
+	return pid_maps_hidden(pid) && start >= d->program_start ? start : 0;
+}
+
 // A slot is LIVE for the first time: the inserter hears of the process before its records.
 static int slot_meet(struct drainer *d, uint32_t i)
 {
@@ -272,7 +285,7 @@ static int slot_meet(struct drainer *d, uint32_t i)
 	w->process = copy.process;
 	w->pid = pid_on_host(copy.pid, copy.pid_space);
 	w->nrings = d->seg.own.rings_per_slot;
-	w->start_time = pid_start_time(w->pid);
+	w->start_time = owner_start(d, w->pid);
 	if (d->took_over && p->started && !pid_maps_file(w->pid, d->seg.fd))
 		w->start_time = 0;
 	for (unsigned cpu = 0; d->took_over && cpu < w->nrings; cpu++)
@@ -326,7 +339,7 @@ static int slot_end(struct drainer *d, uint32_t i, bool ended)
 	return error;
 }
 
-// A slot whose owner died before it was live, or that lies about its number.
+// A slot whose owner died before it was live, or that lies about its number or its owner.
 static void slot_forget(struct drainer *d, uint32_t i, uint64_t now)
 {
 	struct slot *s = segment_slot(&d->seg, i);
@@ -337,7 +350,7 @@ static void slot_forget(struct drainer *d, uint32_t i, uint64_t now)
 	if (now - w->checked_ns < CLAIM_NS)
 		return;
 	w->checked_ns = now;
-	if (!pid_start_time(pid_on_host(s->pid, s->pid_space)))
+	if (!owner_start(d, pid_on_host(s->pid, s->pid_space)))
 		slot_free(d, i);
 }
 
@@ -453,6 +466,7 @@ int drain_run(const char *folder, int first_pid, char *err)
 	beat(&d);
 	d.program = first_pid;
 	d.program_start = pid_start_time(first_pid);
+	d.maps_tell = pid_maps_file(getpid(), d.seg.fd);
 	error = drain_loop(&d);
 	atomic_store(&d.seg.h->recorder_state, 2);
 	if (error)

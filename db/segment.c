@@ -270,6 +270,18 @@ bool pid_maps_file(int pid, int fd)
 	return found;
 }
 
+bool pid_maps_hidden(int pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && (errno == EACCES || errno == EPERM);
+}
+
 // Parents are older than children, so an id that does not fall ends the walk.
 void depot_walk(const struct segment *seg, uint32_t stack, struct depot_walk *w)
 {

@@ -56,6 +56,7 @@ uint64_t pid_start_time(int pid); // as /proc/PID/stat has it; 0: gone (zombies 
 // The host's number of what is `pid` in the pid namespace `space`; -1: not to be found (or gone).
 int pid_on_host(int pid, uint64_t space);
 bool pid_maps_file(int pid, int fd); // the file behind fd is mapped there
+bool pid_maps_hidden(int pid);	     // it does not let us look
 
 // --- the spool
 struct spool_writer {

@@ -630,6 +630,62 @@ static void noise_harms_nobody(void)
 	CHECK(query("SELECT count(*) FROM events") >= 8000);
 }
 
+// Slots that name a process which is none of the recording's: live, and only claimed.
+static volatile pid_t bystander;
+
+static void run_lying_model(void)
+{
+	static struct target t = {.seed = 7};
+
+	model_start(&t, folder);
+	model_work(&t, 200);
+	for (uint32_t i = 1; i < 3; i++) {
+		struct slot *lie = segment_slot(&t.seg, i);
+
+		lie->process = i + 1;
+		lie->pid = bystander;
+		lie->pid_space = t.slot->pid_space;
+		atomic_store(&lie->state, i == 1 ? SLOT_LIVE : SLOT_CLAIMED);
+	}
+	usleep(60000);
+	_exit(0);
+}
+
+// The status of a child that ends within so many seconds; -1: it does not, and is ended.
+static int wait_at_most(pid_t pid, int seconds)
+{
+	int status = -1;
+
+	for (int i = 0; i < seconds * 100; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	wait_for(pid);
+	return -1;
+}
+
+static void a_stranger_is_not_waited_for(void)
+{
+	pid_t target, drainer;
+
+	bystander = fork();
+	if (!bystander) {
+		sleep(300);
+		_exit(0);
+	}
+	session();
+	target = spawn_model(run_lying_model);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_at_most(drainer, 60), 0);
+	CHECK_EQ(kill(bystander, SIGKILL), 0);
+	wait_for(bystander);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	CHECK(query("SELECT count(*) FROM events") >= 200);
+}
+
 static void session_says_what_is_wrong(void)
 {
 	struct record_options o;
@@ -708,6 +764,7 @@ int main(void)
 	RUN(damaged_chunk_is_passed_over);
 	RUN(broken_spool_is_kept);
 	RUN(noise_harms_nobody);
+	RUN(a_stranger_is_not_waited_for);
 	RUN(session_says_what_is_wrong);
 	RUN(options_are_understood);
 	remove_dir();
