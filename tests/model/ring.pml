@@ -122,14 +122,14 @@ active proctype killer()
 /* db/drain.c. What it knows is gone when it dies; a next one takes over (db/supervise.c). */
 active proctype drainer()
 {
-	byte next[CPUS], buf[SIZE];
-	byte cpu, n, k, deaths;
+	byte next[CPUS];
+	byte cpu, n, part, k, deaths;
 	bool gone;
 
 takeover:
 	skip; /* scan_spool */
 	d_step {
-		cpu = 0; n = 0; gone = false;
+		cpu = 0; n = 0; part = 0; gone = false;
 		do
 		:: cpu < CPUS -> next[cpu] = 0; cpu++
 		:: else -> break
@@ -150,7 +150,7 @@ takeover:
 #endif
 		k = 0;
 		do
-		:: k < SIZE -> buf[k] = 0; k++
+		:: nchunks < CHUNKS && k < SIZE -> spool[nchunks].record[k] = 0; k++
 		:: else -> break
 		od;
 		cpu = 0; k = 0
@@ -161,44 +161,44 @@ takeover:
 	   do
 	   :: cpu < CPUS ->
 		n = head[cpu] - next[cpu]; /* drain_ring */
-		if
-		:: n == 0 || n > SIZE -> n = 0
-		:: else ->
-#if MUTATION == TAIL_FIRST
-			tail[cpu] = next[cpu] + n;
-#endif
+		n = (n > SIZE -> 0 : n);
+		do
+		:: n > 0 -> /* drain_part: as far as the ring's end */
+			part = SIZE - next[cpu] % SIZE;
+			part = (part < n -> part : n);
 			k = 0;
-			do /* memcpy */
-			:: k < n -> buf[k] = ring[cpu * SIZE + (next[cpu] + k) % SIZE]; k++
-			:: else -> break
-			od;
+#if MUTATION == TAIL_FIRST
+			tail[cpu] = next[cpu] + part;
+#endif
 			if
 			:: deaths < DEATHS -> deaths++; goto takeover
-			:: deaths < DEATHS && torn == WHOLE && nchunks < CHUNKS -> /* in the middle of writev */
-			   deaths++; torn = nchunks; goto takeover
 			:: true
 			fi;
-			d_step { /* spool_write: whole, for the reader takes no less */
-				assert(nchunks < CHUNKS);
+			assert(nchunks < CHUNKS);
+			do /* spool_write: the kernel takes the records out of the ring itself, one after the other */
+			:: k < part ->
+				spool[nchunks].record[k] = ring[cpu * SIZE + (next[cpu] + k) % SIZE];
+				k++
+			:: k && deaths < DEATHS && torn == WHOLE -> deaths++; torn = nchunks; goto takeover
+			:: k == part -> break
+			od;
+			skip;
+			d_step { /* whole, for the reader takes no less */
 				spool[nchunks].cpu = cpu;
 				spool[nchunks].first = next[cpu];
-				spool[nchunks].count = n;
-				k = 0;
-				do
-				:: k < n -> spool[nchunks].record[k] = buf[k]; k++
-				:: else -> break
-				od;
+				spool[nchunks].count = part;
 				nchunks++
 			}
 			if
 			:: deaths < DEATHS -> deaths++; goto takeover
 			:: true
 			fi;
-			d_step { next[cpu] = next[cpu] + n; n = 0; k = 0; buf[0] = 0; buf[SIZE - 1] = 0 }
+			d_step { next[cpu] = next[cpu] + part; n = n - part; part = 0; k = 0 }
 #if MUTATION != TAIL_FIRST
-			tail[cpu] = next[cpu];
+			tail[cpu] = next[cpu]
 #endif
-		fi;
+		:: else -> break
+		od;
 		cpu++
 	   :: else -> break
 	   od;
