@@ -13,6 +13,7 @@ struct task {
 	uint32_t id;	     // of the chunk of the last dump line
 	uint32_t left, slot; // where in the slots the next dumped chunk must be
 	bool loaded;	     // the first chunk is as the first dump says
+	bool broken;	     // that says what cannot be: the file is not followed
 };
 
 static struct pcpu_state *percpu(struct task *t)
@@ -69,11 +70,13 @@ static bool next_block(const char **s, int32_t *block)
 	return true;
 }
 
-static void load_chunk(struct task *t, const char *line)
+// False: no chunk could look like that, and nothing can be replayed on it.
+static bool load_chunk(struct task *t, const char *line)
 {
 	struct pcpu_state *p = percpu(t);
 	struct pcpu_chunk *c = &p->chunk[PCPU_FIRST_CHUNK];
 	const char *s = field(t->v, line, "map");
+	char why[200] = "free_size is larger than a unit";
 
 	expect(t->v, line, "first", 1, number(t->v, line, "first", 10));
 	pcpu_slot_del(p, PCPU_FIRST_CHUNK, pcpu_chunk_slot(&t->m, c));
@@ -84,7 +87,13 @@ static void load_chunk(struct task *t, const char *line)
 	c->map_used = 0;
 	while (s && c->map_used < PCPU_MAP_MAX && next_block(&s, &c->map[c->map_used]))
 		c->map_used++;
-	pcpu_chunk_relocate(&t->m, PCPU_FIRST_CHUNK, -1);
+	if (c->free_size <= p->unit_size) {
+		pcpu_chunk_relocate(&t->m, PCPU_FIRST_CHUNK, -1);
+		if (!pcpu_check(&t->m, why, sizeof(why)))
+			return true;
+	}
+	vectors_mismatch(t->v, line, "%s", why);
+	return false;
 }
 
 // The next chunk in slot order, lowest slot first.
@@ -128,8 +137,10 @@ static void compare_chunk(struct task *t, const char *line)
 
 static void chunk_line(struct task *t, const char *line)
 {
-	if (!t->loaded)
-		load_chunk(t, line);
+	if (!t->loaded && !load_chunk(t, line)) {
+		t->broken = true;
+		return;
+	}
 	t->loaded = true;
 	compare_chunk(t, line);
 }
@@ -209,8 +220,8 @@ void vectors_percpu(struct vectors *v)
 
 	if (vectors_machine(v, &t.m))
 		return;
-	while ((line = vectors_line(v)))
+	while (!t.broken && (line = vectors_line(v)))
 		percpu_line(&t, line);
-	if (machine_check(&t.m, why, sizeof(why)))
+	if (!t.broken && machine_check(&t.m, why, sizeof(why)))
 		vectors_mismatch(v, v->header, "%s", why);
 }
