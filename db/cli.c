@@ -201,8 +201,8 @@ const struct command commands[] = {
 	 "  pools          the program's own pools (kalloscope.h): what they hold, who asked\n"
 	 "  summary        the key figures on one page\n"
 	 "  storage        what the file is made of, table by table\n"
-	 "sizes, lifetimes, threads, pressure, history, marks, pools, slab of a program with threads, and\n"
-	 "all with --between read every event: ten million take two to five seconds.\n"
+	 "sizes, lifetimes, threads, pressure, marks, pools, slab of a program with threads, and all with\n"
+	 "--between read every event: ten million take two to five seconds.\n"
 	 "\nA MOMENT (also A and B) is an event (#123 or 123), a time (3.2s, 500ms), end,\nor mark:TEXT (kalloscope_mark).\n"},
 	{"diff", "BEFORE AFTER", "compare two recordings, what got worse first", diff_options,
 	 cmd_diff,

@@ -82,7 +82,7 @@ static double pageset_card(struct pen *p, unsigned zone, double y, double w)
 		{"count", 70, 0, ALIGN_RIGHT, 0},
 		{"high", 70, 0, ALIGN_RIGHT, 0},
 		{"batch", 70, 0, ALIGN_RIGHT, 0},
-		{w < TIGHT ? "of high" : "count of high, mark at batch", 0, 2, ALIGN_LEFT, 0},
+		{w < 1000 ? "of high" : "count of high, mark at batch", 0, 2, ALIGN_LEFT, 0},
 		{w < TIGHT ? "moved" : "moved by this event", w < TIGHT ? 80 : 160, 0, ALIGN_LEFT,
 		 0},
 		{"Unmovable", 90, 0, ALIGN_RIGHT, 0},
