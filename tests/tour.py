@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from window import SLOWNESS, Window, act, go, key, plan, result, sql, views, write
+from window import SLOWNESS, Window, act, go, key, plan, result, seen, sql, views, write
 
 build, recording = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 process, peak = sql(build, recording, "SELECT process, peak_event FROM process ORDER BY events DESC LIMIT 1")[0]
@@ -21,17 +21,6 @@ function = sql(build, recording, f"SELECT s.function FROM stacks s JOIN events e
 if "+0x" in function:  # without a name: a place in a module, which the window names without its folder
     function = os.path.basename(function)
 folder = tempfile.mkdtemp(prefix="kalloscope-tour.")
-
-
-def seen(title):
-    """Whether a window of this title comes up; asked of X, as GTK 4.8 may fall over AT-SPI asking meanwhile"""
-    for _ in range(int(60 * SLOWNESS)):
-        if subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{title}$"], check=False,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-            time.sleep(SLOWNESS)
-            return True
-        time.sleep(0.3)
-    return False
 
 
 def written(path, beginning):

@@ -59,11 +59,26 @@ def write(text, pause=0.8):
     time.sleep(pause * SLOWNESS)
 
 
+def seen(title, there=True):
+    """Whether a window of this title comes up, or goes; asked of X, as GTK 4.8 may fall over AT-SPI asking meanwhile"""
+    for _ in range(int(60 * SLOWNESS)):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{title}$"], check=False,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        if found == there:
+            time.sleep(0.4 * SLOWNESS)
+            return True
+        time.sleep(0.3)
+    return False
+
+
 def act(name, pause=1):
     """An action of the list that Ctrl+Shift+P shows"""
-    key("ctrl+shift+p")
+    key("ctrl+shift+p", pause=0)
+    seen("Actions")
     write(name)
-    key("Return", pause=pause)
+    key("Return", pause=0)
+    seen("Actions", there=False)
+    time.sleep(pause * SLOWNESS)
 
 
 def go(text, pause=2):
