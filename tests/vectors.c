@@ -15,8 +15,9 @@
 #include "core/boot.h"
 
 enum {
-	SHOWN = 5,	     // differences printed per file
-	TEXT_MAX = 256 << 20 // bytes; a vector file has a few million
+	SHOWN = 5,	      // differences printed per file
+	TEXT_MAX = 256 << 20, // bytes; a vector file has a few million
+	MAX_PFN = 1 << 20     // of a 32-bit machine without PAE
 };
 
 enum outcome {
@@ -276,7 +277,8 @@ static void config_lowmem(struct machine_config *cfg, int64_t max_pfn, int64_t m
 {
 	const int64_t vmalloc_end_pfn = 260094, default_lowmem = 227326, hole = 8 << 20;
 
-	if (max_low <= 0 || max_low >= max_pfn || max_low == default_lowmem)
+	if (max_low <= 0 || max_low >= max_pfn || max_low == default_lowmem ||
+	    max_low > vmalloc_end_pfn)
 		return;
 	if (max_pfn <= default_lowmem)
 		cfg->highmem_bytes = (uint32_t)(max_pfn - max_low) << PAGE_SHIFT;
@@ -288,9 +290,10 @@ void vectors_config(const struct vectors *v, struct machine_config *cfg)
 {
 	int64_t max_pfn = vectors_header(v, "highend_pfn", 10);
 
+	if (max_pfn <= 0 || max_pfn > MAX_PFN)
+		max_pfn = 1 << 18;
 	machine_config_default(cfg, v->version == 2 ? MODEL_3_4_2 : MODEL_3_4,
-			       (max_pfn > 0 ? max_pfn : 1 << 18) << PAGE_SHIFT,
-			       vectors_header(v, "cpus_possible", 10));
+			       max_pfn << PAGE_SHIFT, vectors_header(v, "cpus_possible", 10));
 	cfg->smp = !vectors_header_is(v, "config", "UP");
 	if (!cfg->smp)
 		cfg->nr_cpus = 1;
