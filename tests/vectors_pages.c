@@ -290,9 +290,34 @@ static void general_caches(struct machine *m)
 	kmalloc(m, KMEM_LIST3, GFP_KERNEL);
 }
 
-static void stage_line(struct vectors *v, struct machine *m, const char *line)
+enum stage {
+	REGIONS,
+	PAGES,
+	CACHES,
+	LATE
+};
+
+// Whether the file may come to that stage now: each follows the one before, and pages need lowmem.
+static bool comes_to(struct vectors *v, struct machine *m, const char *line, enum stage *stage,
+		     enum stage next)
 {
-	if (starts(line, "state before_mem_init memory")) {
+	bool lowmem = m->s->zone[ZONE_DMA].present_pages || m->s->zone[ZONE_NORMAL].present_pages;
+
+	if (next == *stage + 1 && (next == PAGES || lowmem)) {
+		*stage = next;
+		return true;
+	}
+	vectors_mismatch(v, line,
+			 next == *stage + 1 ? "no lowmem to boot with"
+					    : "a stage out of its order");
+	return false;
+}
+
+static void stage_line(struct vectors *v, struct machine *m, const char *line, enum stage *stage)
+{
+	if (*stage != REGIONS && starts(line, "state before_mem_init ")) {
+		vectors_mismatch(v, line, "a stage out of its order");
+	} else if (starts(line, "state before_mem_init memory")) {
 		load_regions(v, &m->s->memblock.memory, line);
 	} else if (starts(line, "state before_mem_init reserved")) {
 		load_regions(v, &m->s->memblock.reserved, line);
@@ -300,13 +325,18 @@ static void stage_line(struct vectors *v, struct machine *m, const char *line)
 		expect(v, line, "lowmem end", (long long)m->s->max_low_pfn << PAGE_SHIFT,
 		       number(v, line, "current_limit", 16));
 	} else if (starts(line, "dump after_mem_init ")) {
+		if (!comes_to(v, m, line, stage, PAGES))
+			return;
 		page_alloc_init(m);
 		dump(v, m, line, false);
 	} else if (starts(line, "dump after_kmem_cache_init ")) {
+		if (!comes_to(v, m, line, stage, CACHES))
+			return;
 		general_caches(m);
 		dump(v, m, line, false);
 	} else if (starts(line, "dump late ")) {
-		late_dump(v, m, line);
+		if (comes_to(v, m, line, stage, LATE))
+			late_dump(v, m, line);
 	} else if (starts(line, "=== topic=boot ")) {
 		read_whole(v,
 			   line); // the second part's header; lowmem's total depends on the initrd
@@ -320,6 +350,7 @@ static void stage_line(struct vectors *v, struct machine *m, const char *line)
 // Booting by hand, with the kernel's own memblock at hand-over instead of ours.
 void vectors_boot_stages(struct vectors *v)
 {
+	enum stage stage = REGIONS;
 	struct machine_config cfg;
 	struct machine m;
 	const char *line;
@@ -328,5 +359,5 @@ void vectors_boot_stages(struct vectors *v)
 	if (vectors_unbooted(v, &m, &cfg))
 		return;
 	while ((line = vectors_line(v)))
-		stage_line(v, &m, line);
+		stage_line(v, &m, line, &stage);
 }
