@@ -396,6 +396,14 @@ static void touch(struct proc *p, const struct record *r, uint64_t event, int64_
 		touching_block(p->ins, event, r->op.addr, alloc_value(alloc, r->op.req));
 }
 
+static void mark_row(struct proc *p, struct ring_queue *q, uint64_t event, int64_t t_ns)
+{
+	store_run(p->ins, ST_MARK, "iiis", (int64_t)event, (int64_t)p->number, t_ns,
+		  q->mark ? q->mark : "");
+	free(q->mark);
+	q->mark = NULL;
+}
+
 uint64_t operation(struct proc *p, const struct record *r)
 {
 	struct ring_queue *q = &p->queue[p->ring];
@@ -420,10 +428,7 @@ uint64_t operation(struct proc *p, const struct record *r)
 			  (int64_t)event, q->pool_name);
 	q->pool_name[0] = 0;
 	if (r->kind == EV_MARK)
-		store_run(p->ins, ST_MARK, "iiis", (int64_t)event, (int64_t)p->number, t_ns,
-			  q->mark ? q->mark : "");
-	if (r->kind == EV_MARK && q->mark)
-		q->mark[0] = 0;
+		mark_row(p, q, event, t_ns);
 	if (t) {
 		t->first = t->first ? t->first : event;
 		t->last = event;

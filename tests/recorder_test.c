@@ -424,6 +424,18 @@ static void torn_spool_is_finished(void)
 	CHECK(query("SELECT count(*) FROM events") < (int64_t)(truth->ops[0] + truth->ops[1]));
 }
 
+static void record_model(void (*run)(void))
+{
+	pid_t target, drainer;
+
+	session();
+	target = spawn_model(run);
+	drainer = spawn_drainer(target);
+	CHECK_EQ(wait_for(target), 0);
+	CHECK_EQ(wait_for(drainer), 0);
+	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+}
+
 static void put_time(struct target *t, unsigned cpu, uint64_t ns)
 {
 	struct record time = {.kind = EV_TIME, .arg = {(uint32_t)ns, (uint32_t)(ns >> 32)}};
@@ -452,14 +464,7 @@ static void run_marking_model(void)
 
 static void marks_stand_at_their_event(void)
 {
-	pid_t target, drainer;
-
-	session();
-	target = spawn_model(run_marking_model);
-	drainer = spawn_drainer(target);
-	CHECK_EQ(wait_for(target), 0);
-	CHECK_EQ(wait_for(drainer), 0);
-	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	record_model(run_marking_model);
 	CHECK_EQ(
 		query("SELECT group_concat(kind) = 'malloc,mark' FROM (SELECT kind FROM events ORDER BY id)"),
 		1);
@@ -617,14 +622,7 @@ static void run_hostile_model(void)
 
 static void noise_harms_nobody(void)
 {
-	pid_t target, drainer;
-
-	session();
-	target = spawn_model(run_hostile_model);
-	drainer = spawn_drainer(target);
-	CHECK_EQ(wait_for(target), 0);
-	CHECK_EQ(wait_for(drainer), 0);
-	CHECK_EQ(insert_run(folder, false, NULL, NULL, err), 0);
+	record_model(run_hostile_model);
 	CHECK_EQ(query("SELECT value FROM meta WHERE key='complete'"), 1);
 	CHECK(query("SELECT value FROM meta WHERE key='divergences'") > 0);
 	CHECK(query("SELECT count(*) FROM events") >= 8000);
